@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+/* Streams that are not drawn from a name: those of the data order. */
+#define ANN_STREAM_ORDER 0x0D0Eu  /* the order of an epoch */
+#define ANN_STREAM_SUBSET 0x5B5Eu /* which samples a limited dataset holds */
+
 typedef struct ann_philox4 { uint32_t v[4]; } ann_philox4;
 
 static inline ann_philox4 ann_philox(uint64_t key, uint64_t counter_lo, uint64_t counter_hi) {
