@@ -1,9 +1,10 @@
-/* The kernel table: for each (op, dtype of the output) a list of kernels, best first, a plain C reference kernel last.
+/* The kernel table: for each (op, dtype of the output) a list of kernels, best first, a plain C reference
+   kernel last.
 
-   A kernel is chosen and prepared once, when a plan is made, and then run many times; it never allocates while running.
-   Everything here is Local. Threads: a kernel may use up to `threads` OpenMP threads; its result must not
-   depend on how many are really granted, and for a given `threads` it is bit-reproducible. Kernels call OpenBLAS single-threaded
-   and split the work themselves. */
+   A kernel is chosen and prepared once, when a plan is made, and then run many times; it never allocates
+   while running. Everything here is Local. Threads: a kernel may use up to `threads` OpenMP threads; its
+   result must not depend on how many are really granted, and for a given `threads` it is bit-reproducible.
+   Kernels call OpenBLAS single-threaded and split the work themselves. */
 #ifndef ANN_KERNEL_KERNEL_H
 #define ANN_KERNEL_KERNEL_H
 
@@ -42,7 +43,8 @@ typedef enum ann_kernel_policy { ANN_KERNEL_FAST, ANN_KERNEL_REFERENCE } ann_ker
    The environment is not consulted; CPU features are. */
 const ann_kernel *ann_kernel_select(const ann_kernel_call *call, ann_kernel_policy policy);
 
-/* The i-th kernel (best first) listed for (op, dtype), NULL past the end: for tests that compare each with the last. */
+/* The i-th kernel (best first) listed for (op, dtype), NULL past the end: for tests that compare each with
+ * the last. */
 const ann_kernel *ann_kernel_list(ann_op op, ann_dtype dtype, int i);
 
 /* Instruction sets: what this process may use. ann_cpu_limit lowers it (tests run all levels). */

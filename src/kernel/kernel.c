@@ -1,0 +1,133 @@
+#include "kernel/kernel.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "kernel/kernels.h"
+
+/* A row of the table: kernels best first, the reference last. */
+#define ROW(...) ((const ann_kernel *const[]){__VA_ARGS__, NULL})
+/* Rows with nothing but the reference. */
+#define REF(kernel) ROW(&(kernel))
+#define REF_FLOAT(kernel)                                                                                    \
+    { [ANN_F32] = REF(kernel), [ANN_F64] = REF(kernel) }
+#define REF_ANY(kernel)                                                                                      \
+    {                                                                                                        \
+        [ANN_F32] = REF(kernel), [ANN_F64] = REF(kernel), [ANN_I32] = REF(kernel), [ANN_I64] = REF(kernel),  \
+        [ANN_U8] = REF(kernel)                                                                               \
+    }
+
+/* [op][dtype of the output]. Ops without a row (leaves, allreduce) are the executor's own. */
+static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
+    [ANN_OP_FILL] = REF_ANY(anni_kernel_fill_ref),
+    [ANN_OP_RAND] = REF_FLOAT(anni_kernel_rand_ref),
+
+    [ANN_OP_NEG] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_ABS] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_SIGN] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_STEP] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_EXP] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_LOG] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_SQRT] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_RECIP] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_TANH] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_SIGMOID] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_SOFTPLUS] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_RELU] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_ADD] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_SUB] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_MUL] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_DIV] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_MAX] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_MIN] = REF_FLOAT(anni_kernel_elementwise_ref),
+    [ANN_OP_EQ] = REF_ANY(anni_kernel_elementwise_ref),
+    [ANN_OP_GT] = REF_ANY(anni_kernel_elementwise_ref),
+    [ANN_OP_SELECT] = REF_ANY(anni_kernel_elementwise_ref),
+    [ANN_OP_CAST] = REF_ANY(anni_kernel_cast_ref),
+    [ANN_OP_STOP_GRAD] = REF_ANY(anni_kernel_copy_ref),
+
+    [ANN_OP_RESHAPE] = REF_ANY(anni_kernel_copy_ref),
+    [ANN_OP_PERMUTE] = REF_ANY(anni_kernel_permute_ref),
+    [ANN_OP_BCAST] = REF_ANY(anni_kernel_bcast_ref),
+    [ANN_OP_SLICE] = REF_ANY(anni_kernel_slice_ref),
+    [ANN_OP_PAD] = REF_ANY(anni_kernel_pad_ref),
+    [ANN_OP_CONCAT] = REF_ANY(anni_kernel_concat_ref),
+
+    [ANN_OP_REDUCE_SUM] = REF_FLOAT(anni_kernel_reduce_sum_ref),
+    [ANN_OP_REDUCE_MAX] = REF_FLOAT(anni_kernel_reduce_max_ref),
+    [ANN_OP_ARGMAX] = {[ANN_I32] = REF(anni_kernel_argmax_ref)},
+    [ANN_OP_ONE_HOT] = REF_ANY(anni_kernel_one_hot_ref),
+
+    [ANN_OP_MATMUL] = REF_FLOAT(anni_kernel_matmul_ref),
+    [ANN_OP_CONV] = REF_FLOAT(anni_kernel_conv_ref),
+    [ANN_OP_CONV_DX] = REF_FLOAT(anni_kernel_conv_dx_ref),
+    [ANN_OP_CONV_DW] = REF_FLOAT(anni_kernel_conv_dw_ref),
+
+    [ANN_OP_SUM_POOL] = REF_FLOAT(anni_kernel_sum_pool_ref),
+    [ANN_OP_SUM_POOL_DX] = REF_FLOAT(anni_kernel_sum_pool_dx_ref),
+    [ANN_OP_MAX_POOL_INDEX] = {[ANN_U8] = REF(anni_kernel_max_pool_index_ref)},
+    [ANN_OP_WINDOW_GATHER] = REF_FLOAT(anni_kernel_window_gather_ref),
+    [ANN_OP_WINDOW_SCATTER] = REF_FLOAT(anni_kernel_window_scatter_ref),
+
+    [ANN_OP_ASSIGN] = REF_ANY(anni_kernel_copy_ref),
+
+    [ANN_OP_SOFTMAX] = REF_FLOAT(anni_kernel_softmax_ref),
+    [ANN_OP_LOG_SOFTMAX] = REF_FLOAT(anni_kernel_log_softmax_ref),
+    [ANN_OP_CROSS_ENTROPY] = REF_FLOAT(anni_kernel_cross_entropy_ref),
+    [ANN_OP_DROPOUT] = REF_FLOAT(anni_kernel_dropout_ref),
+    [ANN_OP_MAX_POOL] = REF_FLOAT(anni_kernel_max_pool_ref),
+
+    [ANN_OP_PACK] = REF_FLOAT(anni_kernel_pack_ref),
+    [ANN_OP_FUSED] = REF_FLOAT(anni_kernel_fused_ref),
+    [ANN_OP_BIAS_ACT] = REF_FLOAT(anni_kernel_bias_act_ref),
+};
+
+const ann_kernel *ann_kernel_list(ann_op op, ann_dtype dtype, int i) {
+    const ann_kernel *const *row = table[op][dtype];
+    if (row == NULL) return NULL;
+    for (int k = 0; k < i; k++)
+        if (row[k] == NULL) return NULL;
+    return row[i];
+}
+
+const ann_kernel *ann_kernel_select(const ann_kernel_call *call, ann_kernel_policy policy) {
+    const ann_kernel *const *row = table[call->op][call->out_dtype];
+    if (row == NULL) return NULL;
+    for (; *row != NULL; row++) {
+        if (policy == ANN_KERNEL_REFERENCE && row[1] != NULL) continue;
+        if ((*row)->accepts == NULL || (*row)->accepts(call)) return *row;
+    }
+    return NULL;
+}
+
+/* ---- the processor
+ * ----------------------------------------------------------------------------------------------- */
+
+static atomic_int cpu_limit = ANN_CPU_AVX512;
+
+static ann_cpu_level cpu_detect(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return ANN_CPU_BASE;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return ANN_CPU_AVX512;
+    return ANN_CPU_AVX2;
+#else
+    return ANN_CPU_BASE;
+#endif
+}
+
+ann_cpu_level ann_cpu(void) {
+    const ann_cpu_level level = cpu_detect(), limit = (ann_cpu_level)atomic_load(&cpu_limit);
+    return level < limit ? level : limit;
+}
+
+void ann_cpu_limit(ann_cpu_level level) { atomic_store(&cpu_limit, (int)level); }
+
+/* Weak: a build on another BLAS, which has no such function, still links. */
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+
+void ann_kernel_init(void) {
+    if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+}

@@ -1,0 +1,40 @@
+/* Every kernel's object, for the table in kernel.c. Private to src/kernel. */
+#ifndef ANN_KERNEL_KERNELS_H
+#define ANN_KERNEL_KERNELS_H
+
+#include "kernel/kernel.h"
+
+/* Plain C, one for all dtypes of its op. */
+extern const ann_kernel anni_kernel_fill_ref; /* ref_source.c */
+extern const ann_kernel anni_kernel_rand_ref;
+extern const ann_kernel anni_kernel_one_hot_ref;
+extern const ann_kernel anni_kernel_elementwise_ref; /* ref_elementwise.c */
+extern const ann_kernel anni_kernel_cast_ref;
+extern const ann_kernel anni_kernel_fused_ref;
+extern const ann_kernel anni_kernel_bias_act_ref;
+extern const ann_kernel anni_kernel_dropout_ref;
+extern const ann_kernel anni_kernel_copy_ref; /* ref_move.c */
+extern const ann_kernel anni_kernel_permute_ref;
+extern const ann_kernel anni_kernel_bcast_ref;
+extern const ann_kernel anni_kernel_slice_ref;
+extern const ann_kernel anni_kernel_pad_ref;
+extern const ann_kernel anni_kernel_concat_ref;
+extern const ann_kernel anni_kernel_pack_ref;
+extern const ann_kernel anni_kernel_reduce_sum_ref; /* ref_reduce.c */
+extern const ann_kernel anni_kernel_reduce_max_ref;
+extern const ann_kernel anni_kernel_argmax_ref;
+extern const ann_kernel anni_kernel_softmax_ref; /* ref_softmax.c */
+extern const ann_kernel anni_kernel_log_softmax_ref;
+extern const ann_kernel anni_kernel_cross_entropy_ref;
+extern const ann_kernel anni_kernel_matmul_ref; /* ref_contract.c */
+extern const ann_kernel anni_kernel_conv_ref;
+extern const ann_kernel anni_kernel_conv_dx_ref;
+extern const ann_kernel anni_kernel_conv_dw_ref;
+extern const ann_kernel anni_kernel_sum_pool_ref; /* ref_pool.c */
+extern const ann_kernel anni_kernel_sum_pool_dx_ref;
+extern const ann_kernel anni_kernel_max_pool_ref;
+extern const ann_kernel anni_kernel_max_pool_index_ref;
+extern const ann_kernel anni_kernel_window_gather_ref;
+extern const ann_kernel anni_kernel_window_scatter_ref;
+
+#endif
