@@ -16,16 +16,17 @@ typedef enum ann_op {
 
 #define ANN_MAX_POOL_WINDOW 255
 
-/* A 2-d window: conv, conv_dx, conv_dw and all pooling ops. kernel_* of a conv are derived from its weight by the
-   builder. Output extent: (in + pad_lo + pad_hi - dilation*(kernel-1) - 1) / stride + 1. Padding counts as zero in
-   convolutions and sum pooling and is never chosen by max pooling. */
+/* A 2-d window: conv, conv_dx, conv_dw and all pooling ops. kernel_* of a conv are derived from its weight by
+   the builder. Output extent: (in + pad_lo + pad_hi - dilation*(kernel-1) - 1) / stride + 1. Padding counts
+   as zero in convolutions and sum pooling and is never chosen by max pooling. */
 typedef struct ann_window {
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
     int32_t dilation_h, dilation_w;
     int32_t pad_top, pad_bottom, pad_left, pad_right;
-    int32_t groups;   /* convolutions; 1 elsewhere */
-    int64_t in_h, in_w; /* extents of the image side, filled by the builder; what the *_dx and *_scatter ops produce */
+    int32_t groups; /* convolutions; 1 elsewhere */
+    int64_t in_h,
+        in_w; /* extents of the image side, filled by the builder; what the *_dx and *_scatter ops produce */
 } ann_window;
 
 typedef enum ann_rand_kind { ANN_RAND_UNIFORM, ANN_RAND_NORMAL } ann_rand_kind;
@@ -34,23 +35,53 @@ typedef enum ann_act { ANN_ACT_NONE, ANN_ACT_RELU, ANN_ACT_SIGMOID, ANN_ACT_TANH
 struct ann_fused; /* kernel/fused.h */
 
 typedef union ann_attrs {
-    struct { const char *name; } input;                    /* input */
-    struct { ann_tensor tensor; } store;                   /* store, assign of a tensor */
-    struct { ann_block block; int64_t offset, elems; } block; /* block: a flat range; assign of a range */
-    struct { double value; } fill;                         /* fill */
+    struct {
+        const char *name;
+    } input; /* input */
+    struct {
+        ann_tensor tensor;
+    } store; /* store */
+    struct {
+        ann_block block;
+        int64_t offset, elems;
+    } block; /* block: a flat range of a block */
+    struct {
+        double value;
+    } fill; /* fill */
     /* rand: inputs (sample ids i64 [B]); out [B, ...]: row b, element e is draw (seed, stream, ids[b], e).
        dropout: inputs (x [B, ...], ids i64 [B]); keeps where uniform >= p, divides by 1-p. */
-    struct { ann_rand_kind kind; uint32_t stream; uint64_t seed; double p; } rand;
-    struct { uint32_t axes; } reduce;                      /* reduce_sum/max: bit i = axis i; the axis stays with extent 1 */
-    struct { int32_t axis; } axis;                         /* concat; softmax family and argmax use the last axis always */
-    struct { int32_t perm[ANN_MAX_RANK]; } permute;        /* out.dim[i] = in.dim[perm[i]] */
-    struct { int64_t lo[ANN_MAX_RANK], hi[ANN_MAX_RANK]; } range; /* slice: [lo,hi) per axis; pad: lo zeros before, hi after */
-    struct { bool trans_a, trans_b; } matmul;              /* rank 2 or 3 (batched); stored [K,M] if trans_a, [N,K] if trans_b */
-    ann_window window;                                     /* conv*, *pool*, window_* */
-    struct { int32_t channel; } comm;                      /* allreduce: sum over ranks on that channel */
-    struct { ann_act act; } bias_act;                      /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */
-    struct { const int64_t *offsets; } pack;               /* pack: element offset of each input in the flat output; gaps are zero */
-    const struct ann_fused *fused;                         /* fused */
+    struct {
+        ann_rand_kind kind;
+        uint32_t stream;
+        uint64_t seed;
+        double p;
+    } rand;
+    struct {
+        uint32_t axes;
+    } reduce; /* reduce_sum/max: bit i = axis i; the axis stays with extent 1 */
+    struct {
+        int32_t axis;
+    } axis; /* concat; softmax family and argmax use the last axis always */
+    struct {
+        int32_t perm[ANN_MAX_RANK];
+    } permute; /* out.dim[i] = in.dim[perm[i]] */
+    struct {
+        int64_t lo[ANN_MAX_RANK], hi[ANN_MAX_RANK];
+    } range; /* slice: [lo,hi) per axis; pad: lo zeros before, hi after */
+    struct {
+        bool trans_a, trans_b;
+    } matmul;          /* rank 2 or 3 (batched); stored [K,M] if trans_a, [N,K] if trans_b */
+    ann_window window; /* conv*, *pool*, window_* */
+    struct {
+        int32_t channel;
+    } comm; /* allreduce: sum over ranks on that channel */
+    struct {
+        ann_act act;
+    } bias_act; /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */
+    struct {
+        const int64_t *offsets;
+    } pack;                        /* pack: element offset of each input in the flat output; gaps are zero */
+    const struct ann_fused *fused; /* fused */
 } ann_attrs;
 
 #endif

@@ -1,5 +1,6 @@
-/* Passes: functions graph -> new graph over the same store. The input graph is not changed. A pass keeps the names of outputs and inputs and the
-   meaning of every root; tests run plans before and after each one. Local. */
+/* Passes: functions graph -> new graph over the same store. The input graph is not changed. A pass keeps the
+   names of outputs and inputs and the meaning of every root; tests run plans before and after each one.
+   Local. */
 #ifndef ANN_PASS_PASS_H
 #define ANN_PASS_PASS_H
 
@@ -10,18 +11,23 @@ ann_status ann_pass_simplify(ann_graph **out, const ann_graph *graph) ANN_MUST_C
 /* Replaces composites by their expansions: all of them, or only those without a kernel for their dtype. */
 typedef enum ann_expand { ANN_EXPAND_ALL, ANN_EXPAND_NO_KERNEL } ann_expand;
 ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand which) ANN_MUST_CHECK;
-/* Cuts allreduce(pack(...)) and the elementwise update behind it into buckets of at most bucket_bytes (the first at most first_bytes), so
-   that the reduction of one can run while backward computes the next. */
-typedef struct ann_bucket_options { int64_t bucket_bytes, first_bytes; } ann_bucket_options;
-ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph, const ann_bucket_options *options) ANN_MUST_CHECK;
-/* Elementwise chains, with the broadcasts that feed them and the assigns they end in, become one loop each; bias + activation behind a
-   matmul or convolution becomes bias_act. */
+/* Cuts allreduce(pack(...)) and the elementwise update behind it into buckets of at most bucket_bytes (the
+   first at most first_bytes), so that the reduction of one can run while backward computes the next. */
+typedef struct ann_bucket_options {
+    int64_t bucket_bytes, first_bytes;
+} ann_bucket_options;
+ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph,
+                           const ann_bucket_options *options) ANN_MUST_CHECK;
+/* Elementwise chains, with the broadcasts that feed them and the assigns they end in, become one loop each;
+   bias + activation behind a matmul or convolution becomes bias_act. */
 ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) ANN_MUST_CHECK;
-/* Numbers nodes in the order in which they will run: gradients of a bucket first, then its reduction is started, updates as early as
-   `eager_updates` allows (false: only after the last reduction, so that a failed step changes nothing). */
+/* Numbers nodes in the order in which they will run: gradients of a bucket first, then its reduction is
+   started, updates as early as `eager_updates` allows (false: only after the last reduction, so that a failed
+   step changes nothing). */
 ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_updates) ANN_MUST_CHECK;
 
-/* The standard pipeline: simplify, expand, bucket, simplify, fuse, order. trace, if given, is called with each stage's name and graph. */
+/* The standard pipeline: simplify, expand, bucket, simplify, fuse, order. trace, if given, is called with
+ * each stage's name and graph. */
 typedef struct ann_pass_options {
     ann_bucket_options bucket;
     bool eager_updates;
@@ -29,11 +35,18 @@ typedef struct ann_pass_options {
     void (*trace)(void *to, const char *stage, const ann_graph *graph);
     void *to;
 } ann_pass_options;
-ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph, const ann_pass_options *options) ANN_MUST_CHECK;
+ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph,
+                             const ann_pass_options *options) ANN_MUST_CHECK;
 
-/* Where each node's value lies: an offset into the plan block, or an alias of another node's, or the store. Offsets are shared by
-   nodes that are never alive together. */
-typedef enum ann_place_kind { ANN_PLACE_NONE, ANN_PLACE_ARENA, ANN_PLACE_STORE, ANN_PLACE_INPUT, ANN_PLACE_ALIAS } ann_place_kind;
+/* Where each node's value lies: an offset into the plan block, or an alias of another node's, or the store.
+   Offsets are shared by nodes that are never alive together. */
+typedef enum ann_place_kind {
+    ANN_PLACE_NONE,
+    ANN_PLACE_ARENA,
+    ANN_PLACE_STORE,
+    ANN_PLACE_INPUT,
+    ANN_PLACE_ALIAS
+} ann_place_kind;
 typedef struct ann_place {
     ann_place_kind kind;
     int64_t offset_bytes; /* ARENA: from the block's start; STORE, INPUT: 0; ALIAS: from the root's start */

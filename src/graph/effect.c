@@ -1,0 +1,58 @@
+/* Communication and effects. */
+#include "graph/node.h"
+
+#include <stdio.h>
+
+static ann_status infer_allreduce(anni_infer *node) {
+    if (!ann_dtype_is_float(node->in_dtype[0])) return ann_error(ANN_ERR_DTYPE, "f32 or f64 is needed");
+    node->shape = *node->in[0];
+    node->dtype = node->in_dtype[0];
+    return ANN_OK;
+}
+/* A sum over ranks of a function of x: its adjoint is the sum over ranks of dy. */
+static void vjp_allreduce(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx) {
+    (void)wanted;
+    dx[0] = ann_allreduce(g, dy, ann_node_attrs(g, self)->comm.channel);
+}
+static void print_channel(const ann_attrs *attrs, char *buf, size_t size) {
+    snprintf(buf, size, "channel=%d", attrs->comm.channel);
+}
+
+const ann_op_info anni_op_allreduce = {.name = "allreduce",
+                                       .tier = ANN_TIER_MATH,
+                                       .min_in = 1,
+                                       .max_in = 1,
+                                       .flags = ANNI_UNIQUE,
+                                       .attr_bytes = sizeof((ann_attrs *)0)->comm,
+                                       .infer = infer_allreduce,
+                                       .vjp = vjp_allreduce,
+                                       .print = print_channel};
+
+ann_node ann_allreduce(ann_graph *g, ann_node x, int32_t channel) {
+    const ann_attrs attrs = {.comm = {channel}};
+    return anni_build(g, ANN_OP_ALLREDUCE, ANN_F32, NULL, &attrs, &x, 1);
+}
+
+static ann_status infer_assign(anni_infer *node) {
+    const ann_op target = ann_node_op(node->graph, node->inputs[0]);
+    if (target != ANN_OP_STORE && target != ANN_OP_BLOCK)
+        return ann_error(ANN_ERR_ARG, "the target is not of the store");
+    if (!ann_shape_equal(node->in[0], node->in[1]))
+        return ann_error(ANN_ERR_SHAPE, "target and value differ in shape");
+    if (node->in_dtype[0] != node->in_dtype[1])
+        return ann_error(ANN_ERR_DTYPE, "target and value differ in dtype");
+    node->shape = *node->in[0];
+    node->dtype = node->in_dtype[0];
+    return ANN_OK;
+}
+
+const ann_op_info anni_op_assign = {.name = "assign",
+                                    .tier = ANN_TIER_MATH,
+                                    .min_in = 2,
+                                    .max_in = 2,
+                                    .flags = ANNI_UNIQUE | ANNI_ZERO_GRAD,
+                                    .infer = infer_assign};
+
+ann_node ann_assign(ann_graph *g, ann_node target, ann_node value) {
+    return anni_build(g, ANN_OP_ASSIGN, ANN_F32, NULL, NULL, (ann_node[]){target, value}, 2);
+}
