@@ -1,4 +1,5 @@
-/* The whole library: #include <annulus.h>. Each module's header can be read alone; README.md has an example. */
+/* The whole library: #include <annulus.h>. Each module's header can be read alone; README.md has an example.
+ */
 #ifndef ANN_ANNULUS_H
 #define ANN_ANNULUS_H
 
