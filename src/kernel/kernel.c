@@ -17,6 +17,10 @@
         [ANN_U8] = REF(kernel)                                                                               \
     }
 
+/* The dtypes whose every value is exact as a double. */
+#define REF_EXACT(kernel)                                                                                    \
+    { [ANN_F32] = REF(kernel), [ANN_F64] = REF(kernel), [ANN_I32] = REF(kernel), [ANN_U8] = REF(kernel) }
+
 /* [op][dtype of the output]. Ops without a row (leaves, allreduce) are the executor's own. */
 static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_FILL] = REF_ANY(anni_kernel_fill_ref),
@@ -40,9 +44,9 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_DIV] = REF_FLOAT(anni_kernel_elementwise_ref),
     [ANN_OP_MAX] = REF_FLOAT(anni_kernel_elementwise_ref),
     [ANN_OP_MIN] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_EQ] = REF_ANY(anni_kernel_elementwise_ref),
-    [ANN_OP_GT] = REF_ANY(anni_kernel_elementwise_ref),
-    [ANN_OP_SELECT] = REF_ANY(anni_kernel_elementwise_ref),
+    [ANN_OP_EQ] = REF_EXACT(anni_kernel_elementwise_ref),
+    [ANN_OP_GT] = REF_EXACT(anni_kernel_elementwise_ref),
+    [ANN_OP_SELECT] = REF_EXACT(anni_kernel_elementwise_ref),
     [ANN_OP_CAST] = REF_ANY(anni_kernel_cast_ref),
     [ANN_OP_STOP_GRAD] = REF_ANY(anni_kernel_copy_ref),
 
@@ -69,7 +73,7 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_WINDOW_GATHER] = REF_FLOAT(anni_kernel_window_gather_ref),
     [ANN_OP_WINDOW_SCATTER] = REF_FLOAT(anni_kernel_window_scatter_ref),
 
-    [ANN_OP_ASSIGN] = REF_ANY(anni_kernel_copy_ref),
+    [ANN_OP_ASSIGN] = REF_ANY(anni_kernel_assign_ref),
 
     [ANN_OP_SOFTMAX] = REF_FLOAT(anni_kernel_softmax_ref),
     [ANN_OP_LOG_SOFTMAX] = REF_FLOAT(anni_kernel_log_softmax_ref),

@@ -14,6 +14,7 @@ extern const ann_kernel anni_kernel_fused_ref;
 extern const ann_kernel anni_kernel_bias_act_ref;
 extern const ann_kernel anni_kernel_dropout_ref;
 extern const ann_kernel anni_kernel_copy_ref; /* ref_move.c */
+extern const ann_kernel anni_kernel_assign_ref;
 extern const ann_kernel anni_kernel_permute_ref;
 extern const ann_kernel anni_kernel_bcast_ref;
 extern const ann_kernel anni_kernel_slice_ref;

@@ -1,5 +1,5 @@
-/* Kernels that move elements and compute nothing: copy, permute, bcast, slice, pad, concat, pack; for every
- * dtype. */
+/* Kernels that move elements and compute nothing: copy, assign, permute, bcast, slice, pad, concat, pack; for
+ * every dtype. */
 #include <string.h>
 
 #include "kernel/kernels.h"
@@ -47,6 +47,13 @@ static void move_base(side *s, const int64_t at[ANN_MAX_RANK], int rank, size_t 
 static ann_status copy(const ann_kernel_call *call) {
     const size_t bytes = (size_t)ann_shape_elems(&call->out_shape) * ann_dtype_bytes(call->out_dtype);
     if (bytes > 0 && call->out != call->in[0]) memmove(call->out, call->in[0], bytes);
+    return ANN_OK;
+}
+
+/* inputs (target, value): the executor points out at the target's memory. */
+static ann_status assign(const ann_kernel_call *call) {
+    const size_t bytes = (size_t)ann_shape_elems(&call->out_shape) * ann_dtype_bytes(call->out_dtype);
+    if (bytes > 0 && call->out != call->in[1]) memmove(call->out, call->in[1], bytes);
     return ANN_OK;
 }
 
@@ -123,6 +130,7 @@ static ann_status pack(const ann_kernel_call *call) {
 }
 
 const ann_kernel anni_kernel_copy_ref = {.name = "copy.ref", .run = copy};
+const ann_kernel anni_kernel_assign_ref = {.name = "assign.ref", .run = assign};
 const ann_kernel anni_kernel_permute_ref = {.name = "permute.ref", .run = permute};
 const ann_kernel anni_kernel_bcast_ref = {.name = "bcast.ref", .run = bcast};
 const ann_kernel anni_kernel_slice_ref = {.name = "slice.ref", .run = slice};
