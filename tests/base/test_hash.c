@@ -1,0 +1,32 @@
+/* Hashes keep their values: checkpoints and datasets store them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+static void test_hash(void **state) {
+    (void)state;
+    assert_true(ann_hash("", 0, 0) ==
+                0x2D06800538D394C2u); /* XXH3_64bits of nothing, from its specification */
+    assert_true(ann_hash_str("fc1/weight") == ann_hash("fc1/weight", strlen("fc1/weight"), 0));
+    assert_true(ann_hash_str("fc1/weight") != ann_hash_str("fc1/weighu"));
+    assert_true(ann_hash("ab", 2, 0) != ann_hash("ab", 2, 1));
+}
+
+static void test_clock(void **state) {
+    (void)state;
+    const int64_t before = ann_clock_ns();
+    ann_sleep_ns(2000000);
+    assert_true(ann_clock_ns() - before >= 2000000);
+    ann_sleep_ns(0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hash), cmocka_unit_test(test_clock)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
