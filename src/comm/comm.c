@@ -1,0 +1,117 @@
+/* Making and ending communicators. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "comm/internal.h"
+
+enum { SPIN_POLLS = 200, REQUESTS_AT_START = 64, SEGMENT_BYTES = 512 << 10 };
+static const size_t STAGING_BYTES = (size_t)ANNI_LANES * ANNI_DEPTH * ANNI_SEGMENT_MAX;
+
+static ann_status comm_alloc(ann_comm **out, int size) {
+    ann_comm *comm = calloc(1, sizeof *comm);
+    if (!comm) return ann_error(ANN_ERR_MEMORY, "no memory for a communicator");
+    comm->size = size;
+    comm->mpi = MPI_COMM_NULL;
+    comm->local_size = 1;
+    comm->segment_bytes = SEGMENT_BYTES;
+    for (int i = 0; i < ANNI_LANES; i++) comm->lanes[i].request = -1;
+    comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
+    comm->heard = calloc((size_t)size, sizeof *comm->heard);
+    comm->requests = calloc(REQUESTS_AT_START, sizeof *comm->requests);
+    comm->n_requests = REQUESTS_AT_START;
+    if (!comm->hosts || !comm->heard || !comm->requests) {
+        ann_comm_free(comm);
+        return ann_error(ANN_ERR_MEMORY, "no memory for a communicator of %d ranks", size);
+    }
+    *out = comm;
+    return ANN_OK;
+}
+
+ann_status ann_comm_self(ann_comm **out) { return comm_alloc(out, 1); }
+
+/* Who shares this host, and whether a rank has a core of its own (then it may spin). */
+static void place_on_host(ann_comm *comm) {
+    cpu_set_t cpus;
+    const char *host = comm->hosts[comm->rank];
+    comm->local_size = 0;
+    for (int i = 0; i < comm->size; i++) {
+        if (strcmp(comm->hosts[i], host) != 0) continue;
+        if (i == comm->rank) comm->local_rank = comm->local_size;
+        comm->local_size++;
+    }
+    const bool known = sched_getaffinity(0, sizeof cpus, &cpus) == 0;
+    comm->spin_polls = known && comm->local_size <= CPU_COUNT(&cpus) ? SPIN_POLLS : 0;
+}
+
+/* What a communicator of several ranks has beside one of this process alone. Until the duplicate is there,
+   waits listen for roll calls on MPI_COMM_WORLD. */
+static ann_status world_connect(ann_comm *comm) {
+    MPI_Request request;
+    comm->mpi = MPI_COMM_WORLD;
+    ANN_TRY(anni_mpi(comm, MPI_Comm_idup(MPI_COMM_WORLD, &comm->duplicate, &request), "MPI_Comm_idup"));
+    ANN_TRY(anni_mpi_wait(comm, &request, "the other ranks to start"));
+    comm->mpi = comm->duplicate;
+    ANN_TRY(anni_mpi(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler"));
+    char host[ANNI_HOST_BYTES] = "";
+    if (gethostname(host, sizeof host - 1) != 0) strcpy(host, "?");
+    ANN_TRY(ann_comm_allgather(comm, comm->hosts, host, sizeof host));
+    place_on_host(comm);
+    ANN_TRY(ann_agree(comm, ann_mem_alloc(&comm->staging, STAGING_BYTES)));
+    for (size_t i = 0; i < ANNI_LANES; i++)
+        comm->lanes[i].staging = (char *)comm->staging + i * ANNI_DEPTH * ANNI_SEGMENT_MAX;
+    return ANN_OK;
+}
+
+/* MPI is there and may be called from this thread beside others. */
+static ann_status mpi_check(int *rank, int *size) {
+    int there = 0, level = MPI_THREAD_SINGLE;
+    if (MPI_Initialized(&there) != MPI_SUCCESS || !there)
+        return ann_error(ANN_ERR_COMM, "MPI is not initialised");
+    if (MPI_Query_thread(&level) != MPI_SUCCESS || level < MPI_THREAD_FUNNELED)
+        return ann_error(ANN_ERR_COMM, "MPI must be initialised with MPI_THREAD_FUNNELED at least");
+    if (MPI_Comm_rank(MPI_COMM_WORLD, rank) != MPI_SUCCESS ||
+        MPI_Comm_size(MPI_COMM_WORLD, size) != MPI_SUCCESS)
+        return ann_error(ANN_ERR_COMM, "MPI_COMM_WORLD has no rank or size");
+    return ANN_OK;
+}
+
+ann_status ann_comm_world(ann_comm **out, double timeout_s) {
+    int rank = 0, size = 1;
+    if (!(timeout_s > 0)) return ann_error(ANN_ERR_ARG, "the timeout must be above 0, not %g s", timeout_s);
+    ANN_TRY(mpi_check(&rank, &size));
+    ann_comm *comm = NULL;
+    ANN_TRY(comm_alloc(&comm, size));
+    comm->rank = rank;
+    comm->timeout_s = timeout_s;
+    const ann_status status = size > 1 ? world_connect(comm) : ANN_OK;
+    if (status != ANN_OK) {
+        ann_comm_free(comm);
+        return status;
+    }
+    *out = comm;
+    return ANN_OK;
+}
+
+/* MPI may still write to what a broken communicator holds: it is left alone, to the end of the process. */
+void ann_comm_free(ann_comm *comm) {
+    int finalized = 0;
+    if (!comm || comm->broken || anni_requests_pending(comm)) return;
+    if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized)
+        (void)MPI_Comm_free(&comm->mpi);
+    ann_mem_free(comm->staging, STAGING_BYTES);
+    free(comm->requests);
+    free(comm->heard);
+    free(comm->hosts);
+    free(comm);
+}
+
+int ann_comm_rank(const ann_comm *comm) { return comm->rank; }
+int ann_comm_size(const ann_comm *comm) { return comm->size; }
+int ann_comm_local_rank(const ann_comm *comm) { return comm->local_rank; }
+int ann_comm_local_size(const ann_comm *comm) { return comm->local_size; }
+
+void ann_comm_set_segment(ann_comm *comm, size_t segment_bytes) {
+    comm->segment_bytes = segment_bytes < ANNI_SEGMENT_MAX ? segment_bytes : ANNI_SEGMENT_MAX;
+}

@@ -1,0 +1,279 @@
+// ranks: 1 2 3 4 5 8
+/* The ring against MPI's own reduction, and the fault slot. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <mpi.h>
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/philox.h"
+#include "comm/comm.h"
+#include "support/mpi_verdict.h"
+
+static const int64_t counts[] = {0, 1, 2, 15, 16, 17, 100, 1000, 10007, 100003, 1 << 20};
+static const size_t segments[] = {1, 256, 4096, 100000, 1 << 20}; /* bytes */
+static const ann_dtype dtypes[] = {ANN_F32, ANN_F64, ANN_I64};
+enum {
+    N_COUNTS = sizeof counts / sizeof counts[0],
+    N_SEGMENTS = sizeof segments / sizeof segments[0],
+    N_DTYPES = 3
+};
+enum { ELEMS_MAX = 1 << 20, BUCKETS = 6 };
+
+static ann_comm *comm;
+static void *data, *again; /* room for ELEMS_MAX + 1 elements of 8 bytes */
+static double *part, *sum, *magnitude;
+
+static void *room(size_t elems, size_t elem_bytes) {
+    void *p = calloc(elems, elem_bytes);
+    if (!p) MPI_Abort(MPI_COMM_WORLD, 1);
+    return p;
+}
+
+static int setup(void **state) {
+    (void)state;
+    data = room(ELEMS_MAX + 1, 8);
+    again = room(ELEMS_MAX + 1, 8);
+    part = room(ELEMS_MAX + 1, 8);
+    sum = room(ELEMS_MAX + 1, 8);
+    magnitude = room(ELEMS_MAX + 1, 8);
+    return ann_comm_world(&comm, 60.0) == ANN_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    ann_comm_free(comm);
+    free(data);
+    free(again);
+    free(part);
+    free(sum);
+    free(magnitude);
+    return 0;
+}
+
+/* What rank `rank` brings: whole numbers for i64, values in [-1, 1) else. */
+static double value(int rank, ann_dtype dtype, int64_t i) {
+    const double u = ann_random_uniform(7, 1, (uint64_t)rank, (uint64_t)i) * 2.0 - 1.0;
+    return dtype == ANN_I64 ? floor(u * 1e9) : u;
+}
+
+static void fill(void *to, ann_dtype dtype, int64_t elems) {
+    for (int64_t i = 0; i < elems; i++) ann_elem_set(to, dtype, i, value(ann_comm_rank(comm), dtype, i));
+}
+
+/* sum = MPI's sum in f64 of the parts as stored in `dtype`; magnitude = the sum of their absolute values. */
+static void expect(const void *parts, ann_dtype dtype, int64_t elems) {
+    for (int64_t i = 0; i < elems; i++) part[i] = ann_elem_get(parts, dtype, i);
+    MPI_Allreduce(part, sum, (int)elems, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    for (int64_t i = 0; i < elems; i++) part[i] = fabs(part[i]);
+    MPI_Allreduce(part, magnitude, (int)elems, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+}
+
+/* P - 1 additions, each rounded once: error at most (P-1) eps/2 * sum |x|, here and in the reference; i64 is
+ * exact. */
+static bool is_sum(const void *got, ann_dtype dtype, int64_t elems) {
+    const double eps = dtype == ANN_F32 ? 0x1p-23 : dtype == ANN_F64 ? 0x1p-52 : 0.0;
+    for (int64_t i = 0; i < elems; i++) {
+        const double error = fabs(ann_elem_get(got, dtype, i) - sum[i]);
+        if (!(error <= eps * (ann_comm_size(comm) - 1) * magnitude[i])) return false;
+    }
+    return true;
+}
+
+static bool same_on_all_ranks(const void *got, size_t bytes) {
+    const uint64_t mine = ann_hash(got, bytes, 0);
+    uint64_t first = mine;
+    MPI_Bcast(&first, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    return mine == first;
+}
+
+static void sums_equal_those_of_mpi(void **state) {
+    (void)state;
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int c = 0; c < N_COUNTS; c++) {
+            const int64_t elems = counts[c];
+            fill(data, dtypes[d], elems);
+            expect(data, dtypes[d], elems);
+            for (int s = 0; s < N_SEGMENTS; s++) {
+                if (elems * 8 > 4096 * (int64_t)segments[s])
+                    continue; /* thousands of tiny messages show nothing new */
+                const size_t bytes = (size_t)elems * ann_dtype_bytes(dtypes[d]);
+                ann_comm_set_segment(comm, segments[s]);
+                memcpy(again, data, bytes);
+                assert_all_ranks(ann_comm_allreduce(comm, again, elems, dtypes[d]) == ANN_OK);
+                assert_all_ranks(is_sum(again, dtypes[d], elems));
+                assert_all_ranks(same_on_all_ranks(again, bytes));
+            }
+        }
+}
+
+static void the_same_input_gives_the_same_bits(void **state) {
+    (void)state;
+    const int64_t elems = 100003;
+    uint64_t hash[2] = {0, 1};
+    for (int turn = 0; turn < 2; turn++) {
+        ann_comm_set_segment(comm, turn == 0 ? 512 << 10 : 3000); /* nor does it depend on the segments */
+        fill(data, ANN_F32, elems);
+        assert_all_ranks(ann_comm_allreduce(comm, data, elems, ANN_F32) == ANN_OK);
+        hash[turn] = ann_hash(data, (size_t)elems * 4, 0);
+    }
+    assert_all_ranks(hash[0] == hash[1]);
+}
+
+static void a_segment_size_beyond_the_staging_is_cut_down(void **state) {
+    (void)state;
+    ann_comm_set_segment(comm, SIZE_MAX);
+    fill(data, ANN_I64, 1 << 18);
+    expect(data, ANN_I64, 1 << 18);
+    assert_all_ranks(ann_comm_allreduce(comm, data, 1 << 18, ANN_I64) == ANN_OK);
+    assert_all_ranks(is_sum(data, ANN_I64, 1 << 18));
+}
+
+static void other_dtypes_are_refused_on_every_rank(void **state) {
+    (void)state;
+    assert_all_ranks(ann_comm_allreduce(comm, data, 4, ANN_U8) == ANN_ERR_DTYPE);
+    assert_all_ranks(ann_comm_allreduce(comm, data, 4, ANN_I32) == ANN_ERR_DTYPE);
+}
+
+typedef struct bucket {
+    float *data;
+    int64_t elems;
+    int request;
+    bool fault;
+} bucket;
+
+/* Buckets one behind the other in `data`, each with its fault slot. */
+static void buckets_place(bucket *buckets) {
+    static const int64_t sizes[BUCKETS] = {1, 5000, 16, 70001, 0, 333};
+    float *at = data;
+    for (int b = 0; b < BUCKETS; b++) {
+        buckets[b] = (bucket){.data = at, .elems = sizes[b]};
+        at += sizes[b] + 1;
+    }
+}
+
+static void buckets_run(bucket *buckets, int faulty, bool garbage) {
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    ops->where(ops->self, "buckets");
+    bool ok = true;
+    for (int b = 0; b < BUCKETS; b++) {
+        fill(buckets[b].data, ANN_F32, buckets[b].elems);
+        if (b == faulty && garbage)
+            memset(buckets[b].data, 0xff, (size_t)(buckets[b].elems + 1) * 4); /* NaNs */
+        const ann_status status = ops->start(ops->self, b % 2, buckets[b].data, buckets[b].elems, ANN_F32,
+                                             b == faulty, &buckets[b].request);
+        ok = ok && status == ANN_OK && ops->progress(ops->self) == ANN_OK;
+    }
+    for (int b = 0; b < BUCKETS; b++)
+        ok = ok && ops->wait(ops->self, buckets[b].request, &buckets[b].fault) == ANN_OK;
+    assert_all_ranks(ok);
+}
+
+static void several_buckets_at_once(void **state) {
+    (void)state;
+    bucket buckets[BUCKETS];
+    ann_comm_set_segment(comm, 4096);
+    buckets_place(buckets);
+    buckets_run(buckets, -1, false);
+    for (int b = 0; b < BUCKETS; b++) {
+        assert_all_ranks(!buckets[b].fault);
+        fill(again, ANN_F32, buckets[b].elems);
+        expect(again, ANN_F32, buckets[b].elems);
+        assert_all_ranks(is_sum(buckets[b].data, ANN_F32, buckets[b].elems));
+    }
+}
+
+/* More than there are lanes, and more than the table holds at first; waited for in the opposite order. */
+static void many_requests_wait_their_turn(void **state) {
+    (void)state;
+    enum { MANY = 200, ELEMS = 40 };
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    int64_t *values = data;
+    int request[MANY];
+    bool ok = true, fault = true;
+    for (int i = 0; i < MANY; i++) {
+        int64_t *message = values + i * (ELEMS + 1);
+        for (int e = 0; e < ELEMS; e++) message[e] = i + e;
+        ok = ops->start(ops->self, 3, message, ELEMS, ANN_I64, false, &request[i]) == ANN_OK && ok;
+    }
+    for (int i = MANY - 1; i >= 0; i--) {
+        ok = ops->wait(ops->self, request[i], &fault) == ANN_OK && !fault && ok;
+        for (int e = 0; e < ELEMS; e++)
+            ok = ok && values[i * (ELEMS + 1) + e] == (i + e) * ann_comm_size(comm);
+    }
+    assert_all_ranks(ok);
+    ok = ops->wait(ops->self, request[0], &fault) == ANN_ERR_ARG; /* it has been waited for */
+    assert_all_ranks(ok);
+}
+
+static void a_fault_in_any_bucket_of_any_rank_is_seen_by_all(void **state) {
+    (void)state;
+    bucket buckets[BUCKETS];
+    ann_comm_set_segment(comm, 4096);
+    for (int garbage = 0; garbage < 2; garbage++)
+        for (int rank = 0; rank < ann_comm_size(comm); rank++)
+            for (int faulty = 0; faulty < BUCKETS; faulty++) {
+                buckets_place(buckets);
+                buckets_run(buckets, rank == ann_comm_rank(comm) ? faulty : -1, garbage);
+                bool only_there = true;
+                for (int b = 0; b < BUCKETS; b++)
+                    only_there = only_there && buckets[b].fault == (b == faulty);
+                assert_all_ranks(only_there);
+            }
+}
+
+static void huge_values_do_not_hide_a_fault(void **state) {
+    (void)state;
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    for (int d = 0; d < N_DTYPES; d++) {
+        int request = 0;
+        bool fault = false, ok = true;
+        memset(data, 0x7f, 101 * 8);
+        ok = ops->start(ops->self, 0, data, 100, dtypes[d], true, &request) ==
+             ANN_OK; /* every rank has failed */
+        ok = ok && ops->wait(ops->self, request, &fault) == ANN_OK && fault;
+        assert_all_ranks(ok);
+    }
+}
+
+static void a_communicator_of_one_needs_nobody(void **state) {
+    (void)state;
+    ann_comm *self = NULL;
+    bool fault = true;
+    float three[3] = {1, 2, 3};
+    int request = 0;
+    bool ok = ann_comm_self(&self) == ANN_OK && ann_comm_size(self) == 1 && ann_comm_rank(self) == 0 &&
+              ann_comm_local_size(self) == 1 && ann_comm_local_rank(self) == 0;
+    ok = ok && ann_comm_allreduce(self, three, 3, ANN_F32) == ANN_OK && three[2] == 3.0f;
+    const ann_channel_ops *ops = ann_comm_channel_ops(self);
+    ok = ok && ops->size == 1 && ops->start(self, 0, three, 2, ANN_F32, false, &request) == ANN_OK;
+    ok = ok && ops->wait(self, request, &fault) == ANN_OK && !fault && three[1] == 2.0f;
+    ok = ok && ops->start(self, 0, three, 2, ANN_F32, true, &request) == ANN_OK;
+    ok = ok && ops->wait(self, request, &fault) == ANN_OK && fault;
+    ann_comm_free(self);
+    assert_all_ranks(ok);
+}
+
+int main(int argc, char **argv) {
+    int level = 0;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_equal_those_of_mpi),
+        cmocka_unit_test(the_same_input_gives_the_same_bits),
+        cmocka_unit_test(a_segment_size_beyond_the_staging_is_cut_down),
+        cmocka_unit_test(other_dtypes_are_refused_on_every_rank),
+        cmocka_unit_test(several_buckets_at_once),
+        cmocka_unit_test(many_requests_wait_their_turn),
+        cmocka_unit_test(a_fault_in_any_bucket_of_any_rank_is_seen_by_all),
+        cmocka_unit_test(huge_values_do_not_hide_a_fault),
+        cmocka_unit_test(a_communicator_of_one_needs_nobody),
+    };
+    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    MPI_Finalize();
+    return failed;
+}

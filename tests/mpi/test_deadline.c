@@ -1,0 +1,112 @@
+// ranks: 2 3 4
+/* One rank does not take part: the others end with ANN_ERR_TIMEOUT and name it, and nobody hangs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <mpi.h>
+#include "comm/comm.h"
+#include "support/mpi_verdict.h"
+
+enum { ELEMS = 50000 };
+static const double TIMEOUT_S = 2.0;
+static double values[ELEMS + 1];
+
+typedef ann_status (*collective)(ann_comm *comm);
+
+static ann_status reduce(ann_comm *comm) { return ann_comm_allreduce(comm, values, ELEMS, ANN_F64); }
+static ann_status barrier(ann_comm *comm) { return ann_comm_barrier(comm); }
+static ann_status agree(ann_comm *comm) { return ann_agree(comm, ANN_OK); }
+static ann_status buckets(ann_comm *comm) {
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    int request[2];
+    bool fault = false;
+    ops->where(ops->self, "phase tune, step 12");
+    ANN_TRY(ops->start(ops->self, 0, values, 1000, ANN_F64, false, &request[0]));
+    ANN_TRY(ops->start(ops->self, 1, values + 2000, 2000, ANN_F64, false, &request[1]));
+    ANN_TRY(ops->wait(ops->self, request[0], &fault));
+    return ops->wait(ops->self, request[1], &fault);
+}
+
+/* `silent` stays away from `call` until all others have given up; then it comes, too late. */
+static void one_rank_stays_away(collective call, int silent, const char *must_say) {
+    ann_comm *comm = NULL;
+    assert_all_ranks(ann_comm_world(&comm, TIMEOUT_S) == ANN_OK);
+    const bool away = silent == ann_comm_rank(comm);
+    ann_status status = ANN_OK;
+    if (!away) status = call(comm);
+    char name[32], text[1024];
+    (void)snprintf(name, sizeof name, "no answer from rank %d (", silent);
+    (void)snprintf(text, sizeof text, "%s", ann_error_text());
+    assert_all_ranks(away || status == ANN_ERR_TIMEOUT);
+    if (!away && !(strstr(text, name) && strstr(text, must_say))) (void)fprintf(stderr, "%s\n", text);
+    assert_all_ranks(away || (strstr(text, name) && strstr(text, must_say)));
+    if (away) status = call(comm);
+    assert_all_ranks(status == ANN_ERR_TIMEOUT);
+    assert_all_ranks(call(comm) == ANN_ERR_COMM); /* at once: nobody would answer */
+    assert_all_ranks(strstr(ann_error_text(), "communicator unusable after") != NULL);
+    ann_comm_free(comm);
+}
+
+static void reduction(void **state) {
+    (void)state;
+    one_rank_stays_away(reduce, 0, "reduction 0 (channel -1, 400000 bytes)");
+    one_rank_stays_away(reduce, 1, "reduction 0 (channel -1, 400000 bytes)");
+}
+
+static void buckets_of_a_plan(void **state) {
+    (void)state;
+    one_rank_stays_away(buckets, 1, "phase tune, step 12: timeout of 2 s");
+}
+
+static void a_barrier(void **state) {
+    (void)state;
+    one_rank_stays_away(barrier, 1, "a barrier");
+}
+
+static void an_agreement(void **state) {
+    (void)state;
+    one_rank_stays_away(agree, 0, "an agreement");
+}
+
+static void a_local_failure_survives_a_broken_communicator(void **state) {
+    (void)state;
+    ann_comm *comm = NULL;
+    assert_all_ranks(ann_comm_world(&comm, TIMEOUT_S) == ANN_OK);
+    const bool away = ann_comm_rank(comm) == 0;
+    ann_status status = ANN_ERR_IO;
+    if (!away) status = ann_agree(comm, ann_error(ANN_ERR_IO, "disk gone"));
+    assert_all_ranks(status == ANN_ERR_IO);
+    assert_all_ranks(away || strstr(ann_error_text(), "disk gone"));
+    ann_comm_free(comm);
+}
+
+/* Ranks that wait for different things are told so, instead of blaming one of them. */
+static void ranks_in_different_collectives(void **state) {
+    (void)state;
+    ann_comm *comm = NULL;
+    assert_all_ranks(ann_comm_world(&comm, TIMEOUT_S) == ANN_OK);
+    const ann_status status = ann_comm_rank(comm) == 0 ? reduce(comm) : barrier(comm);
+    assert_all_ranks(status == ANN_ERR_TIMEOUT);
+    assert_all_ranks(strstr(ann_error_text(), "no answer") == NULL);
+    ann_comm_free(comm);
+}
+
+int main(int argc, char **argv) {
+    int level = 0;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reduction),
+        cmocka_unit_test(buckets_of_a_plan),
+        cmocka_unit_test(a_barrier),
+        cmocka_unit_test(an_agreement),
+        cmocka_unit_test(a_local_failure_survives_a_broken_communicator),
+        cmocka_unit_test(ranks_in_different_collectives),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}
