@@ -4,7 +4,7 @@
    datasets "x" [N, H, W, C] u8 (or f32 [N, ...]) and "y" [N] u8 or i32 (class labels; may be absent),
    contiguous; attributes on the root: "format" = "annulus-dataset", "version" = 1, "name", "classes"
    (strings), "mean", "std" (of x / 255 for u8, over the training split), "source", "checksum" per split group
-   (XXH3 of x then y).
+   (XXH3 of x then y, see ann_dataset_compute_checksum).
 
    Files made by others are read too: "x" and "y" in "/train" and "/test" are enough. Without "mean" and "std"
    these are 0 and 1, without "classes" there are max(y) + 1 of them.
@@ -52,6 +52,9 @@ int ann_dataset_classes(const ann_dataset *dataset);                /* 0 if unla
 void ann_dataset_moments(const ann_dataset *dataset, double *mean, double *std);
 /* Of the whole split, as the file's attribute says it; computed at open where there is none. */
 uint64_t ann_dataset_checksum(const ann_dataset *dataset);
+/* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y as i32; it does not
+   depend on how the file stores them. Reads the whole split. Local. */
+uint64_t ann_dataset_compute_checksum(const ann_dataset *dataset);
 /* Copies field `field` of samples ids[0..n) into out, row by row. Errors: ANN_ERR_ARG (id out of range).
  * Local, thread-safe. */
 ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t *ids, int64_t n,
