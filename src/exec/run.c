@@ -1,0 +1,140 @@
+/* Running a plan. A step is a list of instructions, of which some start a reduction and some first wait for
+   one. A rank that fails stops computing, but starts and waits for every reduction that is left, with the
+   fault slot set: so all ranks leave the step together, and know. */
+#include "exec/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+typedef struct step {
+    ann_plan *plan;
+    const ann_channel_ops *ops; /* NULL: one rank */
+    ann_status status;          /* the first failure; computing stops there */
+    bool wrote;
+} step;
+
+/* ---- reductions
+ * -------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Local data is copied first unless the reduction works in place. Returns a failure of communication itself.
+ */
+static ann_status start_reduce(step *s, anni_instr *instr) {
+    const ann_kernel_call *call = &instr->call;
+    const int64_t elems = ann_shape_elems(&call->out_shape);
+    if (s->status == ANN_OK && call->in[0] != call->out)
+        memcpy(call->out, call->in[0], (size_t)elems * ann_dtype_bytes(call->out_dtype));
+    if (!s->ops) return ANN_OK;
+    s->plan->in_flight++;
+    return s->ops->start(s->ops->self, instr->channel, call->out, elems, call->out_dtype, s->status != ANN_OK,
+                         &instr->request);
+}
+
+static ann_status wait_reduce(step *s, anni_instr *instr) {
+    bool fault = false;
+    if (!s->ops || instr->request < 0) return ANN_OK;
+    s->ops->where(s->ops->self, instr->label);
+    const ann_status status = s->ops->wait(s->ops->self, instr->request, &fault);
+    instr->request = -1;
+    s->plan->in_flight--;
+    if (status == ANN_OK && fault && s->status == ANN_OK)
+        s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
+    return status;
+}
+
+static ann_status wait_for_operands(step *s, const anni_instr *instr) {
+    for (int i = 0; i < instr->n_waits; i++) ANN_TRY(wait_reduce(s, instr->waits[i]));
+    return ANN_OK;
+}
+
+/* ---- instructions
+ * --------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Gradients that were not computed right in the pack are copied there. */
+static void pack(const ann_kernel_call *call) {
+    const size_t size = ann_dtype_bytes(call->out_dtype);
+    for (int i = 0; i < call->n_in; i++) {
+        char *to = (char *)call->out + (size_t)call->attrs->pack.offsets[i] * size;
+        if (to != call->in[i]) memcpy(to, call->in[i], (size_t)ann_shape_elems(&call->in_shape[i]) * size);
+    }
+}
+
+static ann_status run_instr(step *s, anni_instr *instr) {
+    ANN_TRY(wait_for_operands(s, instr));
+    if (instr->kind == ANNI_REDUCE) return start_reduce(s, instr);
+    if (s->status != ANN_OK) return ANN_OK;
+    if (instr->kind == ANNI_PACK) {
+        pack(&instr->call);
+        return ANN_OK;
+    }
+    s->wrote = s->wrote || instr->writes;
+    s->status = instr->kernel->run(&instr->call);
+    if (s->status != ANN_OK) anni_error_frame(__FILE__, __LINE__, instr->label);
+    return ANN_OK;
+}
+
+static ann_status run_all(step *s) {
+    ann_plan *plan = s->plan;
+    for (int i = 0; i < plan->n_instrs; i++) {
+        anni_instr *instr = &plan->instrs[i];
+        const int64_t begin = plan->options.profile ? ann_clock_ns() : 0;
+        ANN_TRY(run_instr(s, instr));
+        if (plan->in_flight) ANN_TRY(s->ops->progress(s->ops->self));
+        if (!plan->options.profile) continue;
+        instr->spent_ns += ann_clock_ns() - begin;
+        instr->runs++;
+    }
+    for (int i = 0; i < plan->n_last_waits; i++) ANN_TRY(wait_reduce(s, plan->last_waits[i]));
+    return ANN_OK;
+}
+
+ann_status ann_plan_run(ann_plan *plan, ann_status inject) {
+    step s = {.plan = plan, .ops = plan->options.channels, .status = inject};
+    for (int i = 0; i < plan->n_inputs && s.status == ANN_OK; i++)
+        if (!plan->inputs[i].bound)
+            s.status = ann_error(ANN_ERR_ARG, "input %s is not bound", plan->inputs[i].name);
+    const ann_status broken = run_all(&s);
+    const ann_status status = broken != ANN_OK ? broken : s.status;
+    if (status != ANN_OK && s.wrote) plan->torn = true;
+    return status;
+}
+
+/* ---- profile
+ * ---------------------------------------------------------------------------------------------------------------------------------
+ */
+
+static int slowest_first(const void *a, const void *b) {
+    const anni_instr *x = *(anni_instr *const *)a, *y = *(anni_instr *const *)b;
+    return x->spent_ns < y->spent_ns ? 1 : x->spent_ns > y->spent_ns ? -1 : 0;
+}
+
+void ann_plan_profile(ann_plan *plan, void (*write)(void *to, const char *text), void *to) {
+    char line[512];
+    anni_instr **sorted = malloc((size_t)(plan->n_instrs + 1) * sizeof *sorted);
+    int64_t total = 0, runs = 0;
+    if (!sorted) return;
+    for (int i = 0; i < plan->n_instrs; i++) {
+        sorted[i] = &plan->instrs[i];
+        total += sorted[i]->spent_ns;
+        runs = sorted[i]->runs > runs ? sorted[i]->runs : runs;
+    }
+    qsort(sorted, (size_t)plan->n_instrs, sizeof *sorted, slowest_first);
+    snprintf(line, sizeof line, "%d instructions, %lld runs, %.3f ms per run, plan block %.1f MB\n",
+             plan->n_instrs, (long long)runs, runs ? (double)total / (double)runs / 1e6 : 0,
+             (double)plan->block_bytes / 1e6);
+    write(to, line);
+    for (int i = 0; i < plan->n_instrs; i++) {
+        anni_instr *instr = sorted[i];
+        if (!instr->runs) continue;
+        snprintf(line, sizeof line, "%10.1f us %5.1f %%  %s\n",
+                 (double)instr->spent_ns / (double)instr->runs / 1e3,
+                 total ? 100.0 * (double)instr->spent_ns / (double)total : 0, instr->label);
+        write(to, line);
+        instr->spent_ns = instr->runs = 0;
+    }
+    free(sorted);
+}
