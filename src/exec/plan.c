@@ -172,13 +172,8 @@ static ann_status make_instr(maker *m, ann_node node) {
     instr->kind = op == ANN_OP_PACK ? ANNI_PACK : op == ANN_OP_ALLREDUCE ? ANNI_REDUCE : ANNI_KERNEL;
     instr->writes = anni_writes(m->g, node, writes) > 0;
     ANN_TRY(fill_call(m, instr, node));
-    if (op == ANN_OP_ASSIGN) { /* the copy kernel: the value into the target's memory */
-        instr->call.out = pointer_of(m, anni_in(m->g, node, 0).id);
-        instr->call.in++;
-        instr->call.in_shape++;
-        instr->call.in_dtype++;
-        instr->call.n_in = 1;
-    }
+    if (op == ANN_OP_ASSIGN)
+        instr->call.out = pointer_of(m, anni_in(m->g, node, 0).id); /* the target's memory */
     if (op == ANN_OP_ALLREDUCE) instr->channel = instr->call.attrs->comm.channel;
     if (instr->kind == ANNI_KERNEL) ANN_TRY(choose_kernel(m, instr));
     char shape[128];

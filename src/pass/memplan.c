@@ -4,7 +4,6 @@
    Lee, "Efficient memory management for deep neural net inference", 2020). Kept apart, alive for ever:
    constants (filled once), packs (their gaps stay zero, and gradients are computed right in place), and
    outputs. */
-#define _GNU_SOURCE /* qsort_r */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
