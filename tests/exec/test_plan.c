@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "exec/exec.h"
-#include "exec/model.h"
+#include "support/model.h"
 #include "graph/node.h"
 #include "pass/pass.h"
 #include "support/check.h"

@@ -1,7 +1,7 @@
 /* A small training step that has everything: a dense net with dropout and a convolution in front,
    cross-entropy, clipping, Adam on flat vectors, running averages. */
-#ifndef ANN_TESTS_EXEC_MODEL_H
-#define ANN_TESTS_EXEC_MODEL_H
+#ifndef ANN_TESTS_SUPPORT_MODEL_H
+#define ANN_TESTS_SUPPORT_MODEL_H
 
 #include "graph/graph.h"
 

@@ -1,4 +1,4 @@
-#include "exec/model.h"
+#include "support/model.h"
 
 #include "base/philox.h"
 #include "support/check.h"
