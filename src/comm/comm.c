@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "comm/internal.h"
 
-enum { SPIN_POLLS = 200, REQUESTS_AT_START = 64, SEGMENT_BYTES = 512 << 10 };
+enum { SPIN_POLLS = 200, REQUESTS_AT_START = 64 };
 static const size_t STAGING_BYTES = (size_t)ANNI_LANES * ANNI_DEPTH * ANNI_SEGMENT_MAX;
 
 static ann_status comm_alloc(ann_comm **out, int size) {
@@ -15,7 +15,7 @@ static ann_status comm_alloc(ann_comm **out, int size) {
     comm->size = size;
     comm->mpi = MPI_COMM_NULL;
     comm->local_size = 1;
-    comm->segment_bytes = SEGMENT_BYTES;
+    comm->segment_bytes = ANNI_SEGMENT_MAX;
     for (int i = 0; i < ANNI_LANES; i++) comm->lanes[i].request = -1;
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);

@@ -41,7 +41,8 @@ ann_status ann_comm_allreduce(ann_comm *comm, void *data, int64_t elems, ann_dty
    of their start on each channel; several may be under way. */
 const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm);
 
-/* Segment size in bytes (tests make it small); default in comm.c by measurement. */
+/* Segment size in bytes, for reductions started from now on, the same on all ranks. The default, 256 KiB, is also the most there is room
+   for; tests make it small. Local. */
 void ann_comm_set_segment(ann_comm *comm, size_t segment_bytes);
 
 #endif

@@ -144,25 +144,55 @@ static void stream_begin(const ann_comm *comm, const anni_request *request, bool
     stream->done = stream->posted;
 }
 
-static void lane_begin(ann_comm *comm, anni_lane *lane, int index) {
-    anni_request *request = &comm->requests[index];
-    lane->request = index;
-    request->state = ANNI_ACTIVE;
-    stream_begin(comm, request, false, &lane->recv);
-    stream_begin(comm, request, true, &lane->send);
+static int free_lane(const ann_comm *comm) {
+    for (int i = 0; i < ANNI_LANES; i++)
+        if (comm->lanes[i].request < 0) return i;
+    return -1;
 }
 
-/* The lane's request is complete: the next one that waits for this lane may begin. */
-static void lane_end(ann_comm *comm, anni_lane *lane) {
-    anni_request *request = &comm->requests[lane->request];
-    const uint64_t next = request->sequence + ANNI_LANES;
-    request->state = ANNI_DONE;
-    lane->request = -1;
+/* The entry of the request that is to get a lane next, -1 if none waits. */
+static int next_queued(const ann_comm *comm) {
+    if (comm->next_active == comm->next_sequence) return -1;
     for (int i = 0; i < comm->n_requests; i++)
-        if (comm->requests[i].state == ANNI_QUEUED && comm->requests[i].sequence == next) {
-            lane_begin(comm, lane, i);
-            return;
+        if (comm->requests[i].state == ANNI_QUEUED && comm->requests[i].sequence == comm->next_active)
+            return i;
+    return -1;
+}
+
+/* Gives free lanes to the requests that wait. The lowest free lane is taken: its staging memory is most
+ * likely in cache. */
+static void lanes_fill(ann_comm *comm) {
+    int lane, index;
+    while ((lane = free_lane(comm)) >= 0 && (index = next_queued(comm)) >= 0) {
+        anni_request *request = &comm->requests[index];
+        request->state = ANNI_ACTIVE;
+        request->lane = lane;
+        comm->lanes[lane].request = index;
+        comm->active[comm->n_active++] = lane;
+        comm->next_active++;
+        stream_begin(comm, request, false, &comm->lanes[lane].recv);
+        stream_begin(comm, request, true, &comm->lanes[lane].send);
+    }
+}
+
+static bool lane_is_done(const ann_comm *comm, const anni_lane *lane) {
+    const int end = ann_ring_steps(comm->size);
+    return lane->recv.done.step == end && lane->send.done.step == end;
+}
+
+/* Frees the lanes whose request is complete. */
+static void lanes_end(ann_comm *comm) {
+    int kept = 0;
+    for (int i = 0; i < comm->n_active; i++) {
+        anni_lane *lane = &comm->lanes[comm->active[i]];
+        if (!lane_is_done(comm, lane)) {
+            comm->active[kept++] = comm->active[i];
+            continue;
         }
+        comm->requests[lane->request].state = ANNI_DONE;
+        lane->request = -1;
+    }
+    comm->n_active = kept;
 }
 
 static ann_status lane_progress(ann_comm *comm, anni_lane *lane, bool *moved) {
@@ -176,16 +206,14 @@ static ann_status lane_progress(ann_comm *comm, anni_lane *lane, bool *moved) {
         ANN_TRY(finish_send(comm, lane, request, &again));
         *moved = *moved || again;
     }
-    const int end = ann_ring_steps(comm->size);
-    if (lane->recv.done.step == end && lane->send.done.step == end) lane_end(comm, lane);
     return ANN_OK;
 }
 
 ann_status anni_progress(ann_comm *comm, bool *moved) {
-    for (uint64_t i = 0; i < ANNI_LANES; i++) { /* the oldest request first */
-        anni_lane *lane = &comm->lanes[(comm->next_sequence + i) % ANNI_LANES];
-        if (lane->request >= 0) ANN_TRY(lane_progress(comm, lane, moved));
-    }
+    for (int i = 0; i < comm->n_active; i++)
+        ANN_TRY(lane_progress(comm, &comm->lanes[comm->active[i]], moved));
+    lanes_end(comm);
+    lanes_fill(comm);
     return ANN_OK;
 }
 
@@ -225,17 +253,16 @@ ann_status anni_request_start(ann_comm *comm, int32_t channel, void *data, int64
     if (comm->size == 1 || elems == 0) return ANN_OK;
     entry->state = ANNI_QUEUED;
     entry->sequence = comm->next_sequence++;
-    anni_lane *lane = &comm->lanes[entry->sequence % ANNI_LANES];
-    if (lane->request < 0) lane_begin(comm, lane, index);
     bool moved = false;
+    lanes_fill(comm);
     return anni_progress(comm, &moved);
 }
 
 static ann_status request_give_up(ann_comm *comm, anni_pause why, int index) {
     const anni_request *request = &comm->requests[index];
-    const anni_lane *lane = &comm->lanes[request->sequence % ANNI_LANES];
+    const anni_lane *lane = &comm->lanes[request->lane];
     char what[200], at[80] = "an earlier one";
-    if (lane->request == index)
+    if (request->state == ANNI_ACTIVE)
         (void)snprintf(at, sizeof at, "step %d of %d, segment %lld from rank %d",
                        lane->recv.done.step < ann_ring_steps(comm->size) ? lane->recv.done.step + 1
                                                                          : lane->recv.done.step,

@@ -16,7 +16,7 @@
 #include "support/mpi_verdict.h"
 
 static const int64_t counts[] = {0, 1, 2, 15, 16, 17, 100, 1000, 10007, 100003, 1 << 20};
-static const size_t segments[] = {1, 256, 4096, 100000, 1 << 20}; /* bytes */
+static const size_t segments[] = {1, 256, 4096, 100000, 256 << 10}; /* bytes */
 static const ann_dtype dtypes[] = {ANN_F32, ANN_F64, ANN_I64};
 enum {
     N_COUNTS = sizeof counts / sizeof counts[0],
