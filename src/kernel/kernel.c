@@ -20,34 +20,58 @@
 /* The dtypes whose every value is exact as a double. */
 #define REF_EXACT(kernel)                                                                                    \
     { [ANN_F32] = REF(kernel), [ANN_F64] = REF(kernel), [ANN_I32] = REF(kernel), [ANN_U8] = REF(kernel) }
+/* The kernels of a *_simd.c file, best first. */
+#if defined(__x86_64__)
+#define SIMD(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_base
+#else
+#define SIMD(kernel) &kernel##_base
+#endif
+/* Fast for f32, plain for f64 (and the integers). */
+#define FAST_FLOAT(kernel)                                                                                   \
+    { [ANN_F32] = ROW(SIMD(kernel), &kernel##_ref), [ANN_F64] = REF(kernel##_ref) }
+#define FAST_ANY(kernel)                                                                                     \
+    {                                                                                                        \
+        [ANN_F32] = ROW(SIMD(kernel), &kernel##_ref), [ANN_F64] = REF(kernel##_ref),                         \
+        [ANN_I32] = REF(kernel##_ref), [ANN_I64] = REF(kernel##_ref), [ANN_U8] = REF(kernel##_ref)           \
+    }
+#define FAST_EXACT(kernel)                                                                                   \
+    {                                                                                                        \
+        [ANN_F32] = ROW(SIMD(kernel), &kernel##_ref), [ANN_F64] = REF(kernel##_ref),                         \
+        [ANN_I32] = REF(kernel##_ref), [ANN_U8] = REF(kernel##_ref)                                          \
+    }
+#ifdef ANN_HAVE_ONEDNN
+#define ONEDNN(kernel) &kernel,
+#else
+#define ONEDNN(kernel)
+#endif
 
 /* [op][dtype of the output]. Ops without a row (leaves, allreduce) are the executor's own. */
 static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_FILL] = REF_ANY(anni_kernel_fill_ref),
     [ANN_OP_RAND] = REF_FLOAT(anni_kernel_rand_ref),
 
-    [ANN_OP_NEG] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_ABS] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_SIGN] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_STEP] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_EXP] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_LOG] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_SQRT] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_RECIP] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_TANH] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_SIGMOID] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_SOFTPLUS] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_RELU] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_ADD] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_SUB] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_MUL] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_DIV] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_MAX] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_MIN] = REF_FLOAT(anni_kernel_elementwise_ref),
-    [ANN_OP_EQ] = REF_EXACT(anni_kernel_elementwise_ref),
-    [ANN_OP_GT] = REF_EXACT(anni_kernel_elementwise_ref),
-    [ANN_OP_SELECT] = REF_EXACT(anni_kernel_elementwise_ref),
-    [ANN_OP_CAST] = REF_ANY(anni_kernel_cast_ref),
+    [ANN_OP_NEG] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_ABS] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_SIGN] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_STEP] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_EXP] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_LOG] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_SQRT] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_RECIP] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_TANH] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_SIGMOID] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_SOFTPLUS] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_RELU] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_ADD] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_SUB] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_MUL] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_DIV] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_MAX] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_MIN] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_EQ] = FAST_EXACT(anni_kernel_elementwise),
+    [ANN_OP_GT] = FAST_EXACT(anni_kernel_elementwise),
+    [ANN_OP_SELECT] = FAST_EXACT(anni_kernel_elementwise),
+    [ANN_OP_CAST] = FAST_ANY(anni_kernel_cast),
     [ANN_OP_STOP_GRAD] = REF_ANY(anni_kernel_copy_ref),
 
     [ANN_OP_RESHAPE] = REF_ANY(anni_kernel_copy_ref),
@@ -62,10 +86,18 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_ARGMAX] = {[ANN_I32] = REF(anni_kernel_argmax_ref)},
     [ANN_OP_ONE_HOT] = REF_ANY(anni_kernel_one_hot_ref),
 
-    [ANN_OP_MATMUL] = REF_FLOAT(anni_kernel_matmul_ref),
-    [ANN_OP_CONV] = REF_FLOAT(anni_kernel_conv_ref),
-    [ANN_OP_CONV_DX] = REF_FLOAT(anni_kernel_conv_dx_ref),
-    [ANN_OP_CONV_DW] = REF_FLOAT(anni_kernel_conv_dw_ref),
+    [ANN_OP_MATMUL] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_matmul_dnnl) & anni_kernel_matmul_openblas,
+                                       &anni_kernel_matmul_ref),
+                       [ANN_F64] = ROW(&anni_kernel_matmul_openblas, &anni_kernel_matmul_ref)},
+    [ANN_OP_CONV] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_conv_dnnl) & anni_kernel_conv_openblas,
+                                     &anni_kernel_conv_ref),
+                     [ANN_F64] = REF(anni_kernel_conv_ref)},
+    [ANN_OP_CONV_DX] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_conv_dnnl) & anni_kernel_conv_openblas,
+                                        &anni_kernel_conv_dx_ref),
+                        [ANN_F64] = REF(anni_kernel_conv_dx_ref)},
+    [ANN_OP_CONV_DW] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_conv_dnnl) & anni_kernel_conv_openblas,
+                                        &anni_kernel_conv_dw_ref),
+                        [ANN_F64] = REF(anni_kernel_conv_dw_ref)},
 
     [ANN_OP_SUM_POOL] = REF_FLOAT(anni_kernel_sum_pool_ref),
     [ANN_OP_SUM_POOL_DX] = REF_FLOAT(anni_kernel_sum_pool_dx_ref),
@@ -82,7 +114,7 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_MAX_POOL] = REF_FLOAT(anni_kernel_max_pool_ref),
 
     [ANN_OP_PACK] = REF_FLOAT(anni_kernel_pack_ref),
-    [ANN_OP_FUSED] = REF_FLOAT(anni_kernel_fused_ref),
+    [ANN_OP_FUSED] = FAST_FLOAT(anni_kernel_fused),
     [ANN_OP_BIAS_ACT] = REF_FLOAT(anni_kernel_bias_act_ref),
 };
 

@@ -38,4 +38,18 @@ extern const ann_kernel anni_kernel_max_pool_index_ref;
 extern const ann_kernel anni_kernel_window_gather_ref;
 extern const ann_kernel anni_kernel_window_scatter_ref;
 
+/* Fast kernels. One for every instruction set: see simd.h. */
+#define ANNI_SIMD_KERNEL(name) extern const ann_kernel name##_base, name##_avx2, name##_avx512
+ANNI_SIMD_KERNEL(anni_kernel_elementwise); /* elementwise_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_cast);
+ANNI_SIMD_KERNEL(anni_kernel_fused); /* fused_simd.c */
+
+/* By libraries. */
+extern const ann_kernel anni_kernel_matmul_openblas; /* matmul_openblas.c */
+extern const ann_kernel anni_kernel_conv_openblas;   /* conv_openblas.c: all three sides */
+#ifdef ANN_HAVE_ONEDNN
+extern const ann_kernel anni_kernel_matmul_dnnl; /* matmul_dnnl.c */
+extern const ann_kernel anni_kernel_conv_dnnl;   /* conv_dnnl.c: all three sides */
+#endif
+
 #endif
