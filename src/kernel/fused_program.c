@@ -2,26 +2,18 @@
 
 #include <string.h>
 
-static bool is_copy(ann_op op) { return op == ANN_OP_CAST || op == ANN_OP_STOP_GRAD; }
-
-/* Copies the instructions, leaving out those that only pass a value on. */
 static void take_code(anni_fused_program *p) {
     const ann_fused *s = &p->source;
-    int16_t same[ANNI_FUSED_MAX_REG];
-    for (int16_t r = 0; r < s->n_in; r++) same[r] = r;
     for (int16_t i = 0; i < s->n_code; i++) {
         const ann_fused_instr *code = &s->code[i];
-        const int16_t out = (int16_t)(s->n_in + i), a = same[code->a];
-        same[out] = is_copy(code->op) ? a : out;
-        if (is_copy(code->op)) continue;
         p->step[p->n_step++] = (anni_fused_step){.op = (int)code->op,
-                                                 .out = out,
-                                                 .a = a,
-                                                 .b = code->b >= 0 ? same[code->b] : a,
-                                                 .c = code->c >= 0 ? same[code->c] : a};
+                                                 .out = (int16_t)(s->n_in + i),
+                                                 .a = code->a,
+                                                 .b = code->b >= 0 ? code->b : code->a,
+                                                 .c = code->c >= 0 ? code->c : code->a};
     }
-    for (int k = 0; k < s->n_store; k++) p->result[p->n_result++] = same[s->store[k].reg];
-    if (s->has_value) p->result[p->n_result++] = same[s->value];
+    for (int k = 0; k < s->n_store; k++) p->result[p->n_result++] = s->store[k].reg;
+    if (s->has_value) p->result[p->n_result++] = s->value;
 }
 
 static int count_reads(const anni_fused_program *p, int16_t r) {

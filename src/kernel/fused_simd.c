@@ -198,8 +198,7 @@ static bool fused_accepts(const ann_kernel_call *call) {
     for (int k = 0; k < s->n_store; k++)
         if (call->in_dtype[s->store[k].in] != ANN_F32) return false;
     for (int i = 0; i < s->n_code; i++)
-        if (ANNI_SIMD(anni_loop)((int)s->code[i].op) == NULL && s->code[i].op != ANN_OP_STOP_GRAD)
-            return false;
+        if (ANNI_SIMD(anni_loop)((int)s->code[i].op) == NULL) return false;
     return true;
 }
 
