@@ -127,8 +127,26 @@ ann_node ann_sum_pool2d_dx(ann_graph *g, ann_node dy, ann_window w) {
 ann_node ann_max_pool_index(ann_graph *g, ann_node x, ann_window w) {
     return build(g, ANN_OP_MAX_POOL_INDEX, &x, 1, w);
 }
+/* Pooling commutes with maps that are monotone and the same for all pixels of a channel: the bias and the
+   activation behind a convolution. If the pool shrinks the image they are applied after it, to fewer
+   elements; values and gradients are the same. Returns the operand to be pooled instead of x, or none. */
+static ann_node monotone_operand(const ann_graph *g, ann_node x, ann_node *bias) {
+    const ann_op op = ann_node_op(g, x);
+    if (op == ANN_OP_RELU || op == ANN_OP_TANH || op == ANN_OP_SIGMOID) return anni_in(g, x, 0);
+    if (op != ANN_OP_ADD || ann_node_op(g, anni_in(g, x, 1)) != ANN_OP_BCAST) return ANN_NODE_NONE;
+    *bias = anni_in(g, anni_in(g, x, 1), 0);
+    const ann_shape *shape = ann_node_shape(g, *bias);
+    return ann_shape_elems(shape) == shape->dim[3] ? anni_in(g, x, 0) : ANN_NODE_NONE;
+}
+
 ann_node ann_max_pool2d(ann_graph *g, ann_node x, ann_window w) {
-    return build(g, ANN_OP_MAX_POOL, &x, 1, w);
+    ann_node bias = ANN_NODE_NONE, operand = ANN_NODE_NONE;
+    if (ann_node_is(x) && ann_node_shape(g, x)->rank == 4 && w.stride_h * w.stride_w > 1)
+        operand = monotone_operand(g, x, &bias);
+    if (!ann_node_is(operand)) return build(g, ANN_OP_MAX_POOL, &x, 1, w);
+    const ann_node pooled = ann_max_pool2d(g, operand, w);
+    if (ann_node_is(bias)) return ann_add(g, pooled, bias);
+    return anni_build(g, ann_node_op(g, x), ANN_F32, NULL, NULL, &pooled, 1);
 }
 ann_node ann_window_gather(ann_graph *g, ann_node x, ann_node index, ann_window w) {
     return build(g, ANN_OP_WINDOW_GATHER, (ann_node[]){x, index}, 2, w);

@@ -191,17 +191,18 @@ static void group_elementwise(fuser *f, ann_node n) {
  * -------------------------------------------------------------------------------------------------------------
  */
 
-static bool is_contraction(const ann_graph *g, ann_node n) {
+/* What biases are added to: contractions, and max pooling, which is taken before the bias. */
+static bool takes_bias(const ann_graph *g, ann_node n) {
     const ann_op op = ann_node_op(g, n);
-    return op == ANN_OP_MATMUL || op == ANN_OP_CONV;
+    return op == ANN_OP_MATMUL || op == ANN_OP_CONV || op == ANN_OP_MAX_POOL;
 }
 
-/* add(contraction, bcast(bias)): the bias, else none. */
+/* add(x, bcast(bias)): the bias, else none. */
 static ann_node bias_of(const ann_graph *g, ann_node add, ann_node *x) {
     for (int i = 0; i < 2; i++) {
         const ann_node row = anni_in(g, add, i);
         *x = anni_in(g, add, 1 - i);
-        if (ann_node_op(g, row) != ANN_OP_BCAST || !is_contraction(g, *x)) continue;
+        if (ann_node_op(g, row) != ANN_OP_BCAST || !takes_bias(g, *x)) continue;
         const ann_node bias = anni_in(g, row, 0);
         const ann_shape *shape = ann_node_shape(g, add);
         const int64_t channels = shape->dim[shape->rank - 1];
