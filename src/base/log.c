@@ -22,7 +22,7 @@ static const char *prefix_of(ann_log_level level) {
     return "";
 }
 
-void anni_log(ann_log_level level, const char *fmt, ...) {
+void ann_log_line(ann_log_level level, const char *fmt, ...) {
     if (level > log_level || (log_rank != 0 && level > ANN_LOG_WARN)) return;
     char line[2048], rank[32] = "";
     if (log_rank != 0) snprintf(rank, sizeof rank, "[rank %d] ", log_rank);

@@ -9,7 +9,6 @@ typedef enum ann_log_level { ANN_LOG_ERROR, ANN_LOG_WARN, ANN_LOG_INFO, ANN_LOG_
 /* Lines above `level` are dropped. On ranks other than 0 only errors and warnings are written, with the prefix
    "[rank R] ". */
 void ann_log_setup(ann_log_level level, int rank);
-#define ann_log(level, ...) anni_log((level), __VA_ARGS__)
-void anni_log(ann_log_level level, const char *fmt, ...) ANN_PRINTF(2, 3);
+void ann_log_line(ann_log_level level, const char *fmt, ...) ANN_PRINTF(2, 3);
 
 #endif
