@@ -1,0 +1,28 @@
+/* One rank's file of a checkpoint: written with checksums on the way, verified, and read piece by piece.
+ * Local. */
+#ifndef ANN_CKPT_SHARD_H
+#define ANN_CKPT_SHARD_H
+
+#include "ckpt/manifest.h"
+
+/* Writes shard `rank` of the manifest into dir and syncs it; fills in the shard's offsets, hashes and size.
+   One pass over the store's memory: each chunk is hashed and written while it is in cache. */
+ann_status anni_shard_write(const char *dir, anni_manifest *manifest, int rank,
+                            const ann_store *store) ANN_MUST_CHECK;
+
+/* Reads shard `rank` in dir whole and compares every checksum. Errors: ANN_ERR_CORRUPT (names the file, and
+   the tensor if it is one's data), ANN_ERR_IO. */
+ann_status anni_shard_verify(const char *dir, const anni_manifest *manifest, int rank) ANN_MUST_CHECK;
+
+/* Opens a shard's file for reading; a missing one is ANN_ERR_CORRUPT. path[ANNI_PATH_BYTES] receives its
+ * name. */
+ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shard *shard) ANN_MUST_CHECK;
+
+/* Writes whole.h5 into dir and syncs it: a virtual dataset per tensor over the shards' datasets, named like
+   the tensor, with
+   '/' making groups. Names that HDF5 cannot hold as such (an empty or "." component, a '#' in front, a name
+   that is both tensor and group) become "#N", N being the tensor's number; the attribute "name" always has
+   the name. Scalars are copied. Fills in whole_bytes and whole_hash. */
+ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const ann_store *store) ANN_MUST_CHECK;
+
+#endif
