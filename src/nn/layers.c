@@ -1,0 +1,65 @@
+/* Layers with weights: dense and convolution; their initialisers. */
+#include "nn/nn.h"
+
+#include <math.h>
+#include <stdio.h>
+
+ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, ann_shape shape, ann_role role,
+                        ann_init init) {
+    char name[256];
+    ann_tensor tensor;
+    const int used = snprintf(name, sizeof name, "%s/%s", layer, part);
+    if (used < 0 || used >= (int)sizeof name)
+        return ann_graph_fail(nn->graph, ANN_ERR_ARG, "layer name %.64s... is too long", layer);
+    const ann_status status =
+        ann_store_declare(&tensor, ann_graph_store(nn->graph), name, nn->dtype, &shape, role, init);
+    if (status != ANN_OK) return ann_graph_fail(nn->graph, status, "%s", ann_error_text());
+    return ann_load(nn->graph, tensor);
+}
+
+static ann_init weight_init(const ann_nn *nn, int64_t fan_in, int64_t fan_out) {
+    const double fan = nn->init == ANN_NN_HE ? (double)fan_in : (double)(fan_in + fan_out);
+    return (ann_init){ANN_INIT_UNIFORM, sqrt(6.0 / fan)};
+}
+
+ann_node ann_nn_dense(ann_nn *nn, const char *name, ann_node x, int64_t units) {
+    ann_graph *g = nn->graph;
+    if (!ann_node_is(x)) return x;
+    const ann_shape *in = ann_node_shape(g, x);
+    if (in->rank != 2) return ann_graph_fail(g, ANN_ERR_SHAPE, "dense %s: the input must be [B, I]", name);
+    const int64_t inputs = in->dim[1];
+    ann_scope_push(g, name);
+    const ann_node w = anni_nn_tensor(nn, name, "weight", ANN_SHAPE(inputs, units), ANN_ROLE_PARAM,
+                                      weight_init(nn, inputs, units));
+    const ann_node y = ann_matmul(g, x, w, false, false);
+    const ann_node b =
+        anni_nn_tensor(nn, name, "bias", ANN_SHAPE(units), ANN_ROLE_PARAM, (ann_init){ANN_INIT_ZERO, 0});
+    const ann_node out = ann_add(g, y, b);
+    ann_scope_pop(g);
+    return out;
+}
+
+ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channels, ann_window window,
+                       bool bias) {
+    ann_graph *g = nn->graph;
+    if (!ann_node_is(x)) return x;
+    const ann_shape *in = ann_node_shape(g, x);
+    const int64_t groups = window.groups ? window.groups : 1;
+    if (in->rank != 4 || in->dim[3] % groups != 0 || channels % groups != 0)
+        return ann_graph_fail(g, ANN_ERR_SHAPE,
+                              "conv2d %s: the input must be [N,H,W,C], and C and the %lld channels must be "
+                              "divisible by %lld groups",
+                              name, (long long)channels, (long long)groups);
+    const int64_t kernel = (int64_t)window.kernel_h * window.kernel_w, depth = in->dim[3] / groups;
+    const ann_shape shape = ANN_SHAPE(channels, window.kernel_h, window.kernel_w, depth);
+    ann_scope_push(g, name);
+    const ann_node w = anni_nn_tensor(nn, name, "weight", shape, ANN_ROLE_PARAM,
+                                      weight_init(nn, kernel * depth, kernel * channels / groups));
+    ann_node y = ann_conv2d(g, x, w, window);
+    if (bias)
+        y = ann_add(g, y,
+                    anni_nn_tensor(nn, name, "bias", ANN_SHAPE(channels), ANN_ROLE_PARAM,
+                                   (ann_init){ANN_INIT_ZERO, 0}));
+    ann_scope_pop(g);
+    return y;
+}

@@ -1,0 +1,149 @@
+/* The path that all optimizers share: which parameters, their gradients as one flat vector, its sum over
+ * ranks. */
+#include "optim/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The trained tensors in reverse order of use, and the nodes that load them (a shared one is loaded often).
+ */
+typedef struct trained {
+    ann_tensor *tensors;
+    int tensor_count;
+    ann_node *loads;
+    int *of_load; /* index in `tensors` of each load */
+    int load_count;
+} trained;
+
+static void free_trained(trained *t) {
+    free(t->tensors);
+    free(t->loads);
+    free(t->of_load);
+}
+
+static int index_of(const trained *t, ann_tensor tensor) {
+    for (int i = 0; i < t->tensor_count; i++)
+        if (t->tensors[i].id == tensor.id) return i;
+    return -1;
+}
+
+static bool is_trained(const ann_graph *g, ann_node node, const char *wrt) {
+    if (ann_node_op(g, node) != ANN_OP_STORE) return false;
+    const ann_tensor_info *info = ann_store_info(ann_graph_store(g), ann_node_attrs(g, node)->store.tensor);
+    return info->role == ANN_ROLE_PARAM && ann_name_matches(wrt, info->name);
+}
+
+/* Loads are numbered in the order in which layers make them, just before they use them. */
+static ann_status find_trained(trained *t, const ann_graph *g, const char *wrt) {
+    const int32_t count = ann_graph_count(g);
+    *t = (trained){0};
+    t->tensors = malloc((size_t)count * sizeof *t->tensors);
+    t->loads = malloc((size_t)count * sizeof *t->loads);
+    t->of_load = malloc((size_t)count * sizeof *t->of_load);
+    if (!t->tensors || !t->loads || !t->of_load)
+        return ann_error(ANN_ERR_MEMORY, "no memory for the list of trained parameters");
+    for (int32_t id = 0; id < count; id++)
+        if (is_trained(g, (ann_node){id}, wrt)) t->loads[t->load_count++] = (ann_node){id};
+    if (t->load_count == 0)
+        return ann_error(ANN_ERR_NOT_FOUND, "no parameter of the model matches \"%s\"", wrt);
+    int first_use = 0;
+    for (int i = 0; i < t->load_count; i++) {
+        const ann_tensor tensor = ann_node_attrs(g, t->loads[i])->store.tensor;
+        if (index_of(t, tensor) < 0) t->tensors[first_use++] = tensor;
+        t->tensor_count = first_use;
+    }
+    for (int i = 0; i < first_use / 2; i++) {
+        const ann_tensor swap = t->tensors[i];
+        t->tensors[i] = t->tensors[first_use - 1 - i];
+        t->tensors[first_use - 1 - i] = swap;
+    }
+    for (int i = 0; i < t->load_count; i++)
+        t->of_load[i] = index_of(t, ann_node_attrs(g, t->loads[i])->store.tensor);
+    return ANN_OK;
+}
+
+static ann_block find_block(const ann_store *store, const char *name) {
+    for (int32_t i = 0; i < ann_store_block_count(store); i++)
+        if (strcmp(ann_store_block_name(store, (ann_block){i}), name) == 0) return (ann_block){i};
+    return (ann_block){-1};
+}
+
+/* The block "params": made for the first graph over a store, found by those that follow it. */
+static ann_status params_block(ann_block *out, ann_store *store, const trained *t) {
+    *out = find_block(store, "params");
+    if (out->id < 0) return ann_store_group(out, store, "params", t->tensors, t->tensor_count);
+    for (int i = 0; i < t->tensor_count; i++) {
+        const ann_tensor_info *info = ann_store_info(store, t->tensors[i]);
+        if (info->block.id != out->id)
+            return ann_error(ANN_ERR_ARG, "%s is not in the store's block of trained parameters", info->name);
+    }
+    return ANN_OK;
+}
+
+ann_node anni_moment(const anni_update *u, const char *prefix) {
+    ann_store *store = ann_graph_store(u->graph);
+    char name[64];
+    const size_t used = strlen(prefix);
+    memcpy(name, prefix, used);
+    memcpy(name + used, "/params", sizeof "/params");
+    ann_block block = find_block(store, name);
+    if (block.id < 0) {
+        const ann_status status = ann_store_group_like(&block, store, prefix, u->block);
+        if (status != ANN_OK) return ann_graph_fail(u->graph, status, "%s", ann_error_text());
+    }
+    return ann_load_block(u->graph, block);
+}
+
+/* The flat gradient of this rank's loss. */
+static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, ann_block block) {
+    const size_t loads = (size_t)t->load_count, tensors = (size_t)t->tensor_count;
+    ann_node *of_load = malloc(loads * sizeof *of_load);
+    ann_node *grads = malloc(tensors * sizeof *grads);
+    int64_t *offsets = malloc(tensors * sizeof *offsets);
+    ann_node flat = ANN_NODE_NONE;
+    if (of_load && grads && offsets) {
+        const ann_store *store = ann_graph_store(g);
+        for (size_t i = 0; i < tensors; i++) {
+            grads[i] = ANN_NODE_NONE;
+            offsets[i] = ann_store_info(store, t->tensors[i])->offset_elems;
+        }
+        ann_grad(g, loss, t->loads, t->load_count, of_load);
+        for (size_t i = 0; i < loads; i++) {
+            ann_node *sum = &grads[t->of_load[i]];
+            *sum = ann_node_is(*sum) ? ann_add(g, *sum, of_load[i]) : of_load[i];
+        }
+        flat = ann_pack(g, grads, t->tensor_count, offsets, ann_store_block_elems(store, block));
+    } else {
+        ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for the list of gradients");
+    }
+    free(of_load);
+    free(grads);
+    free(offsets);
+    return flat;
+}
+
+static void build_update(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t,
+                         ann_block block) {
+    const ann_node grad = ann_allreduce(g, local_gradient(g, loss, t, block), 0);
+    anni_update u = {.graph = g, .optim = optim, .block = block};
+    u.param = ann_load_block(g, block);
+    u.lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
+    u.step = ann_input(g, "step", ANN_F64, ANN_SCALAR);
+    if (!ann_node_is(grad) || !ann_node_is(u.param)) return;
+    u.grad = anni_regularise(g, optim, u.param, grad);
+    if (optim->kind == ANN_OPTIM_ADAM || optim->kind == ANN_OPTIM_ADAMW) anni_update_adam(&u);
+    else anni_update_sgd(&u);
+}
+
+void ann_optim_build(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt) {
+    trained t;
+    ann_block block;
+    if (!ann_node_is(loss)) return;
+    ann_scope_push(g, "optimizer");
+    ann_status status = find_trained(&t, g, wrt);
+    if (status == ANN_OK) status = params_block(&block, ann_graph_store(g), &t);
+    if (status == ANN_OK) build_update(g, optim, loss, &t, block);
+    else ann_graph_fail(g, status, "%s", ann_error_text());
+    free_trained(&t);
+    ann_scope_pop(g);
+}

@@ -1,0 +1,31 @@
+/* What an update rule gets and gives: all vectors are flat, of the layout of block "params". */
+#ifndef ANN_OPTIM_RULE_H
+#define ANN_OPTIM_RULE_H
+
+#include "optim/optim.h"
+
+typedef struct anni_update {
+    ann_graph *graph;
+    const ann_optim *optim;
+    ann_block block;      /* the parameters */
+    ann_node param, grad; /* [elems] */
+    ann_node lr, step;    /* f64 scalars; step is 1 at the first update */
+} anni_update;
+
+/* Loads the moment block "prefix/params", made on first use. */
+ann_node anni_moment(const anni_update *u, const char *prefix);
+/* Assigns `value` to what `target` loaded, at the end of the step. */
+static inline void anni_put(const anni_update *u, ann_node target, ann_node value) {
+    ann_effect(u->graph, ann_assign(u->graph, target, value));
+}
+/* A f64 scalar of the graph in the parameters' dtype. */
+static inline ann_node anni_scalar_of(const anni_update *u, ann_node scalar) {
+    return ann_cast(u->graph, scalar, ann_node_dtype(u->graph, u->param));
+}
+
+void anni_update_sgd(const anni_update *u);
+void anni_update_adam(const anni_update *u);
+/* l1, l2 and clipping; adds the output "grad_norm" if clip_norm is on. */
+ann_node anni_regularise(ann_graph *g, const ann_optim *optim, ann_node param, ann_node grad);
+
+#endif
