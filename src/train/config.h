@@ -1,0 +1,130 @@
+/* The run file: what `annulus train` reads. config.def lists every key with its type, default and range; this
+   is the checked result. All strings are borrowed from the config; nothing here changes after loading. */
+#ifndef ANN_TRAIN_CONFIG_H
+#define ANN_TRAIN_CONFIG_H
+
+#include "base/yaml.h"
+#include "nn/nn.h"
+#include "optim/optim.h"
+
+typedef enum ann_activation {
+    ANN_ACTIVATION_NONE,
+    ANN_ACTIVATION_RELU,
+    ANN_ACTIVATION_LEAKY_RELU, /* slope */
+    ANN_ACTIVATION_ELU,        /* alpha */
+    ANN_ACTIVATION_SIGMOID,
+    ANN_ACTIVATION_TANH,
+    ANN_ACTIVATION_SOFTMAX
+} ann_activation;
+
+typedef enum ann_layer_kind {
+    ANN_LAYER_DENSE,
+    ANN_LAYER_CONV2D,
+    ANN_LAYER_MAX_POOL,
+    ANN_LAYER_AVG_POOL,
+    ANN_LAYER_GLOBAL_AVG_POOL,
+    ANN_LAYER_FLATTEN,
+    ANN_LAYER_BATCH_NORM,
+    ANN_LAYER_DROPOUT,
+    ANN_LAYER_ACTIVATION,
+    ANN_LAYER_KIND_COUNT
+} ann_layer_kind;
+
+/* One layer; the fields that its kind does not use are 0. The tensors of layer L of block B are "B/L/weight"
+ * ... */
+typedef struct ann_layer_config {
+    ann_layer_kind kind;
+    const char *name; /* unique in its block; "" for kinds that need none */
+    int64_t units;    /* dense */
+    int64_t channels; /* conv2d */
+    int64_t kernel[2], stride[2], dilation[2],
+        padding[2]; /* h, w: conv2d, pools (a pool's stride is its kernel by default) */
+    int64_t groups;
+    bool bias;
+    double momentum, eps;      /* batch_norm */
+    double p;                  /* dropout */
+    ann_activation activation; /* dense, conv2d; the kind of an activation layer */
+    double slope, alpha;
+    const ann_yaml_node *node; /* for errors */
+} ann_layer_config;
+
+typedef struct ann_block_config {
+    const char *name;
+    const ann_layer_config *layers;
+    int layer_count;
+} ann_block_config;
+
+typedef enum ann_phase_kind { ANN_PHASE_PRETRAIN, ANN_PHASE_TRANSFER, ANN_PHASE_SUPERVISED } ann_phase_kind;
+typedef enum ann_loss_kind { ANN_LOSS_MSE, ANN_LOSS_BCE, ANN_LOSS_CROSS_ENTROPY } ann_loss_kind;
+typedef enum ann_input_kind { ANN_INPUT_SCALE, ANN_INPUT_STANDARDIZE } ann_input_kind;
+
+typedef struct ann_stage_config {
+    const char *name;      /* unique in its phase; "stage1", "stage2" ... by default */
+    const char *train;     /* pattern of the parameters that are trained; the others are frozen */
+    int64_t epochs, steps; /* exactly one of them is > 0 */
+    ann_schedule schedule; /* total_steps is 0 here */
+    const ann_yaml_node *node;
+} ann_stage_config;
+
+typedef struct ann_phase_config {
+    const char *name;
+    ann_phase_kind kind;
+    const ann_block_config *const *model; /* blocks, applied one after the other */
+    int model_count;
+    ann_loss_kind loss;
+    ann_input_kind input;
+    double mask_noise;        /* 0: none */
+    int64_t labels;           /* 0: all samples */
+    const char *load_from;    /* an earlier phase's name; NULL: nothing is loaded */
+    const char *load_tensors; /* pattern of the tensors that are loaded */
+    int64_t batch;            /* samples of a step over all ranks */
+    ann_nn_init init;
+    ann_optim optimizer;
+    const ann_stage_config *program;
+    int stage_count;
+    const ann_yaml_node *node;
+} ann_phase_config;
+
+typedef struct ann_run_config {
+    const char *name;
+    uint64_t seed;
+    const char *output;
+    const char *data_path;
+    int64_t checkpoint_every_steps; /* 0: only at the end of phases */
+    int checkpoint_keep;
+    int64_t log_every_steps;
+    double comm_timeout_s;
+    int64_t comm_bucket_bytes;
+    const ann_block_config *blocks;
+    int block_count;
+    const ann_phase_config *phases;
+    int phase_count;
+    const char *text; /* of the whole file, with the overrides as comments */
+    uint64_t hash;    /* of that text */
+    const char *path; /* of the file */
+    struct anni_config_memory *memory;
+} ann_run_config;
+
+/* Reads, overrides ("key.path=value", set_count of them) and checks a run file. Errors: ANN_ERR_CONFIG, one
+   line "file:line:column: key: what is wrong, what is accepted"; ANN_ERR_MEMORY. Owner: the caller,
+   ann_run_config_free. Local. */
+ann_status ann_run_config_load(ann_run_config **out, const char *path, const char *const *sets,
+                               int set_count) ANN_MUST_CHECK;
+/* The same from text (a checkpoint's copy); `source` stands where errors name the file. */
+ann_status ann_run_config_parse(ann_run_config **out, const char *source, const char *text,
+                                const char *const *sets, int set_count) ANN_MUST_CHECK;
+void ann_run_config_free(ann_run_config *config);
+
+/* Index of the phase called `name`, or -1. */
+int ann_run_config_find_phase(const ann_run_config *config, const char *name);
+
+/* The words of the run file. */
+const char *ann_layer_kind_name(ann_layer_kind kind);
+const char *ann_phase_kind_name(ann_phase_kind kind);
+const char *ann_loss_kind_name(ann_loss_kind kind);
+const char *ann_activation_name(ann_activation activation);
+
+/* Writes the reference of all keys (type, default, range, meaning) line by line, from config.def. */
+void ann_run_config_reference(void (*print)(void *to, const char *line), void *to);
+
+#endif
