@@ -86,10 +86,13 @@ static ann_node expand_cross_entropy(ann_graph *g, ann_node self) {
     const ann_node picked = ann_mul(g, ann_log_softmax(g, IN(0)), one_hot_labels(g, self));
     return ann_neg(g, ann_reshape(g, ann_reduce_sum(g, picked, 1u << 1), *ann_node_shape(g, self)));
 }
+/* A row whose label is out of range has loss 0, and so gradient 0. */
 RULE(cross_entropy) {
     (void)wanted;
+    const ann_node target = one_hot_labels(g, self),
+                   has_label = ann_reduce_sum(g, target, last_axis(g, target));
     const ann_node column = ann_reshape(g, dy, ANN_SHAPE(ann_node_shape(g, dy)->dim[0], 1));
-    dx[0] = ann_mul(g, ann_sub(g, ann_softmax(g, IN(0)), one_hot_labels(g, self)), column);
+    dx[0] = ann_mul(g, ann_sub(g, ann_softmax(g, IN(0)), target), ann_mul(g, column, has_label));
 }
 
 const ann_op_info anni_op_cross_entropy = {.name = "cross_entropy",

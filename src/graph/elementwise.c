@@ -1,8 +1,6 @@
 /* Elementwise math ops: entries, gradient rules, and the builders that insert broadcasts. */
 #include "graph/node.h"
 
-#include <math.h>
-
 /* ---- broadcasting
  * -------------------------------------------------------------------------------------------------- */
 
@@ -116,36 +114,6 @@ RULE(cast) {
     if (ann_dtype_is_float(ann_node_dtype(g, IN(0)))) dx[0] = ann_cast(g, dy, ann_node_dtype(g, IN(0)));
 }
 
-/* ---- values, for constant folding
- * --------------------------------------------------------------------------------- */
-
-#define EVAL(name, expr)                                                                                     \
-    static double eval_##name(double a, double b, double c) {                                                \
-        (void)a, (void)b, (void)c;                                                                           \
-        return expr;                                                                                         \
-    }
-EVAL(neg, -a)
-EVAL(abs, fabs(a))
-EVAL(sign, (double)((a > 0) - (a < 0)))
-EVAL(step, a > 0 ? 1 : 0)
-EVAL(exp, exp(a))
-EVAL(log, log(a))
-EVAL(sqrt, sqrt(a))
-EVAL(recip, 1 / a)
-EVAL(tanh, tanh(a))
-EVAL(sigmoid, 1 / (1 + exp(-a)))
-EVAL(softplus, a > 0 ? a + log1p(exp(-a)) : log1p(exp(a)))
-EVAL(relu, a > 0 ? a : 0)
-EVAL(add, a + b)
-EVAL(sub, a - b)
-EVAL(mul, a *b)
-EVAL(div, a / b)
-EVAL(max, b > a ? b : a)
-EVAL(min, b < a ? b : a)
-EVAL(eq, a == b ? 1 : 0)
-EVAL(gt, a > b ? 1 : 0)
-EVAL(select, a != 0 ? b : c)
-
 /* ---- entries
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -155,7 +123,6 @@ EVAL(select, a != 0 ? b : c)
                                       .min_in = arity,                                                       \
                                       .max_in = arity,                                                       \
                                       .infer = rule,                                                         \
-                                      .eval = eval_##id,                                                     \
                                       .flags = ANNI_ELEMENTWISE | ANNI_INPLACE | (more)}
 #define DIFFERENTIABLE(id, arity, rule)                                                                      \
     const ann_op_info anni_op_##id = {.name = #id,                                                           \
@@ -164,7 +131,6 @@ EVAL(select, a != 0 ? b : c)
                                       .max_in = arity,                                                       \
                                       .infer = rule,                                                         \
                                       .vjp = vjp_##id,                                                       \
-                                      .eval = eval_##id,                                                     \
                                       .flags = ANNI_ELEMENTWISE | ANNI_INPLACE}
 
 DIFFERENTIABLE(neg, 1, infer_same);

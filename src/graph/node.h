@@ -40,7 +40,6 @@ typedef struct ann_op_info {
      * needed. */
     void (*vjp)(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx);
     ann_node (*expand)(ann_graph *g, ann_node self);    /* composites: the same value in math ops */
-    double (*eval)(double a, double b, double c);       /* elementwise: for constant folding */
     double (*flops)(const ann_graph *g, ann_node self); /* NULL: one per output element */
     ann_status (*own_attrs)(ann_arena *arena, ann_attrs *attrs, int n_in); /* copies what attrs points to */
     void (*print)(const ann_attrs *attrs, char *buf, size_t size);         /* attributes, "k=v k=v" */

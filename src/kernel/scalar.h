@@ -1,7 +1,7 @@
-/* What each elementwise op does to one element, in double. The reference kernels and the reference
-   interpreter of fused loops call these; fast kernels are tested against them. NaN goes through every op that
-   returns one of its operands or a continuous function of them (max, min, relu included); comparisons with
-   NaN are false. Private to src/kernel. */
+/* What each elementwise op does to one element, in double. The reference kernels, the
+   reference interpreter of fused loops and constant folding call these; fast kernels are tested against them.
+   NaN goes through every op that returns one of its operands or a continuous function of them (max, min, relu
+   included); comparisons with NaN are false. */
 #ifndef ANN_KERNEL_SCALAR_H
 #define ANN_KERNEL_SCALAR_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "kernel/scalar.h"
 
 /* ---- rules: the simpler node in `to`, or ANN_NODE_NONE to keep the op
  * --------------------------------------------------- */
@@ -119,12 +120,12 @@ static const rule rules[ANN_OP_COUNT] = {
 };
 
 static ann_node fold(ann_graph *g, const ann_graph *from, ann_node old, const ann_node *in, int n) {
-    const ann_op_info *info = anni_op_info(ann_node_op(from, old));
+    const anni_scalar_fn f = anni_scalar(ann_node_op(from, old));
     double v[3] = {0};
-    if (!info->eval || !ann_dtype_is_float(ann_node_dtype(from, old))) return ANN_NODE_NONE;
+    if (!f || !ann_dtype_is_float(ann_node_dtype(from, old))) return ANN_NODE_NONE;
     for (int i = 0; i < n; i++)
         if (!anni_fill_value(g, in[i], &v[i])) return ANN_NODE_NONE;
-    return fill_like(g, from, old, info->eval(v[0], v[1], v[2]));
+    return fill_like(g, from, old, f(v[0], v[1], v[2]));
 }
 
 /* ---- equal nodes
