@@ -1,4 +1,5 @@
-/* 64-bit hashes (XXH3, libxxhash) of bytes and strings: for checksums, plan hashes and name lookups. Local. */
+/* 64-bit hashes (XXH3, libxxhash) of bytes and strings: for checksums, plan hashes and name lookups. Local.
+ */
 #ifndef ANN_BASE_HASH_H
 #define ANN_BASE_HASH_H
 
@@ -8,5 +9,13 @@
 /* One-shot. Chain by passing the previous result as seed; start with 0. */
 uint64_t ann_hash(const void *data, size_t bytes, uint64_t seed);
 uint64_t ann_hash_str(const char *text);
+
+/* ann_hash with seed 0 of bytes that come in parts: begin, updates, end. End may be called more than once. */
+typedef struct ann_hasher {
+    _Alignas(64) unsigned char state[576];
+} ann_hasher;
+void ann_hasher_begin(ann_hasher *hasher);
+void ann_hasher_update(ann_hasher *hasher, const void *data, size_t bytes);
+uint64_t ann_hasher_end(const ann_hasher *hasher);
 
 #endif

@@ -7,8 +7,8 @@ void anni_audit_begin(anni_audit *audit, const anni_manifest *manifest, const an
     audit->piece_hash = piece_hash;
     audit->next = 0;
     audit->at = 0;
-    XXH3_64bits_reset(&audit->piece);
-    XXH3_64bits_reset(&audit->rest);
+    ann_hasher_begin(&audit->piece);
+    ann_hasher_begin(&audit->rest);
 }
 
 static int64_t piece_end(const anni_audit *audit, const anni_piece *piece) {
@@ -23,11 +23,11 @@ static int64_t feed_run(anni_audit *audit, const char *data, int64_t left) {
     const bool inside = any && audit->at >= piece->offset_bytes;
     const int64_t border = inside ? piece_end(audit, piece) : any ? piece->offset_bytes : INT64_MAX;
     const int64_t run = border - audit->at < left ? border - audit->at : left;
-    XXH3_64bits_update(inside ? &audit->piece : &audit->rest, data, (size_t)run);
+    ann_hasher_update(inside ? &audit->piece : &audit->rest, data, (size_t)run);
     audit->at += run;
     if (inside && audit->at == border) {
-        audit->piece_hash[audit->next++] = XXH3_64bits_digest(&audit->piece);
-        XXH3_64bits_reset(&audit->piece);
+        audit->piece_hash[audit->next++] = ann_hasher_end(&audit->piece);
+        ann_hasher_begin(&audit->piece);
     }
     return run;
 }
@@ -41,4 +41,4 @@ void anni_audit_feed(anni_audit *audit, const void *data, size_t bytes) {
     }
 }
 
-uint64_t anni_audit_rest(const anni_audit *audit) { return XXH3_64bits_digest(&audit->rest); }
+uint64_t anni_audit_rest(const anni_audit *audit) { return ann_hasher_end(&audit->rest); }

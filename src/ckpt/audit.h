@@ -3,8 +3,7 @@
 #ifndef ANN_CKPT_AUDIT_H
 #define ANN_CKPT_AUDIT_H
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "base/hash.h"
 #include "ckpt/manifest.h"
 
 typedef struct anni_audit {
@@ -13,7 +12,7 @@ typedef struct anni_audit {
     uint64_t *piece_hash; /* [shard->piece_count], filled as pieces end; borrowed */
     int next;             /* the piece that `at` is in or before */
     int64_t at;           /* bytes fed so far */
-    XXH3_state_t piece, rest;
+    ann_hasher piece, rest;
 } anni_audit;
 
 void anni_audit_begin(anni_audit *audit, const anni_manifest *manifest, const anni_shard *shard,

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ckpt/audit.h"
+#include "base/hash.h"
 #include "ckpt/files.h"
 #include "ckpt/image.h"
 #include "ckpt/shard.h"
@@ -137,7 +137,7 @@ ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const ann_
     ANN_TRY(anni_image_begin(&image, 1 << 16));
     ANN_TRY(anni_image_end(&image, add_tensors(image.file, manifest, store)));
     manifest->whole_bytes = (int64_t)image.bytes;
-    manifest->whole_hash = XXH3_64bits(image.data, image.bytes);
+    manifest->whole_hash = ann_hash(image.data, image.bytes, 0);
     const ann_status status = anni_file_write(path, image.data, image.bytes);
     anni_image_free(&image);
     return status;

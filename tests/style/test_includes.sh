@@ -30,7 +30,7 @@ places() {
     mpi.h) echo 'src/comm launch' ;;
     hdf5.h | hdf5_hl.h) echo 'src/data src/ckpt' ;;
     cblas.h | dnnl*.h | oneapi/*) echo 'src/kernel' ;;
-    libfyaml.h) echo 'src/base src/train' ;;
+    libfyaml.h) echo 'src/base src/ckpt src/train' ;;
     xxhash.h) echo 'src/base' ;;
     zlib.h) echo 'datasets src/data' ;;
     *intrin.h) echo 'src/kernel' ;;
