@@ -9,8 +9,6 @@ import h5py
 import numpy
 
 
-
-
 def attribute(value):
     return value.decode() if isinstance(value, bytes) else value
 

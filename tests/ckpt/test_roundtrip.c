@@ -29,10 +29,10 @@ static void writes_and_reads(void **state) {
     scratch_path(sub, "%s/a/b", dir);
     check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
     assert_string_equal(path, "");
-    check_ok(ckpt_sample_write(comm, sub, 7, 0));
+    check_ok(ckpt_sample_write(comm, sub, 7, 7, 0));
     check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
     assert_string_equal(path + strlen(sub), "/step-0000000007");
-    assert_true(ckpt_sample_path_is(path, 7));
+    assert_int_equal(ckpt_sample_tag(path), 7);
     char *names = scratch_list(path);
     assert_string_equal(names, "manifest.yaml shard-0000.h5 whole.h5 ");
     free(names);
@@ -64,14 +64,11 @@ static void replaces_a_checkpoint_of_the_same_step(void **state) {
     (void)state;
     char path[SCRATCH_PATH_BYTES], sub[SCRATCH_PATH_BYTES];
     scratch_path(sub, "%s/same", dir);
-    ann_store *store = ckpt_sample_store(4);
-    ann_meta *meta = ckpt_sample_meta(5);
-    check_ok(ann_ckpt_write(comm, sub, 5, store, meta, 1));
-    assert_false(ckpt_sample_path_is(scratch_path(path, "%s/step-0000000005", sub), 5));
-    ann_store_free(store);
-    ann_meta_free(meta);
-    check_ok(ckpt_sample_write(comm, sub, 5, 1));
-    assert_true(ckpt_sample_path_is(path, 5));
+    scratch_path(path, "%s/step-0000000005", sub);
+    check_ok(ckpt_sample_write(comm, sub, 5, 1, 1));
+    assert_int_equal(ckpt_sample_tag(path), 1);
+    check_ok(ckpt_sample_write(comm, sub, 5, 5, 1));
+    assert_int_equal(ckpt_sample_tag(path), 5);
     char *names = scratch_list(sub);
     assert_string_equal(names, "latest step-0000000005 ");
     free(names);
@@ -81,7 +78,7 @@ static void replaces_a_checkpoint_of_the_same_step(void **state) {
 static void expect_left(const int64_t *steps, int n, int keep, const char *expected) {
     char sub[SCRATCH_PATH_BYTES];
     scratch_path(sub, "%s/keep", dir);
-    for (int i = 0; i < n; i++) check_ok(ckpt_sample_write(comm, sub, steps[i], keep));
+    for (int i = 0; i < n; i++) check_ok(ckpt_sample_write(comm, sub, steps[i], steps[i], keep));
     char *names = scratch_list(sub);
     assert_string_equal(names, expected);
     free(names);
@@ -101,10 +98,10 @@ static void the_newest_is_what_was_made_last(void **state) {
     (void)state;
     char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
     scratch_path(sub, "%s/back", dir);
-    check_ok(ckpt_sample_write(comm, sub, 100, 0));
-    check_ok(ckpt_sample_write(comm, sub, 50, 0));
+    check_ok(ckpt_sample_write(comm, sub, 100, 100, 0));
+    check_ok(ckpt_sample_write(comm, sub, 50, 50, 0));
     check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
-    assert_true(ckpt_sample_path_is(path, 50));
+    assert_int_equal(ckpt_sample_tag(path), 50);
 }
 
 static void leaves_foreign_names_alone_and_clears_left_overs(void **state) {
@@ -113,13 +110,13 @@ static void leaves_foreign_names_alone_and_clears_left_overs(void **state) {
                                           "notes",  "step-x",           "step-0000000001.part2"};
     char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], to[SCRATCH_PATH_BYTES];
     scratch_path(sub, "%s/foreign", dir);
-    check_ok(ckpt_sample_write(comm, sub, 1, 1));
+    check_ok(ckpt_sample_write(comm, sub, 1, 1, 1));
     scratch_path(path, "%s/step-0000000001", sub);
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         scratch_copy(path, scratch_path(to, "%s/%s", sub, foreign[i]));
     scratch_copy(path, scratch_path(to, "%s/step-0000000009.part", sub));
     scratch_copy(path, scratch_path(to, "%s/step-0000000001.old", sub));
-    check_ok(ckpt_sample_write(comm, sub, 2, 1));
+    check_ok(ckpt_sample_write(comm, sub, 2, 2, 1));
     char *names = scratch_list(sub);
     assert_string_equal(names, "latest notes step-00000000001 step-0000000001.bak step-0000000001.part2 "
                                "step-0000000002 step-1 step-x ");
@@ -132,14 +129,14 @@ static void an_old_one_without_successor_counts(void **state) {
     (void)state;
     char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], from[SCRATCH_PATH_BYTES], to[SCRATCH_PATH_BYTES];
     scratch_path(sub, "%s/old", dir);
-    check_ok(ckpt_sample_write(comm, sub, 3, 0));
+    check_ok(ckpt_sample_write(comm, sub, 3, 3, 0));
     scratch_path(from, "%s/step-0000000003", sub);
     scratch_path(to, "%s/step-0000000003.old", sub);
     assert_int_equal(rename(from, to), 0);
     check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
     assert_string_equal(path, to);
-    assert_true(ckpt_sample_path_is(path, 3));
-    check_ok(ckpt_sample_write(comm, sub, 4, 0));
+    assert_int_equal(ckpt_sample_tag(path), 3);
+    check_ok(ckpt_sample_write(comm, sub, 4, 4, 0));
     char *names = scratch_list(sub);
     assert_string_equal(names, "latest step-0000000003 step-0000000004 ");
     free(names);
@@ -167,13 +164,14 @@ static void refuses_a_store_that_does_not_fit(void **state) {
     char path[SCRATCH_PATH_BYTES];
     ann_ckpt *ckpt;
     float value;
-    check_ok(ckpt_sample_write(comm, dir, 6, 0));
+    check_ok(ckpt_sample_write(comm, dir, 6, 6, 0));
     check_ok(ann_ckpt_open(&ckpt, scratch_path(path, "%s/step-0000000006", dir)));
     expect_refused(ckpt, "new", ANN_F32, ANN_SHAPE(3), ANN_ERR_NOT_FOUND, "new");
     expect_refused(ckpt, "bn/mean", ANN_F32, ANN_SHAPE(129), ANN_ERR_DTYPE,
                    "bn/mean is f64 there and f32 here");
     expect_refused(ckpt, "bn/mean", ANN_F64, ANN_SHAPE(43, 3), ANN_ERR_SHAPE, "[129] there and [43,3] here");
     assert_int_equal(ann_ckpt_read(ckpt, "none", &value), ANN_ERR_NOT_FOUND);
+    assert_int_equal(ann_ckpt_step(ckpt), 6);
     ann_ckpt_close(ckpt);
     ann_ckpt_close(NULL);
 }

@@ -16,9 +16,14 @@ ann_meta *ckpt_sample_meta(int64_t tag);
 bool ckpt_sample_store_is(const ann_store *store, int64_t tag);
 bool ckpt_sample_meta_is(const ann_meta *meta, int64_t tag);
 
-/* Writes checkpoint `step` of tag `step` into dir. */
-ann_status ckpt_sample_write(ann_comm *comm, const char *dir, int64_t step, int keep);
-/* Opens path and compares all of it with tag: the step, the metadata, every tensor read and restored. */
-bool ckpt_sample_path_is(const char *path, int64_t tag);
+/* Writes checkpoint `step` of the given tag into dir. */
+ann_status ckpt_sample_write(ann_comm *comm, const char *dir, int64_t step, int64_t tag, int keep);
+/* Opens path, compares all of it (metadata, every tensor read, every tensor restored) with the tag in its
+   metadata, and returns that tag; -1 with a line on stderr if it does not open or differs. */
+int64_t ckpt_sample_tag(const char *path);
+
+/* Compares path's whole.h5 with tag through Python's h5py, writing below scratch: 1 equal, 0 not, -1 no h5py
+ * here. */
+int ckpt_sample_h5py(const char *path, int64_t tag, const char *scratch);
 
 #endif
