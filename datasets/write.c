@@ -45,9 +45,10 @@ static ann_status create_file(anni_writer *w) {
     H5Pset_file_locking(access, true, true);
     H5Pset_alignment(access, 1 << 16, 1 << 12); /* large fields begin at a page */
     w->file = H5Fcreate(w->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const ann_status status =
+        w->file >= 0 ? ANN_OK : anni_h5_error(ANN_ERR_IO, "%s: cannot be created", w->part);
     H5Pclose(access);
-    if (w->file < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot be created", w->part);
-    return ANN_OK;
+    return status;
 }
 
 ann_status anni_writer_begin(anni_writer *writer, const char *path) {

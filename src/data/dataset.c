@@ -58,9 +58,7 @@ static ann_status choose_balanced(ann_dataset *dataset, uint64_t seed, int64_t *
 static ann_status choose_subset(ann_dataset *dataset, const ann_dataset_options *options) {
     const anni_split *split = &dataset->split;
     dataset->samples = split->samples;
-    if (options->limit == 0) {
-        return ANN_OK;
-    }
+    if (options->limit == 0) return ANN_OK;
     if (options->limit < 0 || options->limit > split->samples) {
         return ann_error(ANN_ERR_ARG, "%s: limit %" PRId64 ", accepted: 1 to %" PRId64 " (0: all)",
                          dataset->name, options->limit, split->samples);
@@ -101,9 +99,7 @@ ann_status ann_dataset_open(ann_dataset **out, const ann_dataset_options *option
         return ann_error(ANN_ERR_ARG, "a dataset needs a path and a split");
     }
     ann_dataset *dataset = calloc(1, sizeof *dataset);
-    if (dataset == NULL) {
-        return ann_error(ANN_ERR_MEMORY, "%s: out of memory", options->path);
-    }
+    if (dataset == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", options->path);
     const ann_status status = open_into(dataset, options);
     if (status != ANN_OK) {
         ann_dataset_close(dataset);
@@ -114,9 +110,7 @@ ann_status ann_dataset_open(ann_dataset **out, const ann_dataset_options *option
 }
 
 void ann_dataset_close(ann_dataset *dataset) {
-    if (dataset == NULL) {
-        return;
-    }
+    if (dataset == NULL) return;
     ann_mem_free(dataset->subset, (size_t)dataset->samples * sizeof *dataset->subset);
     anni_split_fini(&dataset->split);
     free(dataset);
@@ -128,9 +122,7 @@ const ann_field_info *ann_dataset_field(const ann_dataset *dataset, int i) { ret
 
 int ann_dataset_find(const ann_dataset *dataset, const char *name) {
     for (int i = 0; i < dataset->field_count; i++) {
-        if (strcmp(dataset->fields[i].name, name) == 0) {
-            return i;
-        }
+        if (strcmp(dataset->fields[i].name, name) == 0) return i;
     }
     return -1;
 }
@@ -172,9 +164,7 @@ ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t
 }
 
 ann_status ann_data_check_shards(const ann_dataset *dataset, int size) {
-    if (size >= 1 && dataset->samples >= size) {
-        return ANN_OK;
-    }
+    if (size >= 1 && dataset->samples >= size) return ANN_OK;
     return ann_error(ANN_ERR_ARG,
                      "%s: %" PRId64 " samples cannot be shared among %d ranks: each needs one at least",
                      dataset->name, dataset->samples, size);

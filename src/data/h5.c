@@ -26,9 +26,7 @@ static herr_t keep_description(unsigned n, const H5E_error2_t *error, void *out)
         description *to = out;
         snprintf(to->text, sizeof to->text, "%s", error->desc);
         for (char *c = to->text; *c != '\0'; c++) {
-            if (*c == '\n' || *c == '\r') {
-                *c = ' ';
-            }
+            if (*c == '\n' || *c == '\r') *c = ' ';
         }
     }
     return 0;
@@ -51,9 +49,7 @@ ann_status anni_h5_error(ann_status status, const char *fmt, ...) {
     description innermost = {{0}};
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_description, &innermost);
     H5Eclear2(H5E_DEFAULT);
-    if (innermost.text[0] == '\0') {
-        return ann_error(status, "%s", text);
-    }
+    if (innermost.text[0] == '\0') return ann_error(status, "%s", text);
     return ann_error(is_full(innermost.text) ? ANN_ERR_NOSPACE : status, "%s: %s", text, innermost.text);
 }
 
@@ -68,18 +64,10 @@ static ann_status check_file(const char *path) {
     const int failed = fstat(fd, &info);
     const int cause = errno;
     close(fd);
-    if (failed != 0) {
-        return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(cause));
-    }
-    if (S_ISDIR(info.st_mode)) {
-        return ann_error(ANN_ERR_IO, "%s: is a directory", path);
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return ann_error(ANN_ERR_IO, "%s: is not a regular file", path);
-    }
-    if (info.st_size == 0) {
-        return ann_error(ANN_ERR_FORMAT, "%s: is empty", path);
-    }
+    if (failed != 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(cause));
+    if (S_ISDIR(info.st_mode)) return ann_error(ANN_ERR_IO, "%s: is a directory", path);
+    if (!S_ISREG(info.st_mode)) return ann_error(ANN_ERR_IO, "%s: is not a regular file", path);
+    if (info.st_size == 0) return ann_error(ANN_ERR_FORMAT, "%s: is empty", path);
     return ANN_OK;
 }
 
@@ -87,48 +75,32 @@ ann_status anni_h5_open(hid_t *out, const char *path) {
     *out = H5I_INVALID_HID;
     ANN_TRY(check_file(path));
     const htri_t is_hdf5 = H5Fis_hdf5(path);
-    if (is_hdf5 < 0) {
-        return anni_h5_error(ANN_ERR_IO, "%s", path);
-    }
-    if (is_hdf5 == 0) {
-        return ann_error(ANN_ERR_FORMAT, "%s: is not an HDF5 file", path);
-    }
+    if (is_hdf5 < 0) return anni_h5_error(ANN_ERR_IO, "%s", path);
+    if (is_hdf5 == 0) return ann_error(ANN_ERR_FORMAT, "%s: is not an HDF5 file", path);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access < 0) {
-        return anni_h5_error(ANN_ERR_MEMORY, "%s", path);
-    }
+    if (access < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", path);
     /* Read-only mounts and some parallel file systems know no locks. */
     H5Pset_file_locking(access, true, true);
-    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    *out = H5Fopen(path, H5F_ACC_RDONLY, access);
+    const ann_status status =
+        *out >= 0 ? ANN_OK : anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as HDF5", path);
     H5Pclose(access);
-    if (file < 0) {
-        return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as HDF5", path);
-    }
-    *out = file;
-    return ANN_OK;
+    return status;
 }
 
 /* *out is H5I_INVALID_HID if there is no such attribute. */
 static ann_status open_attribute(hid_t *out, hid_t object, const char *name, const char *where) {
     *out = H5I_INVALID_HID;
     const htri_t exists = H5Aexists(object, name);
-    if (exists == 0) {
-        return ANN_OK;
-    }
-    if (exists > 0) {
-        *out = H5Aopen(object, name, H5P_DEFAULT);
-    }
-    if (*out < 0) {
-        return anni_h5_error(ANN_ERR_FORMAT, "%s: attribute \"%s\" cannot be read", where, name);
-    }
+    if (exists == 0) return ANN_OK;
+    if (exists > 0) *out = H5Aopen(object, name, H5P_DEFAULT);
+    if (*out < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s: attribute \"%s\" cannot be read", where, name);
     return ANN_OK;
 }
 
 static int64_t attribute_elems(hid_t attribute) {
     const hid_t space = H5Aget_space(attribute);
-    if (space < 0) {
-        return -1;
-    }
+    if (space < 0) return -1;
     const int64_t elems = H5Sget_simple_extent_npoints(space);
     H5Sclose(space);
     return elems;
@@ -136,9 +108,7 @@ static int64_t attribute_elems(hid_t attribute) {
 
 static H5T_class_t attribute_class(hid_t attribute) {
     const hid_t type = H5Aget_type(attribute);
-    if (type < 0) {
-        return H5T_NO_CLASS;
-    }
+    if (type < 0) return H5T_NO_CLASS;
     const H5T_class_t class = H5Tget_class(type);
     H5Tclose(type);
     return class;
@@ -149,9 +119,7 @@ static ann_status get_number(void *out, bool *found, hid_t object, const char *n
     *found = false;
     hid_t attribute;
     ANN_TRY(open_attribute(&attribute, object, name, where));
-    if (attribute < 0) {
-        return ANN_OK;
-    }
+    if (attribute < 0) return ANN_OK;
     const H5T_class_t class = attribute_class(attribute);
     const bool is_number = class == H5T_INTEGER || (class == H5T_FLOAT && H5Tget_class(type) == H5T_FLOAT);
     ann_status status = ANN_OK;
@@ -177,9 +145,7 @@ ann_status anni_h5_get_u64(uint64_t *out, bool *found, hid_t object, const char 
 static char **read_variable_strings(hid_t attribute, hid_t type, int64_t n, ann_arena *arena) {
     char **strings = ann_arena_alloc(arena, (size_t)n * sizeof *strings);
     char **raw = ann_arena_alloc(arena, (size_t)n * sizeof *raw);
-    if (strings == NULL || raw == NULL || H5Aread(attribute, type, raw) < 0) {
-        return NULL;
-    }
+    if (strings == NULL || raw == NULL || H5Aread(attribute, type, raw) < 0) return NULL;
     bool complete = true;
     for (int64_t i = 0; i < n; i++) {
         strings[i] = ann_arena_strdup(arena, raw[i] == NULL ? "" : raw[i]);
@@ -195,14 +161,10 @@ static char **read_fixed_strings(hid_t attribute, hid_t type, int64_t n, ann_are
     const size_t bytes = H5Tget_size(type);
     char **strings = ann_arena_alloc(arena, (size_t)n * sizeof *strings);
     char *raw = ann_arena_alloc(arena, (size_t)n * bytes);
-    if (strings == NULL || raw == NULL || H5Aread(attribute, type, raw) < 0) {
-        return NULL;
-    }
+    if (strings == NULL || raw == NULL || H5Aread(attribute, type, raw) < 0) return NULL;
     for (int64_t i = 0; i < n; i++) {
         strings[i] = ann_arena_alloc(arena, bytes + 1);
-        if (strings[i] == NULL) {
-            return NULL;
-        }
+        if (strings[i] == NULL) return NULL;
         memcpy(strings[i], raw + (size_t)i * bytes, bytes);
     }
     return strings;
@@ -214,9 +176,7 @@ ann_status anni_h5_get_strings(char ***out, int *count, hid_t object, const char
     *count = 0;
     hid_t attribute;
     ANN_TRY(open_attribute(&attribute, object, name, where));
-    if (attribute < 0) {
-        return ANN_OK;
-    }
+    if (attribute < 0) return ANN_OK;
     const int64_t n = attribute_elems(attribute);
     ann_status status = ANN_OK;
     if (attribute_class(attribute) != H5T_STRING || n < 1 || n > INT_MAX) {
@@ -225,37 +185,32 @@ ann_status anni_h5_get_strings(char ***out, int *count, hid_t object, const char
         const hid_t type = H5Aget_type(attribute);
         *out = H5Tis_variable_str(type) > 0 ? read_variable_strings(attribute, type, n, arena)
                                             : read_fixed_strings(attribute, type, n, arena);
-        H5Tclose(type);
         if (*out == NULL) {
             status = anni_h5_error(ANN_ERR_FORMAT, "%s: attribute \"%s\" cannot be read", where, name);
         }
+        H5Tclose(type);
     }
     H5Aclose(attribute);
-    if (status == ANN_OK) {
-        *count = (int)n;
-    }
+    if (status == ANN_OK) *count = (int)n;
     return status;
 }
 
 static ann_status put(hid_t object, const char *name, hid_t type, hid_t space, const void *value,
                       const char *where) {
     const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t failed = attribute < 0 ? -1 : H5Awrite(attribute, type, value);
-    if (attribute >= 0 && H5Aclose(attribute) < 0) {
-        failed = -1;
+    const bool written = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
+    ann_status status = ANN_OK;
+    if (!written) status = anni_h5_error(ANN_ERR_IO, "%s: cannot write attribute \"%s\"", where, name);
+    if (attribute >= 0 && H5Aclose(attribute) < 0 && written) {
+        status = anni_h5_error(ANN_ERR_IO, "%s: cannot write attribute \"%s\"", where, name);
     }
-    if (failed < 0) {
-        return anni_h5_error(ANN_ERR_IO, "%s: cannot write attribute \"%s\"", where, name);
-    }
-    return ANN_OK;
+    return status;
 }
 
 static ann_status put_scalar(hid_t object, const char *name, hid_t type, const void *value,
                              const char *where) {
     const hid_t space = H5Screate(H5S_SCALAR);
-    if (space < 0) {
-        return anni_h5_error(ANN_ERR_MEMORY, "%s", where);
-    }
+    if (space < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", where);
     const ann_status status = put(object, name, type, space, value, where);
     H5Sclose(space);
     return status;
@@ -281,11 +236,7 @@ ann_status anni_h5_put_strings(hid_t object, const char *name, const char *const
     } else {
         status = put(object, name, type, space, values, where);
     }
-    if (type >= 0) {
-        H5Tclose(type);
-    }
-    if (space >= 0) {
-        H5Sclose(space);
-    }
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
     return status;
 }

@@ -20,6 +20,7 @@ void anni_h5_begin(anni_h5_printing *before);
 void anni_h5_end(const anni_h5_printing *before);
 
 /* Error record "TEXT: the innermost description on HDF5's error stack", on one line; clears that stack.
+   Call it before any other function of HDF5, which would clear the stack too.
    Returns `status`, or ANN_ERR_NOSPACE if the cause was a full disk, quota or file size limit. */
 ann_status anni_h5_error(ann_status status, const char *fmt, ...) ANN_PRINTF(2, 3);
 

@@ -69,9 +69,7 @@ static size_t place_slots(ann_loader *loader, char *base) {
 
 static ann_status allocate_slots(ann_loader *loader) {
     loader->slots = calloc((size_t)loader->slot_count, sizeof *loader->slots);
-    if (loader->slots == NULL) {
-        return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
-    }
+    if (loader->slots == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
     const size_t bytes = place_slots(loader, NULL);
     ANN_TRY(ann_mem_alloc(&loader->memory, bytes));
     loader->memory_bytes = bytes;
@@ -126,9 +124,7 @@ static void *run_io(void *argument) {
         }
         pthread_cond_signal(&loader->changed);
         pthread_mutex_unlock(&loader->mutex);
-        if (status != ANN_OK) {
-            break;
-        }
+        if (status != ANN_OK) break;
     }
     return NULL;
 }
@@ -146,9 +142,7 @@ static int start_thread(ann_loader *loader) {
 /* ---- the caller's side ---- */
 
 static ann_status check_options(const ann_loader_options *o) {
-    if (o->dataset == NULL) {
-        return ann_error(ANN_ERR_ARG, "loader: no dataset");
-    }
+    if (o->dataset == NULL) return ann_error(ANN_ERR_ARG, "loader: no dataset");
     if (o->size < 1 || o->rank < 0 || o->rank >= o->size) {
         return ann_error(ANN_ERR_ARG, "loader: rank %d of %d", o->rank, o->size);
     }
@@ -170,9 +164,7 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     *out = NULL;
     ANN_TRY(check_options(options));
     ann_loader *loader = calloc(1, sizeof *loader);
-    if (loader == NULL) {
-        return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
-    }
+    if (loader == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
     loader->options = *options;
     const int64_t positions = options->end_position - options->first_position;
     loader->batches = (positions - 1) / options->global_batch + 1;
@@ -183,9 +175,7 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     if (status == ANN_OK) {
         const int failed = start_thread(loader);
         loader->started = failed == 0;
-        if (failed != 0) {
-            status = ann_error(ANN_ERR_MEMORY, "loader: no I/O thread: %s", strerror(failed));
-        }
+        if (failed != 0) status = ann_error(ANN_ERR_MEMORY, "loader: no I/O thread: %s", strerror(failed));
     }
     if (status != ANN_OK) {
         ann_loader_free(loader);
@@ -220,9 +210,7 @@ ann_status ann_loader_next(ann_loader *loader, const ann_batch **out) {
 int64_t ann_loader_wait_ns(const ann_loader *loader) { return loader->wait_ns; }
 
 void ann_loader_free(ann_loader *loader) {
-    if (loader == NULL) {
-        return;
-    }
+    if (loader == NULL) return;
     if (loader->started) {
         pthread_mutex_lock(&loader->mutex);
         loader->stop = true;

@@ -3,9 +3,7 @@
 
 int64_t ann_data_sample_at(ann_order order, uint64_t seed, int64_t samples, int64_t position) {
     const int64_t epoch = position / samples, k = position % samples;
-    if (order == ANN_ORDER_SEQUENTIAL) {
-        return k;
-    }
+    if (order == ANN_ORDER_SEQUENTIAL) return k;
     return (int64_t)ann_permute_index(seed, ANN_STREAM_ORDER, (uint64_t)epoch, (uint64_t)samples,
                                       (uint64_t)k);
 }

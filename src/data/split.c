@@ -23,24 +23,16 @@ size_t anni_split_row_bytes(const anni_split *split) {
 }
 
 static void close_field(field *f) {
-    if (f->type >= 0) {
-        H5Tclose(f->type);
-    }
-    if (f->id >= 0) {
-        H5Dclose(f->id);
-    }
+    if (f->type >= 0) H5Tclose(f->type);
+    if (f->id >= 0) H5Dclose(f->id);
 }
 
 static ann_status read_shape(field *f) {
     const hid_t space = H5Dget_space(f->id);
-    if (space < 0) {
-        return anni_h5_error(ANN_ERR_FORMAT, "%s", f->where);
-    }
+    if (space < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s", f->where);
     const int rank = H5Sget_simple_extent_ndims(space);
     hsize_t dims[H5S_MAX_RANK] = {0};
-    if (rank >= 0 && rank <= ANN_MAX_RANK) {
-        H5Sget_simple_extent_dims(space, dims, NULL);
-    }
+    if (rank >= 0 && rank <= ANN_MAX_RANK) H5Sget_simple_extent_dims(space, dims, NULL);
     H5Sclose(space);
     if (rank < 1 || rank > ANN_MAX_RANK) {
         return ann_error(ANN_ERR_FORMAT, "%s: wrong rank %d, accepted: 1 to %d, samples first", f->where,
@@ -49,9 +41,7 @@ static ann_status read_shape(field *f) {
     f->shape.rank = rank;
     int64_t bytes = (int64_t)H5Tget_size(f->type);
     for (int i = 0; i < rank; i++) {
-        if (dims[i] == 0) {
-            return ann_error(ANN_ERR_FORMAT, "%s: is empty (extent %d is 0)", f->where, i);
-        }
+        if (dims[i] == 0) return ann_error(ANN_ERR_FORMAT, "%s: is empty (extent %d is 0)", f->where, i);
         if (dims[i] > INT64_MAX || __builtin_mul_overflow(bytes, (int64_t)dims[i], &bytes)) {
             return ann_error(ANN_ERR_FORMAT, "%s: has too many elements", f->where);
         }
@@ -65,18 +55,10 @@ static ann_status open_field(field *f, hid_t group, const char *name, const char
     *f = (field){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID};
     snprintf(f->where, sizeof f->where, "%s/%s", where, name);
     const htri_t exists = H5Lexists(group, name, H5P_DEFAULT);
-    if (exists == 0) {
-        return ANN_OK;
-    }
-    if (exists > 0) {
-        f->id = H5Dopen2(group, name, H5P_DEFAULT);
-    }
-    if (f->id >= 0) {
-        f->type = H5Dget_type(f->id);
-    }
-    if (f->type < 0) {
-        return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as a dataset", f->where);
-    }
+    if (exists == 0) return ANN_OK;
+    if (exists > 0) f->id = H5Dopen2(group, name, H5P_DEFAULT);
+    if (f->id >= 0) f->type = H5Dget_type(f->id);
+    if (f->type < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as a dataset", f->where);
     return read_shape(f);
 }
 
@@ -108,9 +90,7 @@ static ann_status check_x(anni_split *split, const field *x) {
 
 static bool is_contiguous(const field *x) {
     const hid_t plist = H5Dget_create_plist(x->id);
-    if (plist < 0) {
-        return false;
-    }
+    if (plist < 0) return false;
     const bool contiguous = H5Pget_layout(plist) == H5D_CONTIGUOUS && H5Pget_external_count(plist) == 0;
     H5Pclose(plist);
     return contiguous && H5Dget_offset(x->id) != HADDR_UNDEF;
@@ -120,13 +100,9 @@ static bool is_contiguous(const field *x) {
 static ann_status map_x(anni_split *split, hid_t file, const field *x) {
     void *handle = NULL;
     struct stat info;
-    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0) {
-        return anni_h5_error(ANN_ERR_IO, "%s", x->where);
-    }
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0) return anni_h5_error(ANN_ERR_IO, "%s", x->where);
     const int fd = *(const int *)handle;
-    if (fstat(fd, &info) != 0) {
-        return ann_error(ANN_ERR_IO, "%s: %s", x->where, strerror(errno));
-    }
+    if (fstat(fd, &info) != 0) return ann_error(ANN_ERR_IO, "%s: %s", x->where, strerror(errno));
     const uint64_t offset = H5Dget_offset(x->id);
     const size_t bytes = (size_t)split->samples * anni_split_row_bytes(split);
     if (offset > (uint64_t)info.st_size || bytes > (uint64_t)info.st_size - offset) {
@@ -137,9 +113,7 @@ static ann_status map_x(anni_split *split, hid_t file, const field *x) {
     const long page = sysconf(_SC_PAGESIZE);
     const size_t before = offset % (uint64_t)page;
     void *map = mmap(NULL, before + bytes, PROT_READ, MAP_SHARED, fd, (off_t)(offset - before));
-    if (map == MAP_FAILED) {
-        return ann_error(ANN_ERR_IO, "%s: mmap: %s", x->where, strerror(errno));
-    }
+    if (map == MAP_FAILED) return ann_error(ANN_ERR_IO, "%s: mmap: %s", x->where, strerror(errno));
     split->map = map;
     split->map_bytes = before + bytes;
     split->x = (const uint8_t *)map + before;
@@ -184,15 +158,11 @@ static ann_status check_finite(const anni_split *split, const field *x) {
     const size_t elems = (size_t)ann_shape_elems(&split->shape);
     for (int64_t s = 0; s < split->samples; s++) {
         const uint8_t *row = split->x + (size_t)s * elems * sizeof(float);
-        if (row_is_finite(row, elems)) {
-            continue;
-        }
+        if (row_is_finite(row, elems)) continue;
         for (size_t i = 0; i < elems; i++) {
             float value;
             memcpy(&value, row + i * sizeof value, sizeof value);
-            if (isfinite(value)) {
-                continue;
-            }
+            if (isfinite(value)) continue;
             return ann_error(ANN_ERR_NUMERIC, "%s: sample %" PRId64 " holds %s at element %zu", x->where, s,
                              isnan(value) ? "NaN" : "Inf", i);
         }
@@ -203,19 +173,13 @@ static ann_status check_finite(const anni_split *split, const field *x) {
 static ann_status read_x(anni_split *split, hid_t file, hid_t group, const char *where) {
     field x;
     ann_status status = open_field(&x, group, "x", where);
-    if (status == ANN_OK && x.id < 0) {
-        status = ann_error(ANN_ERR_FORMAT, "%s: does not exist", x.where);
-    }
-    if (status == ANN_OK) {
-        status = check_x(split, &x);
-    }
+    if (status == ANN_OK && x.id < 0) status = ann_error(ANN_ERR_FORMAT, "%s: does not exist", x.where);
+    if (status == ANN_OK) status = check_x(split, &x);
     if (status == ANN_OK) {
         const bool native = split->dtype == ANN_U8 || H5Tequal(x.type, H5T_NATIVE_FLOAT) > 0;
         status = native && is_contiguous(&x) ? map_x(split, file, &x) : decode_x(split, &x);
     }
-    if (status == ANN_OK && split->dtype == ANN_F32) {
-        status = check_finite(split, &x);
-    }
+    if (status == ANN_OK && split->dtype == ANN_F32) status = check_finite(split, &x);
     close_field(&x);
     return status;
 }
@@ -255,9 +219,7 @@ static ann_status convert_y(anni_split *split, const field *y, int class_names) 
                              "%s: sample %" PRId64 " has label %" PRId32 ", accepted: 0 to %" PRId32,
                              y->where, s, label, limit - 1);
         }
-        if (label > largest) {
-            largest = label;
-        }
+        if (label > largest) largest = label;
     }
     split->classes = class_names > 0 ? class_names : largest + 1;
     return ANN_OK;
@@ -267,12 +229,8 @@ static ann_status read_y(anni_split *split, hid_t group, const char *where, int 
     field y;
     ann_status status = open_field(&y, group, "y", where);
     if (y.id >= 0) {
-        if (status == ANN_OK) {
-            status = check_y(split, &y);
-        }
-        if (status == ANN_OK) {
-            status = convert_y(split, &y, class_names);
-        }
+        if (status == ANN_OK) status = check_y(split, &y);
+        if (status == ANN_OK) status = convert_y(split, &y, class_names);
     }
     close_field(&y);
     return status;
@@ -310,13 +268,9 @@ static ann_status read_file(anni_split *split, hid_t file, const char *path, con
     char where[320];
     snprintf(where, sizeof where, "%s: /%s", path, name);
     const htri_t exists = H5Lexists(file, name, H5P_DEFAULT);
-    if (exists == 0) {
-        return ann_error(ANN_ERR_FORMAT, "%s: does not exist", where);
-    }
+    if (exists == 0) return ann_error(ANN_ERR_FORMAT, "%s: does not exist", where);
     const hid_t group = exists < 0 ? H5I_INVALID_HID : H5Gopen2(file, name, H5P_DEFAULT);
-    if (group < 0) {
-        return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as a group", where);
-    }
+    if (group < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be opened as a group", where);
     const ann_status status = read_group(split, file, group, path, where);
     H5Gclose(group);
     return status;
@@ -337,9 +291,7 @@ ann_status anni_split_init(anni_split *split, const char *path, const char *name
 }
 
 void anni_split_fini(anni_split *split) {
-    if (split->map != NULL) {
-        munmap(split->map, split->map_bytes);
-    }
+    if (split->map != NULL) munmap(split->map, split->map_bytes);
     ann_mem_free(split->decoded, (size_t)split->samples * anni_split_row_bytes(split));
     ann_mem_free(split->y, (size_t)split->samples * sizeof *split->y);
     *split = (anni_split){0};
