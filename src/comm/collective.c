@@ -9,9 +9,8 @@ enum { PIECE_BYTES = 64 << 20 }; /* one deadline per piece of a long broadcast *
 ann_status ann_comm_barrier(ann_comm *comm) {
     ANN_TRY(anni_usable(comm));
     if (comm->size == 1) return ANN_OK;
-    MPI_Request request;
-    ANN_TRY(anni_mpi(comm, MPI_Ibarrier(comm->mpi, &request), "MPI_Ibarrier"));
-    return anni_mpi_wait(comm, &request, "a barrier");
+    ANN_TRY(anni_mpi(comm, MPI_Ibarrier(comm->mpi, &comm->pending), "MPI_Ibarrier"));
+    return anni_mpi_wait(comm, "a barrier");
 }
 
 ann_status ann_comm_broadcast(ann_comm *comm, void *data, size_t bytes, int root) {
@@ -22,11 +21,10 @@ ann_status ann_comm_broadcast(ann_comm *comm, void *data, size_t bytes, int root
     char what[80];
     (void)snprintf(what, sizeof what, "a broadcast of %zu bytes from rank %d", bytes, root);
     for (size_t at = 0; at < bytes; at += PIECE_BYTES) {
-        MPI_Request request;
         const size_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        const int rc = MPI_Ibcast((char *)data + at, (int)piece, MPI_BYTE, root, comm->mpi, &request);
+        const int rc = MPI_Ibcast((char *)data + at, (int)piece, MPI_BYTE, root, comm->mpi, &comm->pending);
         ANN_TRY(anni_mpi(comm, rc, "MPI_Ibcast"));
-        ANN_TRY(anni_mpi_wait(comm, &request, what));
+        ANN_TRY(anni_mpi_wait(comm, what));
     }
     return ANN_OK;
 }
@@ -41,22 +39,20 @@ ann_status ann_comm_allgather(ann_comm *comm, void *out, const void *mine, size_
             ANN_TRY(ann_comm_broadcast(comm, (char *)out + (size_t)root * bytes, bytes, root));
         return ANN_OK;
     }
-    MPI_Request request;
     char what[80];
     (void)snprintf(what, sizeof what, "a gathering of %zu bytes from each rank", bytes);
-    const int rc =
-        MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, (int)bytes, MPI_BYTE, comm->mpi, &request);
+    const int rc = MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, (int)bytes, MPI_BYTE, comm->mpi,
+                                  &comm->pending);
     ANN_TRY(anni_mpi(comm, rc, "MPI_Iallgather"));
-    return anni_mpi_wait(comm, &request, what);
+    return anni_mpi_wait(comm, what);
 }
 
 /* comm->first becomes the lowest rank that has failed, or size. */
 static ann_status agree_first(ann_comm *comm, ann_status local) {
     comm->mine = local == ANN_OK ? comm->size : comm->rank;
-    MPI_Request request;
-    const int rc = MPI_Iallreduce(&comm->mine, &comm->first, 1, MPI_INT, MPI_MIN, comm->mpi, &request);
+    const int rc = MPI_Iallreduce(&comm->mine, &comm->first, 1, MPI_INT, MPI_MIN, comm->mpi, &comm->pending);
     ANN_TRY(anni_mpi(comm, rc, "MPI_Iallreduce"));
-    return anni_mpi_wait(comm, &request, "an agreement");
+    return anni_mpi_wait(comm, "an agreement");
 }
 
 /* A failure that was agreed before names its rank already. */

@@ -9,27 +9,35 @@
 enum { SPIN_POLLS = 200, REQUESTS_AT_START = 64 };
 static const size_t STAGING_BYTES = (size_t)ANNI_LANES * ANNI_DEPTH * ANNI_SEGMENT_MAX;
 
-static ann_status comm_alloc(ann_comm **out, int size) {
+/* NULL when memory is exhausted. */
+static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
     ann_comm *comm = calloc(1, sizeof *comm);
-    if (!comm) return ann_error(ANN_ERR_MEMORY, "no memory for a communicator");
-    comm->size = size;
-    comm->mpi = MPI_COMM_NULL;
-    comm->local_size = 1;
-    comm->segment_bytes = ANNI_SEGMENT_MAX;
+    if (!comm) return NULL;
+    *comm = (ann_comm){.rank = rank,
+                       .size = size,
+                       .local_size = 1,
+                       .mpi = MPI_COMM_NULL,
+                       .timeout_s = timeout_s,
+                       .segment_bytes = ANNI_SEGMENT_MAX,
+                       .n_requests = REQUESTS_AT_START};
     for (int i = 0; i < ANNI_LANES; i++) comm->lanes[i].request = -1;
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
     comm->requests = calloc(REQUESTS_AT_START, sizeof *comm->requests);
-    comm->n_requests = REQUESTS_AT_START;
-    if (!comm->hosts || !comm->heard || !comm->requests) {
-        ann_comm_free(comm);
-        return ann_error(ANN_ERR_MEMORY, "no memory for a communicator of %d ranks", size);
-    }
+    if (comm->hosts && comm->heard && comm->requests) return comm;
+    comm->n_requests = 0;
+    ann_comm_free(comm);
+    return NULL;
+}
+
+static ann_status no_memory(void) { return ann_error(ANN_ERR_MEMORY, "no memory for a communicator"); }
+
+ann_status ann_comm_self(ann_comm **out) {
+    ann_comm *comm = comm_alloc(0, 1, 1.0); /* it never waits */
+    if (!comm) return no_memory();
     *out = comm;
     return ANN_OK;
 }
-
-ann_status ann_comm_self(ann_comm **out) { return comm_alloc(out, 1); }
 
 /* Who shares this host, and whether a rank has a core of its own (then it may spin). */
 static void place_on_host(ann_comm *comm) {
@@ -48,10 +56,9 @@ static void place_on_host(ann_comm *comm) {
 /* What a communicator of several ranks has beside one of this process alone. Until the duplicate is there,
    waits listen for roll calls on MPI_COMM_WORLD. */
 static ann_status world_connect(ann_comm *comm) {
-    MPI_Request request;
     comm->mpi = MPI_COMM_WORLD;
-    ANN_TRY(anni_mpi(comm, MPI_Comm_idup(MPI_COMM_WORLD, &comm->duplicate, &request), "MPI_Comm_idup"));
-    ANN_TRY(anni_mpi_wait(comm, &request, "the other ranks to start"));
+    ANN_TRY(anni_mpi(comm, MPI_Comm_idup(MPI_COMM_WORLD, &comm->duplicate, &comm->pending), "MPI_Comm_idup"));
+    ANN_TRY(anni_mpi_wait(comm, "the other ranks to start"));
     comm->mpi = comm->duplicate;
     ANN_TRY(anni_mpi(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler"));
     char host[ANNI_HOST_BYTES] = "";
@@ -81,10 +88,8 @@ ann_status ann_comm_world(ann_comm **out, double timeout_s) {
     int rank = 0, size = 1;
     if (!(timeout_s > 0)) return ann_error(ANN_ERR_ARG, "the timeout must be above 0, not %g s", timeout_s);
     ANN_TRY(mpi_check(&rank, &size));
-    ann_comm *comm = NULL;
-    ANN_TRY(comm_alloc(&comm, size));
-    comm->rank = rank;
-    comm->timeout_s = timeout_s;
+    ann_comm *comm = comm_alloc(rank, size, timeout_s);
+    if (!comm) return no_memory();
     const ann_status status = size > 1 ? world_connect(comm) : ANN_OK;
     if (status != ANN_OK) {
         ann_comm_free(comm);

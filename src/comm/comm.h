@@ -1,10 +1,10 @@
 /* Communication. Only this folder includes mpi.h.
 
-   Words: a *message* is one buffer reduced over all ranks; its *chunks*, one per rank, travel round the ring; each
-   chunk is cut into *segments*, of which several are under way at once (pipelining).
+   Words: a *message* is one buffer reduced over all ranks; its *chunks*, one per rank, travel round the ring;
+   each chunk is cut into *segments*, of which several are under way at once (pipelining).
 
-   Collective functions must be called by all ranks in the same order, return the same status on every rank, and give
-   up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent. */
+   Collective functions must be called by all ranks in the same order, return the same status on every rank,
+   and give up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent. */
 #ifndef ANN_COMM_COMM_H
 #define ANN_COMM_COMM_H
 
@@ -13,8 +13,9 @@
 
 typedef struct ann_comm ann_comm;
 
-/* Over all ranks of the job. MPI must be initialised (launch/ does that), with MPI_THREAD_FUNNELED at least; every call is made by the
-   thread that initialised it. timeout_s: deadline of every wait, > 0. Owner: the caller, ann_comm_free. Collective. */
+/* Over all ranks of the job. MPI must be initialised (launch/ does that), with MPI_THREAD_FUNNELED at least;
+   every call is made by the thread that initialised it. timeout_s: deadline of every wait, > 0. Owner: the
+   caller, ann_comm_free. Collective. */
 ann_status ann_comm_world(ann_comm **out, double timeout_s) ANN_MUST_CHECK;
 /* A communicator of this process alone: size 1, no MPI needed. Local. */
 ann_status ann_comm_self(ann_comm **out) ANN_MUST_CHECK;
@@ -25,8 +26,9 @@ int ann_comm_size(const ann_comm *comm);
 int ann_comm_local_rank(const ann_comm *comm);
 int ann_comm_local_size(const ann_comm *comm);
 
-/* Joins local outcomes: ANN_OK if all were ANN_OK; otherwise every rank returns the status of the lowest failing rank, and every rank's
-   error record has that rank's text, with "rank R: " before it where size > 1. Collective; 2 small messages. */
+/* Joins local outcomes: ANN_OK if all were ANN_OK; otherwise every rank returns the status of the lowest
+   failing rank, and every rank's error record has that rank's text, with "rank R: " before it where size > 1.
+   Collective; 2 small messages. */
 ann_status ann_agree(ann_comm *comm, ann_status local) ANN_MUST_CHECK;
 ann_status ann_comm_barrier(ann_comm *comm) ANN_MUST_CHECK;
 ann_status ann_comm_broadcast(ann_comm *comm, void *data, size_t bytes, int root) ANN_MUST_CHECK;
@@ -34,15 +36,16 @@ ann_status ann_comm_broadcast(ann_comm *comm, void *data, size_t bytes, int root
 ann_status ann_comm_allgather(ann_comm *comm, void *out, const void *mine, size_t bytes) ANN_MUST_CHECK;
 
 /* In-place sum over ranks of elems elements (f32, f64 or i64), by the ring. Collective.
-   Steps: 2(P-1); bytes sent per rank: 2 (P-1)/P * elems * size. The result is bitwise the same on every rank. */
+   Steps: 2(P-1); bytes sent per rank: 2 (P-1)/P * elems * size. The result is bitwise the same on every rank.
+ */
 ann_status ann_comm_allreduce(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) ANN_MUST_CHECK;
 
-/* Nonblocking reductions for plans, through one state machine. The table is valid as long as comm. Requests complete in the order
-   of their start on each channel; several may be under way. */
+/* Nonblocking reductions for plans, through one state machine. The table is valid as long as comm. Requests
+   complete in the order of their start on each channel; several may be under way. */
 const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm);
 
-/* Segment size in bytes, for reductions started from now on, the same on all ranks. The default, 256 KiB, is also the most there is room
-   for; tests make it small. Local. */
+/* Segment size in bytes, for reductions started from now on, the same on all ranks. The default, 256 KiB, is
+   also the most there is room for; tests make it small. Local. */
 void ann_comm_set_segment(ann_comm *comm, size_t segment_bytes);
 
 #endif

@@ -87,6 +87,7 @@ struct ann_comm {
     int spin_polls; /* polls of a wait before it yields the core */
     char (*hosts)[ANNI_HOST_BYTES];
     bool *heard; /* by rank: has given up too (wait.c) */
+    MPI_Request roll_call;
     bool broken;
     char broken_text[512];
     const char *where;
@@ -98,7 +99,9 @@ struct ann_comm {
     uint64_t next_sequence, next_active; /* sequence numbers: of the next start, of the next to get a lane */
     int active[ANNI_LANES], n_active;    /* lanes with a request, the oldest first */
     ann_channel_ops ops;
-    /* What a pending MPI operation may still write to after a timeout, and so must outlive the call. */
+    /* Of the blocking collective under way; after a timeout MPI may still write to it, so it must outlive the
+     * call. */
+    MPI_Request pending;
     MPI_Comm duplicate;
     int mine, first;
     anni_verdict verdict;
@@ -136,7 +139,7 @@ ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) ANN_MUST_CH
 ann_status anni_break(ann_comm *comm, ann_status status);
 /* ANN_OK, or ANN_ERR_COMM if the communicator has ended. */
 ann_status anni_usable(const ann_comm *comm) ANN_MUST_CHECK;
-/* Waits for a nonblocking MPI operation. */
-ann_status anni_mpi_wait(ann_comm *comm, MPI_Request *request, const char *what) ANN_MUST_CHECK;
+/* Waits for comm->pending. */
+ann_status anni_mpi_wait(ann_comm *comm, const char *what) ANN_MUST_CHECK;
 
 #endif

@@ -47,10 +47,10 @@ anni_pause anni_waiter_pause(anni_waiter *waiter, ann_comm *comm) {
 /* Best effort: what cannot be sent now is not waited for. */
 static void roll_call_send(ann_comm *comm) {
     for (int i = 1; i < comm->size; i++) {
-        MPI_Request request;
+        MPI_Request *request = &comm->roll_call;
         const int peer = (comm->rank + i) % comm->size;
-        if (MPI_Isend(NULL, 0, MPI_BYTE, peer, ANNI_TAG_ROLL_CALL, comm->mpi, &request) == MPI_SUCCESS)
-            MPI_Request_free(&request);
+        if (MPI_Isend(NULL, 0, MPI_BYTE, peer, ANNI_TAG_ROLL_CALL, comm->mpi, request) == MPI_SUCCESS)
+            MPI_Request_free(request);
     }
 }
 
@@ -133,12 +133,12 @@ ann_status anni_usable(const ann_comm *comm) {
     return ann_error(ANN_ERR_COMM, "communicator unusable after: %s", comm->broken_text);
 }
 
-ann_status anni_mpi_wait(ann_comm *comm, MPI_Request *request, const char *what) {
+ann_status anni_mpi_wait(ann_comm *comm, const char *what) {
     anni_waiter waiter = anni_waiter_begin();
     for (;;) {
         int done = 0;
         bool moved = false;
-        ANN_TRY(anni_mpi(comm, MPI_Test(request, &done, MPI_STATUS_IGNORE), what));
+        ANN_TRY(anni_mpi(comm, MPI_Test(&comm->pending, &done, MPI_STATUS_IGNORE), what));
         /* Who comes too late may find all it waits for, sent by ranks that have given up since. */
         if (done) return called(comm) ? anni_give_up(comm, ANNI_PAUSE_CALLED, what) : ANN_OK;
         ANN_TRY(anni_progress(comm, &moved)); /* peers may still need this rank's part of a request */
