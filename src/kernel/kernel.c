@@ -48,7 +48,7 @@
 /* [op][dtype of the output]. Ops without a row (leaves, allreduce) are the executor's own. */
 static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_FILL] = REF_ANY(anni_kernel_fill_ref),
-    [ANN_OP_RAND] = REF_FLOAT(anni_kernel_rand_ref),
+    [ANN_OP_RAND] = FAST_FLOAT(anni_kernel_rand),
 
     [ANN_OP_NEG] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_ABS] = FAST_FLOAT(anni_kernel_elementwise),
@@ -81,7 +81,7 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_PAD] = REF_ANY(anni_kernel_pad_ref),
     [ANN_OP_CONCAT] = REF_ANY(anni_kernel_concat_ref),
 
-    [ANN_OP_REDUCE_SUM] = REF_FLOAT(anni_kernel_reduce_sum_ref),
+    [ANN_OP_REDUCE_SUM] = FAST_FLOAT(anni_kernel_reduce_sum),
     [ANN_OP_REDUCE_MAX] = REF_FLOAT(anni_kernel_reduce_max_ref),
     [ANN_OP_ARGMAX] = {[ANN_I32] = REF(anni_kernel_argmax_ref)},
     [ANN_OP_ONE_HOT] = REF_ANY(anni_kernel_one_hot_ref),
@@ -99,23 +99,24 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
                                         &anni_kernel_conv_dw_ref),
                         [ANN_F64] = REF(anni_kernel_conv_dw_ref)},
 
-    [ANN_OP_SUM_POOL] = REF_FLOAT(anni_kernel_sum_pool_ref),
-    [ANN_OP_SUM_POOL_DX] = REF_FLOAT(anni_kernel_sum_pool_dx_ref),
-    [ANN_OP_MAX_POOL_INDEX] = {[ANN_U8] = REF(anni_kernel_max_pool_index_ref)},
-    [ANN_OP_WINDOW_GATHER] = REF_FLOAT(anni_kernel_window_gather_ref),
-    [ANN_OP_WINDOW_SCATTER] = REF_FLOAT(anni_kernel_window_scatter_ref),
+    [ANN_OP_SUM_POOL] = FAST_FLOAT(anni_kernel_sum_pool),
+    [ANN_OP_SUM_POOL_DX] = FAST_FLOAT(anni_kernel_sum_pool_dx),
+    [ANN_OP_MAX_POOL_INDEX] = {[ANN_U8] =
+                                   ROW(SIMD(anni_kernel_max_pool_index), &anni_kernel_max_pool_index_ref)},
+    [ANN_OP_WINDOW_GATHER] = FAST_FLOAT(anni_kernel_window_gather),
+    [ANN_OP_WINDOW_SCATTER] = FAST_FLOAT(anni_kernel_window_scatter),
 
     [ANN_OP_ASSIGN] = REF_ANY(anni_kernel_assign_ref),
 
-    [ANN_OP_SOFTMAX] = REF_FLOAT(anni_kernel_softmax_ref),
-    [ANN_OP_LOG_SOFTMAX] = REF_FLOAT(anni_kernel_log_softmax_ref),
-    [ANN_OP_CROSS_ENTROPY] = REF_FLOAT(anni_kernel_cross_entropy_ref),
-    [ANN_OP_DROPOUT] = REF_FLOAT(anni_kernel_dropout_ref),
-    [ANN_OP_MAX_POOL] = REF_FLOAT(anni_kernel_max_pool_ref),
+    [ANN_OP_SOFTMAX] = FAST_FLOAT(anni_kernel_softmax),
+    [ANN_OP_LOG_SOFTMAX] = FAST_FLOAT(anni_kernel_log_softmax),
+    [ANN_OP_CROSS_ENTROPY] = FAST_FLOAT(anni_kernel_cross_entropy),
+    [ANN_OP_DROPOUT] = FAST_FLOAT(anni_kernel_dropout),
+    [ANN_OP_MAX_POOL] = FAST_FLOAT(anni_kernel_max_pool),
 
     [ANN_OP_PACK] = REF_FLOAT(anni_kernel_pack_ref),
     [ANN_OP_FUSED] = FAST_FLOAT(anni_kernel_fused),
-    [ANN_OP_BIAS_ACT] = REF_FLOAT(anni_kernel_bias_act_ref),
+    [ANN_OP_BIAS_ACT] = FAST_FLOAT(anni_kernel_bias_act),
 };
 
 const ann_kernel *ann_kernel_list(ann_op op, ann_dtype dtype, int i) {

@@ -42,7 +42,20 @@ extern const ann_kernel anni_kernel_window_scatter_ref;
 #define ANNI_SIMD_KERNEL(name) extern const ann_kernel name##_base, name##_avx2, name##_avx512
 ANNI_SIMD_KERNEL(anni_kernel_elementwise); /* elementwise_simd.c */
 ANNI_SIMD_KERNEL(anni_kernel_cast);
-ANNI_SIMD_KERNEL(anni_kernel_fused); /* fused_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_fused);      /* fused_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_bias_act);   /* bias_act_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_reduce_sum); /* reduce_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_softmax);    /* softmax_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_log_softmax);
+ANNI_SIMD_KERNEL(anni_kernel_cross_entropy);
+ANNI_SIMD_KERNEL(anni_kernel_rand); /* random_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_dropout);
+ANNI_SIMD_KERNEL(anni_kernel_max_pool); /* pool_simd.c */
+ANNI_SIMD_KERNEL(anni_kernel_max_pool_index);
+ANNI_SIMD_KERNEL(anni_kernel_window_gather);
+ANNI_SIMD_KERNEL(anni_kernel_window_scatter);
+ANNI_SIMD_KERNEL(anni_kernel_sum_pool);
+ANNI_SIMD_KERNEL(anni_kernel_sum_pool_dx);
 
 /* By libraries. */
 extern const ann_kernel anni_kernel_matmul_openblas; /* matmul_openblas.c */
