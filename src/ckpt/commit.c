@@ -93,8 +93,9 @@ ann_status anni_commit_publish(const anni_commit *commit) {
 
 /* ---- after ---- */
 
-void anni_commit_abandon(const anni_commit *commit) {
+void anni_commit_abandon(const anni_commit *commit, bool root) {
     const int failed = anni_dir_remove(commit->part);
+    if (!root) return;
     if (failed) ann_log_line(ANN_LOG_WARN, "%s: cannot remove: %s", commit->part, strerror(failed));
     (void)unlink(commit->latest_part);
     if (commit->made_dir) (void)rmdir(commit->dir);

@@ -1,4 +1,4 @@
-/* The steps of a checkpoint's life that one rank takes alone, on its directory. Local.
+/* The steps of a checkpoint's life that rank 0 takes alone, on its directory. Local.
 
    Each of them is one rename as far as a reader can see: whoever is killed at any instant leaves either what
    was there before or what is there after. */
@@ -29,9 +29,10 @@ ann_status anni_commit_prepare(int64_t *serial, anni_commit *commit) ANN_MUST_CH
  * changed. */
 ann_status anni_commit_publish(const anni_commit *commit) ANN_MUST_CHECK;
 
-/* Takes back all that prepare and the shards' writers made, as far as possible. Leaves the error record
- * alone. */
-void anni_commit_abandon(const anni_commit *commit);
+/* Takes back all that prepare and the shards' writers made, as far as possible. Every rank calls it, in case
+   they do not share the directory; only the root goes beyond .part, and speaks. Leaves the error record
+   alone. */
+void anni_commit_abandon(const anni_commit *commit, bool root);
 
 /* Removes the replaced checkpoint of the same step, and all but the newest `keep` (0: all stay); the one just
    published stays in any case. Failures are only logged: the new checkpoint is there. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROW_BYTES ((size_t)1 << 16)
+#define GROW_BYTES ((size_t)1 << 12)
 
 /* ---- the memory of HDF5's core driver: it calls us, so that the bytes outlive the file ---- */
 

@@ -1,0 +1,213 @@
+// ranks: 1 2 3 4
+/* Checkpoints written and found by several ranks, read by each alone, and failures that only one rank meets.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <mpi.h>
+#include "support/check.h"
+#include "support/ckpt_sample.h"
+#include "support/mpi_verdict.h"
+#include "support/scratch.h"
+
+static ann_comm *comm;
+static int rank, size;
+static char dir[SCRATCH_PATH_BYTES];
+
+static int setup(void **state) {
+    (void)state;
+    if (ann_comm_world(&comm, 60.0) != ANN_OK) return -1;
+    rank = ann_comm_rank(comm);
+    size = ann_comm_size(comm);
+    if (rank == 0) scratch_make(dir);
+    return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    const bool good = comm && ann_comm_barrier(comm) == ANN_OK;
+    if (rank == 0) scratch_remove(dir);
+    ann_comm_free(comm);
+    return good ? 0 : -1;
+}
+
+/* The names in path as rank 0 sees them; the same text on every rank. */
+static const char *names_in(const char *path) {
+    static char names[1024];
+    if (rank == 0) {
+        char *list = scratch_exists(path) ? scratch_list(path) : strdup("nothing");
+        (void)snprintf(names, sizeof names, "%s", list);
+        free(list);
+    }
+    MPI_Bcast(names, sizeof names, MPI_CHAR, 0, MPI_COMM_WORLD);
+    return names;
+}
+
+static void writes_and_reads(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES] = "?", expected[256] = "manifest.yaml ";
+    scratch_path(sub, "%s/run", dir);
+    assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && path[0] == '\0');
+    for (int64_t step = 1; step <= 3; step++)
+        assert_all_ranks(ckpt_sample_write(comm, sub, step, 10 + step, 2) == ANN_OK);
+    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000002 step-0000000003 ") == 0);
+    assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK);
+    assert_all_ranks(strcmp(path + strlen(sub), "/step-0000000003") == 0);
+    assert_all_ranks(ckpt_sample_tag(path) == 13);
+    for (int r = 0; r < size; r++) {
+        const size_t n = strlen(expected);
+        (void)snprintf(expected + n, sizeof expected - n, "shard-%04d.h5 ", r);
+    }
+    strcat(expected, "whole.h5 ");
+    assert_all_ranks(strcmp(names_in(path), expected) == 0);
+    const int h5py = rank == 0 ? ckpt_sample_h5py(path, 13, dir) : 1;
+    if (h5py < 0) print_message("not compared through h5py: /usr/bin/python3 has none\n");
+    assert_all_ranks(h5py != 0);
+}
+
+/* Written by all, found and continued by one; written by one, found by all. */
+static void other_numbers_of_ranks(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    ann_comm *self = NULL;
+    assert_all_ranks(ann_comm_self(&self) == ANN_OK);
+    scratch_path(sub, "%s/other", dir);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 21, 0) == ANN_OK);
+    assert_all_ranks(ann_ckpt_latest(self, sub, path, sizeof path) == ANN_OK && ckpt_sample_tag(path) == 21);
+    const ann_status alone = rank == 0 ? ckpt_sample_write(self, sub, 2, 22, 0) : ANN_OK;
+    assert_all_ranks(alone == ANN_OK);
+    assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && ckpt_sample_tag(path) == 22);
+    ann_comm_free(self);
+}
+
+/* More ranks than elements: most ranges are empty. */
+static void a_tiny_store(void **state) {
+    (void)state;
+    char path[SCRATCH_PATH_BYTES];
+    ann_store *store;
+    ann_tensor tensor;
+    ann_ckpt *ckpt = NULL;
+    double value = 0;
+    const ann_shape one = ANN_SHAPE(1);
+    bool good = ann_store_new(&store, 1) == ANN_OK &&
+                ann_store_declare(&tensor, store, "x", ANN_F64, &one, ANN_ROLE_STATE,
+                                  (ann_init){.kind = ANN_INIT_CONST, .scale = 2.5}) == ANN_OK &&
+                ann_store_commit(store) == ANN_OK;
+    assert_all_ranks(good);
+    assert_all_ranks(ann_ckpt_write(comm, dir, 5, store, NULL, 0) == ANN_OK);
+    good = ann_ckpt_open(&ckpt, scratch_path(path, "%s/step-0000000005", dir)) == ANN_OK &&
+           ann_ckpt_read(ckpt, "x", &value) == ANN_OK && value == 2.5;
+    assert_all_ranks(good);
+    ann_ckpt_close(ckpt);
+    ann_store_free(store);
+}
+
+/* Status and text of a write at step 2 are the same everywhere, and sub is as after step 1. */
+static void expect_failure(const char *sub, ann_status found, ann_status expected, const char *word) {
+    char texts[2][1024], path[SCRATCH_PATH_BYTES];
+    (void)snprintf(texts[0], sizeof texts[0], "%s", ann_error_text());
+    memcpy(texts[1], texts[0], sizeof texts[0]);
+    MPI_Bcast(texts[1], sizeof texts[1], MPI_CHAR, 0, MPI_COMM_WORLD);
+    assert_all_ranks(found == expected);
+    assert_all_ranks(strcmp(texts[0], texts[1]) == 0 && strstr(texts[0], word) && !strchr(texts[0], '\n'));
+    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000001 ") == 0);
+    assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && ckpt_sample_tag(path) == 31);
+}
+
+/* `culprit` may not write files of more than `limit` bytes, which is what a full disk looks like to it alone.
+ */
+static ann_status write_limited(const char *sub, int culprit, rlim_t limit) {
+    struct rlimit before, low;
+    void (*const handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    low = before;
+    low.rlim_cur = limit;
+    if (rank == culprit) setrlimit(RLIMIT_FSIZE, &low);
+    const ann_status status = ckpt_sample_write(comm, sub, 2, 32, 1);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, handler);
+    return status;
+}
+
+static void no_space_on_one_rank(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], word[64];
+    scratch_path(sub, "%s/full", dir);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 31, 0) == ANN_OK);
+    static const rlim_t limits[] = {0, 3000, 10000};
+    for (int culprit = 0; culprit < size; culprit++)
+        for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+            (void)snprintf(word, sizeof word, "shard-%04d.h5: cannot write: File too large", culprit);
+            expect_failure(sub, write_limited(sub, culprit, limits[i]), ANN_ERR_NOSPACE, word);
+        }
+    /* Rank 0's shard fits, its manifest does not. */
+    expect_failure(sub, write_limited(sub, 0, 100000), ANN_ERR_NOSPACE, "manifest.yaml.tmp: cannot write");
+    assert_all_ranks(ckpt_sample_write(comm, sub, 2, 32, 1) == ANN_OK);
+    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000002 ") == 0);
+}
+
+static void a_directory_that_cannot_be_prepared(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], below[SCRATCH_PATH_BYTES];
+    scratch_path(sub, "%s/blocked", dir);
+    scratch_path(path, "%s/step-0000000002.part", sub);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 31, 0) == ANN_OK);
+    const bool made =
+        rank != 0 || (mkdir(path, 0777) == 0 && mkdir(scratch_path(below, "%s/mine", path), 0777) == 0);
+    assert_all_ranks(made);
+    const ann_status status = ckpt_sample_write(comm, sub, 2, 32, 0);
+    const bool unblocked = rank != 0 || (rmdir(below) == 0 && rmdir(path) == 0);
+    assert_all_ranks(unblocked);
+    expect_failure(sub, status, ANN_ERR_IO, "step-0000000002.part: cannot remove");
+}
+
+static void ranks_that_differ(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES];
+    scratch_path(sub, "%s/differ", dir);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 31, 0) == ANN_OK);
+    const bool odd = rank == size - 1 && size > 1;
+    const ann_status other_step = ckpt_sample_write(comm, sub, odd ? 3 : 2, 32, 0);
+    if (size > 1) expect_failure(sub, other_step, ANN_ERR_ARG, "another step or store than on rank 0");
+    else assert_int_equal(other_step, ANN_OK);
+    const ann_status bad_argument = ckpt_sample_write(comm, rank == size - 1 ? "" : sub, 2, 32, 0);
+    assert_all_ranks(bad_argument == ANN_ERR_ARG);
+}
+
+/* Every rank's shard damaged in turn: all ranks fall back to the same older checkpoint. */
+static void falls_back(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], shard[SCRATCH_PATH_BYTES];
+    scratch_path(sub, "%s/back", dir);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 41, 0) == ANN_OK);
+    for (int victim = 0; victim < size; victim++) {
+        assert_all_ranks(ckpt_sample_write(comm, sub, 2, 42, 0) == ANN_OK);
+        scratch_path(shard, "%s/step-0000000002/shard-%04d.h5", sub, victim);
+        assert_all_ranks(rank != 0 || truncate(shard, 4000) == 0);
+        assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK);
+        assert_all_ranks(strcmp(path + strlen(sub), "/step-0000000001") == 0);
+        assert_all_ranks(ckpt_sample_tag(path) == 41);
+    }
+}
+
+int main(int argc, char **argv) {
+    int level = 0;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_and_reads),
+        cmocka_unit_test(other_numbers_of_ranks),
+        cmocka_unit_test(a_tiny_store),
+        cmocka_unit_test(no_space_on_one_rank),
+        cmocka_unit_test(a_directory_that_cannot_be_prepared),
+        cmocka_unit_test(ranks_that_differ),
+        cmocka_unit_test(falls_back),
+    };
+    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    MPI_Finalize();
+    return failed;
+}
