@@ -1,6 +1,7 @@
-/* Philox4x32-10, the counter-based random number generator of Salmon, Moraes, Dror, Shaw, "Parallel random numbers:
-   as easy as 1, 2, 3", SC11. It has no state: a draw is a pure function of (seed; step, stream, sample, element), so it
-   does not depend on the number of ranks or threads, on restarts or on the order of evaluation. */
+/* Philox4x32-10, the counter-based random number generator of Salmon, Moraes, Dror, Shaw, "Parallel random
+   numbers: as easy as 1, 2, 3", SC11. It has no state: a draw is a pure function of (seed; step, stream,
+   sample, element), so it does not depend on the number of ranks or threads, on restarts or on the order of
+   evaluation. */
 #ifndef ANN_BASE_PHILOX_H
 #define ANN_BASE_PHILOX_H
 
@@ -10,7 +11,9 @@
 #define ANN_STREAM_ORDER 0x0D0Eu  /* the order of an epoch */
 #define ANN_STREAM_SUBSET 0x5B5Eu /* which samples a limited dataset holds */
 
-typedef struct ann_philox4 { uint32_t v[4]; } ann_philox4;
+typedef struct ann_philox4 {
+    uint32_t v[4];
+} ann_philox4;
 
 static inline ann_philox4 ann_philox(uint64_t key, uint64_t counter_lo, uint64_t counter_hi) {
     uint32_t c0 = (uint32_t)counter_lo, c1 = (uint32_t)(counter_lo >> 32);
@@ -29,8 +32,9 @@ static inline ann_philox4 ann_philox(uint64_t key, uint64_t counter_lo, uint64_t
     return (ann_philox4){{c0, c1, c2, c3}};
 }
 
-/* The draw for element `element` of sample `sample`: a 32-bit word. `stream` separates uses (each dropout layer, the
-   initialiser of each tensor, the epoch's order ...). Consecutive elements share one Philox call in groups of four. */
+/* The draw for element `element` of sample `sample`: a 32-bit word. `stream` separates uses (each dropout
+   layer, the initialiser of each tensor, the epoch's order ...). Consecutive elements share one Philox call
+   in groups of four. */
 static inline uint32_t ann_random_u32(uint64_t seed, uint32_t stream, uint64_t sample, uint64_t element) {
     const uint64_t hi = ((uint64_t)stream << 32) | (uint32_t)(element >> 2);
     return ann_philox(seed, sample, hi).v[element & 3];
@@ -45,8 +49,9 @@ static inline double ann_random_uniform(uint64_t seed, uint32_t stream, uint64_t
 /* Standard normal by Box and Muller (1958) from elements 2*element and 2*element+1. Defined in philox.c. */
 double ann_random_normal(uint64_t seed, uint32_t stream, uint64_t sample, uint64_t element);
 
-/* A keyed permutation of 0..n-1 (balanced Feistel network over Philox rounds with cycle walking; Black and Rogaway, "Ciphers with
-   arbitrary finite domains", CT-RSA 2002): the image of `index`, in O(1), without a table. n in 1..2^62. */
+/* A keyed permutation of 0..n-1 (balanced Feistel network over Philox rounds with cycle walking; Black and
+   Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002): the image of `index`, in O(1), without a
+   table. n in 1..2^62. */
 uint64_t ann_permute_index(uint64_t seed, uint32_t stream, uint64_t epoch, uint64_t n, uint64_t index);
 
 #endif

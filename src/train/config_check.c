@@ -1,0 +1,246 @@
+/* The checks of a run file that need more than one key. */
+#include "train/config_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "graph/op.h"
+
+/* The node of map.key, or the map itself if the key was left out. */
+static const ann_yaml_node *node_of(const ann_yaml_node *map, const char *key) {
+    const ann_yaml_node *node = ann_yaml_find(map, key);
+    return node ? node : map;
+}
+
+/* ---- layers
+ * ------------------------------------------------------------------------------------------------------ */
+
+static ann_status check_names(const ann_block_config *block) {
+    for (int i = 0; i < block->layer_count; i++)
+        for (int j = 0; j < i; j++) {
+            const ann_layer_config *a = &block->layers[j], *b = &block->layers[i];
+            if (b->name[0] && strcmp(a->name, b->name) == 0)
+                return ann_yaml_error(node_of(b->node, "name"),
+                                      "the block '%s' has a layer '%s' already, names are unique in a block",
+                                      block->name, b->name);
+        }
+    return ANN_OK;
+}
+
+static ann_status check_layer(const ann_layer_config *l) {
+    if (l->kind == ANN_LAYER_CONV2D && l->channels % l->groups)
+        return ann_yaml_error(node_of(l->node, "groups"), "%lld groups do not divide %lld channels",
+                              (long long)l->groups, (long long)l->channels);
+    if (l->kind == ANN_LAYER_MAX_POOL && l->kernel[0] * l->kernel[1] > ANN_MAX_POOL_WINDOW)
+        return ann_yaml_error(node_of(l->node, "kernel"),
+                              "a window of %lld elements is too large, accepted are up to %d",
+                              (long long)(l->kernel[0] * l->kernel[1]), ANN_MAX_POOL_WINDOW);
+    const bool pool = l->kind == ANN_LAYER_MAX_POOL || l->kind == ANN_LAYER_AVG_POOL;
+    if (pool && (l->padding[0] >= l->kernel[0] || l->padding[1] >= l->kernel[1]))
+        return ann_yaml_error(node_of(l->node, "padding"), "the padding is not smaller than the kernel");
+    return ANN_OK;
+}
+
+static ann_status check_blocks(const ann_run_config *config) {
+    for (int b = 0; b < config->block_count; b++) {
+        ANN_TRY(check_names(&config->blocks[b]));
+        for (int i = 0; i < config->blocks[b].layer_count; i++)
+            ANN_TRY(check_layer(&config->blocks[b].layers[i]));
+    }
+    return ANN_OK;
+}
+
+/* ---- patterns of tensor names
+ * -------------------------------------------------------------------------------------- */
+
+static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
+    [ANN_LAYER_DENSE] = {"weight", "bias"},
+    [ANN_LAYER_CONV2D] = {"weight", "bias"},
+    [ANN_LAYER_BATCH_NORM] = {"gamma", "beta", "mean", "var"},
+};
+
+static bool layer_matches(const char *block, const ann_layer_config *layer, const char *pattern,
+                          bool params_only) {
+    for (int t = 0; t < 5 && tensor_names[layer->kind][t]; t++) {
+        if (layer->kind == ANN_LAYER_BATCH_NORM && params_only && t >= 2) break; /* running statistics */
+        if (t == 1 && !layer->bias && layer->kind == ANN_LAYER_CONV2D) continue;
+        char name[320];
+        snprintf(name, sizeof name, "%s/%s/%s", block, layer->name, tensor_names[layer->kind][t]);
+        if (ann_name_matches(pattern, name)) return true;
+    }
+    return false;
+}
+
+static bool block_matches(const ann_block_config *block, const char *pattern, bool params_only) {
+    for (int i = 0; i < block->layer_count; i++)
+        if (layer_matches(block->name, &block->layers[i], pattern, params_only)) return true;
+    return false;
+}
+
+static bool has_block(const ann_phase_config *phase, const ann_block_config *block) {
+    for (int i = 0; i < phase->model_count; i++)
+        if (phase->model[i] == block) return true;
+    return false;
+}
+
+static ann_status check_load(const ann_run_config *config, int p) {
+    const ann_phase_config *phase = &config->phases[p];
+    if (!phase->load_from) {
+        if (phase->kind != ANN_PHASE_TRANSFER) return ANN_OK;
+        return ann_yaml_error(
+            node_of(phase->node, "kind"),
+            "a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier phase");
+    }
+    const ann_yaml_node *load = ann_yaml_find(phase->node, "load");
+    const int from = ann_run_config_find_phase(config, phase->load_from);
+    if (from < 0 || from >= p)
+        return ann_yaml_error(node_of(load, "from"), "%s '%s', accepted is an earlier phase of this run",
+                              from < 0 ? "there is no phase" : "this is not earlier: phase",
+                              phase->load_from);
+    for (int i = 0; i < phase->model_count; i++)
+        if (has_block(&config->phases[from], phase->model[i]) &&
+            block_matches(phase->model[i], phase->load_tensors, false))
+            return ANN_OK;
+    return ann_yaml_error(node_of(load, "tensors"), "'%s' matches no tensor that both '%s' and '%s' have",
+                          phase->load_tensors, phase->load_from, phase->name);
+}
+
+/* ---- losses
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The activation behind the last layer that computes anything; *layer is that layer. */
+static ann_activation last_activation(const ann_layer_config **layer, const ann_phase_config *phase) {
+    const ann_block_config *block = phase->model[phase->model_count - 1];
+    *layer = &block->layers[block->layer_count - 1];
+    return (*layer)->activation;
+}
+
+static ann_status check_loss(const ann_phase_config *phase) {
+    const ann_yaml_node *loss = node_of(phase->node, "loss");
+    const ann_layer_config *last;
+    const ann_activation activation = last_activation(&last, phase);
+    const bool labelled = phase->loss == ANN_LOSS_CROSS_ENTROPY;
+    if (phase->kind == ANN_PHASE_PRETRAIN && labelled)
+        return ann_yaml_error(
+            loss, "cross_entropy needs labels, and kind pretrain uses none; accepted are mse, bce");
+    if (phase->kind == ANN_PHASE_SUPERVISED && !labelled)
+        return ann_yaml_error(loss,
+                              "%s uses no labels, and kind supervised needs them; accepted is cross_entropy",
+                              ann_loss_kind_name(phase->loss));
+    if (!labelled && phase->labels)
+        return ann_yaml_error(node_of(phase->node, "labels"), "the loss %s uses no labels; accepted is 0",
+                              ann_loss_kind_name(phase->loss));
+    if (labelled && (activation != ANN_ACTIVATION_NONE ||
+                     (last->kind != ANN_LAYER_DENSE && last->kind != ANN_LAYER_FLATTEN &&
+                      last->kind != ANN_LAYER_GLOBAL_AVG_POOL)))
+        return ann_yaml_error(
+            loss,
+            "cross_entropy needs a classifier's logits, and the model ends in %s%s%s; accepted "
+            "is a dense layer without activation",
+            ann_layer_kind_name(last->kind), activation ? " with " : "",
+            activation ? ann_activation_name(activation) : "");
+    if (phase->loss == ANN_LOSS_BCE && activation != ANN_ACTIVATION_NONE)
+        return ann_yaml_error(
+            loss, "bce takes logits, and the model ends in %s; accepted is a layer without activation",
+            ann_activation_name(activation));
+    if (phase->loss == ANN_LOSS_BCE && phase->input != ANN_INPUT_SCALE)
+        return ann_yaml_error(loss, "bce needs targets from 0 to 1; accepted with it is input: scale");
+    return ANN_OK;
+}
+
+/* ---- optimizer and stages
+ * ---------------------------------------------------------------------------------------- */
+
+static ann_status check_optimizer(const ann_phase_config *phase) {
+    static const struct {
+        const char *key, *kinds;
+        unsigned used_by; /* bits of ann_optim_kind */
+    } table[] = {
+        {"beta1", "adam, adamw", 1u << ANN_OPTIM_ADAM | 1u << ANN_OPTIM_ADAMW},
+        {"beta2", "adam, adamw", 1u << ANN_OPTIM_ADAM | 1u << ANN_OPTIM_ADAMW},
+        {"eps", "adam, adamw", 1u << ANN_OPTIM_ADAM | 1u << ANN_OPTIM_ADAMW},
+        {"momentum", "momentum, nesterov", 1u << ANN_OPTIM_MOMENTUM | 1u << ANN_OPTIM_NESTEROV},
+        {"weight_decay", "adamw", 1u << ANN_OPTIM_ADAMW},
+    };
+    const ann_yaml_node *map = ann_yaml_find(phase->node, "optimizer");
+    for (size_t i = 0; map && i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, table[i].key);
+        if (node && !(table[i].used_by >> phase->optimizer.kind & 1))
+            return ann_yaml_key_error(node, "%s does not use it; it is for %s",
+                                      anni_config_word(SECTION_OPTIMIZER, "kind", (int)phase->optimizer.kind),
+                                      table[i].kinds);
+    }
+    return ANN_OK;
+}
+
+static ann_status check_schedule(const ann_stage_config *stage) {
+    const ann_schedule *s = &stage->schedule;
+    const ann_yaml_node *map = node_of(stage->node, "schedule");
+    const bool periodic = s->kind == ANN_SCHEDULE_STEP || s->kind == ANN_SCHEDULE_EXPONENTIAL;
+    if (periodic && s->period_steps == 0)
+        return ann_yaml_error(map, "the kind %s needs period_steps",
+                              anni_config_word(SECTION_SCHEDULE, "kind", (int)s->kind));
+    if (s->final_lr > s->lr) return ann_yaml_error(node_of(map, "final_lr"), "is above lr %g", s->lr);
+    return ANN_OK;
+}
+
+static ann_status check_stage(const ann_phase_config *phase, int index) {
+    const ann_stage_config *stage = &phase->program[index];
+    for (int i = 0; i < index; i++)
+        if (strcmp(phase->program[i].name, stage->name) == 0)
+            return ann_yaml_error(node_of(stage->node, "name"), "the phase has a stage '%s' already",
+                                  stage->name);
+    if ((stage->epochs > 0) == (stage->steps > 0))
+        return ann_yaml_error(stage->node, "accepted is exactly one of epochs and steps, found %s",
+                              stage->epochs ? "both" : "neither");
+    ANN_TRY(check_schedule(stage));
+    for (int i = 0; i < phase->model_count; i++)
+        if (block_matches(phase->model[i], stage->train, true)) return ANN_OK;
+    return ann_yaml_error(node_of(stage->node, "train"),
+                          "'%s' matches no parameter of the model; they are called "
+                          "BLOCK/LAYER/weight, such as %s/%s/weight",
+                          stage->train, phase->model[0]->name,
+                          phase->model[0]->layers[0].name[0] ? phase->model[0]->layers[0].name : "LAYER");
+}
+
+static ann_status check_phase(const ann_run_config *config, int p) {
+    const ann_phase_config *phase = &config->phases[p];
+    if (ann_run_config_find_phase(config, phase->name) != p)
+        return ann_yaml_error(node_of(phase->node, "name"), "the run has a phase '%s' already", phase->name);
+    ANN_TRY(check_load(config, p));
+    ANN_TRY(check_loss(phase));
+    ANN_TRY(check_optimizer(phase));
+    for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
+    return ANN_OK;
+}
+
+static ann_status check_data(const ann_run_config *config) {
+    const ann_yaml_node *node =
+        ann_yaml_find(ann_yaml_find(ann_yaml_root(config->memory->yaml), "data"), "path");
+    struct stat info;
+    if (stat(config->data_path, &info) != 0 || access(config->data_path, R_OK) != 0)
+        return ann_yaml_error(node, "'%s': %s, accepted is an HDF5 file made by `annulus data import`",
+                              config->data_path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return ann_yaml_error(node, "'%s' is no file, accepted is an HDF5 file made by `annulus data import`",
+                              config->data_path);
+    return ANN_OK;
+}
+
+ann_status anni_config_check(const ann_run_config *config) {
+    ANN_TRY(check_blocks(config));
+    for (int p = 0; p < config->phase_count; p++) ANN_TRY(check_phase(config, p));
+    return check_data(config);
+}
+
+const char *ann_phase_kind_name(ann_phase_kind kind) {
+    return anni_config_word(SECTION_PHASE, "kind", (int)kind);
+}
+const char *ann_loss_kind_name(ann_loss_kind kind) {
+    return anni_config_word(SECTION_PHASE, "loss", (int)kind);
+}
+const char *ann_activation_name(ann_activation activation) {
+    return anni_config_word(SECTION_ACTIVATION, "kind", (int)activation);
+}

@@ -1,0 +1,31 @@
+/* The tables made from config.def, and the reading of a map by them. Private to config*.c. */
+#ifndef ANN_TRAIN_CONFIG_SCHEMA_H
+#define ANN_TRAIN_CONFIG_SCHEMA_H
+
+#include "base/mem.h"
+#include "train/config.h"
+
+typedef enum section_id {
+#define ANN_SECTION(ID, type, path, doc) SECTION_##ID,
+#define ANN_KEY(ID, key, type, field, dflt, min, max, words, doc)
+#include "train/config.def"
+#undef ANN_SECTION
+#undef ANN_KEY
+    SECTION_COUNT
+} section_id;
+
+struct anni_config_memory {
+    ann_arena *arena;
+    ann_yaml *yaml;
+};
+
+/* Reads `map` (NULL: all defaults) into base, the struct of the section, by the rules of config.def: unknown,
+   missing and ill-typed keys and values out of range are errors. */
+ann_status anni_config_section(section_id section, const ann_yaml_node *map, void *base) ANN_MUST_CHECK;
+const char *anni_config_section_path(section_id section);
+/* The word number `index` of a key's words. */
+const char *anni_config_word(section_id section, const char *key, int index);
+/* The checks that need more than one key. */
+ann_status anni_config_check(const ann_run_config *config) ANN_MUST_CHECK;
+
+#endif
