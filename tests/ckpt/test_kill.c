@@ -1,0 +1,198 @@
+/* A writer that is killed at any instant leaves the old or the new state, complete.
+
+   Once by force: a traced child is killed before the first, second, third ... system call that changes the
+   file system, until it gets through. Once by chance: a child that writes one checkpoint after the other is
+   killed at random moments. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/ptrace.h>
+#include "base/clock.h"
+#include "base/philox.h"
+#include "support/check.h"
+#include "support/ckpt_sample.h"
+#include "support/scratch.h"
+
+static ann_comm *comm;
+static char dir[SCRATCH_PATH_BYTES];
+
+static int setup(void **state) {
+    (void)state;
+    scratch_make(dir);
+    return ann_comm_self(&comm) == ANN_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    ann_comm_free(comm);
+    scratch_remove(dir);
+    return 0;
+}
+
+/* The tag of the newest checkpoint in sub, all of it compared. */
+static int64_t newest(const char *sub) {
+    char path[SCRATCH_PATH_BYTES];
+    check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
+    if (!path[0]) fail_msg("%s has no checkpoint", sub);
+    return ckpt_sample_tag(path);
+}
+
+/* ---- by force ---- */
+
+static bool changes_files(uint64_t number) {
+    switch (number) {
+    case SYS_openat:
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_fsync:
+    case SYS_unlinkat:
+    case SYS_close:
+#ifdef SYS_mkdir
+    case SYS_open:
+    case SYS_mkdir:
+    case SYS_rename:
+    case SYS_rmdir:
+    case SYS_unlink:
+#endif
+    case SYS_mkdirat:
+    case SYS_renameat:
+    case SYS_renameat2: return true;
+    default: return false;
+    }
+}
+
+/* Lets the stopped child run and kills it before its k-th change (from 1). 1: killed, 0: it got through, -1:
+ * tracing fails. */
+static int kill_at(pid_t child, int k) {
+    int seen = 0, status;
+    if (ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) != 0)
+        return -1;
+    for (;;) {
+        struct ptrace_syscall_info info = {0};
+        if (ptrace(PTRACE_SYSCALL, child, NULL, NULL) != 0 || waitpid(child, &status, 0) != child) return -1;
+        if (WIFEXITED(status)) return WEXITSTATUS(status) == 0 ? 0 : -1;
+        if (WIFSIGNALED(status)) return -1;
+        if (WSTOPSIG(status) != (SIGTRAP | 0x80)) continue;
+        if (ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, &info) <= 0) return -1;
+        if (info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_files(info.entry.nr) && ++seen == k) break;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    return 1;
+}
+
+/* As above, for a child that writes step 3 of tag 30 into sub, keeping one. */
+static int write_and_die(const char *sub, int k) {
+    const pid_t child = fork();
+    if (child == 0) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(1);
+        raise(SIGSTOP);
+        _exit(ckpt_sample_write(comm, sub, 3, 30, 1) == ANN_OK ? 0 : 1);
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) return -1;
+    const int end = kill_at(child, k);
+    if (end < 0) {
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+    }
+    return end;
+}
+
+/* Kills a writer at each of its changes; `start` is the directory it begins with, whose newest is of tag
+ * `old`. */
+static void kill_at_every_change(const char *start, int64_t old) {
+    char sub[SCRATCH_PATH_BYTES];
+    int k = 1, end, before = 0, after = 0;
+    scratch_path(sub, "%s/work", dir);
+    do {
+        scratch_copy(start, sub);
+        end = write_and_die(sub, k++);
+        if (end < 0 && k == 2) {
+            print_message("skipped: this system does not let a process trace its child\n");
+            skip();
+        }
+        assert_true(end >= 0);
+        const int64_t tag = newest(sub);
+        before += tag == old;
+        after += tag == 30;
+        assert_true(tag == (after ? 30 : old));           /* once new, always new */
+        check_ok(ckpt_sample_write(comm, sub, 4, 40, 1)); /* whatever was left behind is cleared away */
+        assert_int_equal(newest(sub), 40);
+        char *names = scratch_list(sub);
+        assert_string_equal(names, "latest step-0000000004 ");
+        free(names);
+        scratch_remove(sub);
+    } while (end == 1);
+    print_message("killed at %d changes: %d times the old checkpoint, %d times the new one\n", k - 2, before,
+                  after);
+    assert_true(before > 10 && after > 2);
+}
+
+static void killed_at_every_change(void **state) {
+    (void)state;
+    char start[SCRATCH_PATH_BYTES];
+    scratch_path(start, "%s/start", dir);
+    check_ok(ckpt_sample_write(comm, start, 1, 10, 0));
+    check_ok(ckpt_sample_write(comm, start, 2, 20, 0));
+    kill_at_every_change(start, 20);
+}
+
+static void killed_at_every_change_while_replacing(void **state) {
+    (void)state;
+    char start[SCRATCH_PATH_BYTES];
+    scratch_path(start, "%s/replace", dir);
+    check_ok(ckpt_sample_write(comm, start, 3, 20, 0));
+    kill_at_every_change(start, 20);
+}
+
+/* ---- by chance ---- */
+
+/* Writes step after step and reports each on the pipe, until killed. */
+static void write_for_ever(const char *sub, int64_t step, int report) {
+    for (;; step++)
+        if (ckpt_sample_write(comm, sub, step, step, 2) != ANN_OK ||
+            write(report, &step, sizeof step) != (ssize_t)sizeof step)
+            _exit(1);
+}
+
+static void killed_at_random(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES];
+    int64_t step = 1;
+    scratch_path(sub, "%s/random", dir);
+    check_ok(ckpt_sample_write(comm, sub, step, step, 2));
+    for (uint32_t round = 0; round < 60; round++) {
+        int ends[2], status;
+        int64_t reported = 0, last = step;
+        assert_int_equal(pipe(ends), 0);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) write_for_ever(sub, step + 1, ends[1]);
+        close(ends[1]);
+        ann_sleep_ns((int64_t)(ann_random_u32(1, 0, round, 0) % 40000000));
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        while (read(ends[0], &reported, sizeof reported) == (ssize_t)sizeof reported) last = reported;
+        close(ends[0]);
+        step = newest(sub);
+        assert_true(step == last || step == last + 1); /* what was reported is there */
+    }
+    print_message("%lld checkpoints and 60 kills\n", (long long)step);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_every_change),
+        cmocka_unit_test(killed_at_every_change_while_replacing),
+        cmocka_unit_test(killed_at_random),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
