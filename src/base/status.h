@@ -27,7 +27,11 @@ int ann_status_exit_code(ann_status status);
 
 /* Starts a new error record (text from fmt) on the calling thread and returns `status`; with status ANN_OK it
    does nothing. Use it as `return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));`. Local. */
+#ifndef __clang_analyzer__
 #define ann_error(status, ...) anni_error_set((status), __FILE__, __LINE__, __VA_ARGS__)
+#else /* lets the analyzer see that the result is `status`, so that it does not go on after a failure */
+#define ann_error(status, ...) (anni_error_set((status), __FILE__, __LINE__, __VA_ARGS__), (status))
+#endif
 ann_status anni_error_set(ann_status status, const char *file, int line, const char *fmt, ...)
     ANN_PRINTF(4, 5);
 void anni_error_frame(const char *file, int line, const char *call);
