@@ -135,7 +135,8 @@ anni_pause anni_waiter_pause(anni_waiter *waiter, ann_comm *comm);
 ann_status anni_give_up(ann_comm *comm, anni_pause why, const char *what);
 /* ANN_OK for MPI_SUCCESS; otherwise ends the communicator and returns ANN_ERR_COMM with MPI's text. */
 ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) ANN_MUST_CHECK;
-/* Ends the communicator because of `status`, whose text is in the error record, and returns it. */
+/* Ends the communicator because of `status`, whose text is in the error record, tells the other ranks, and
+ * returns it. */
 ann_status anni_break(ann_comm *comm, ann_status status);
 /* ANN_OK, or ANN_ERR_COMM if the communicator has ended. */
 ann_status anni_usable(const ann_comm *comm) ANN_MUST_CHECK;

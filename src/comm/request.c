@@ -266,7 +266,7 @@ static ann_status request_give_up(ann_comm *comm, anni_pause why, int index) {
         (void)snprintf(at, sizeof at, "step %d of %d, segment %lld from rank %d",
                        lane->recv.done.step < ann_ring_steps(comm->size) ? lane->recv.done.step + 1
                                                                          : lane->recv.done.step,
-                       ann_ring_steps(comm->size), (long long)lane->recv.done.segment, left_of(comm));
+                       ann_ring_steps(comm->size), (long long)lane->recv.done.segment + 1, left_of(comm));
     (void)snprintf(what, sizeof what, "reduction %llu (channel %d, %zu bytes): %s",
                    (unsigned long long)request->sequence, request->channel,
                    (size_t)request->elems * request->elem_bytes, at);

@@ -7,6 +7,9 @@
    of each other, and agree about who is silent whatever neighbour each of them was waiting for. Silence and
    roll call together take at most timeout_s.
 
+   A rank that fails otherwise (an error of MPI's, messages of different sizes) sends its roll call as well,
+   so that the others need not wait for the deadline.
+
    Only time in which this process was running counts: if it was itself stopped (SIGSTOP, a suspended job),
    its peers may have been too. */
 #include <sched.h>
@@ -18,7 +21,7 @@
 static const int64_t MS = 1000 * 1000;
 
 /* Of the timeout, the part that is kept for the roll call. */
-static double grace_s(const ann_comm *comm) { return comm->timeout_s < 4.0 ? comm->timeout_s / 4.0 : 1.0; }
+static double grace_s(const ann_comm *comm) { return comm->timeout_s < 2.0 ? comm->timeout_s / 2.0 : 1.0; }
 
 anni_waiter anni_waiter_begin(void) { return (anni_waiter){.last_ns = ann_clock_ns()}; }
 
@@ -85,10 +88,16 @@ static void ranks_text(const ann_comm *comm, bool heard, char *buf, size_t size)
     if (n > 3) (void)snprintf(buf + used, size - used, " and %d more", n - 3);
 }
 
-ann_status anni_break(ann_comm *comm, ann_status status) {
-    if (comm->broken) return status;
+/* Keeps the text of the error record as the reason. */
+static void mark_broken(ann_comm *comm) {
     comm->broken = true;
     (void)snprintf(comm->broken_text, sizeof comm->broken_text, "%s", ann_error_text());
+}
+
+ann_status anni_break(ann_comm *comm, ann_status status) {
+    if (comm->broken) return status;
+    mark_broken(comm);
+    roll_call_send(comm);
     return status;
 }
 
@@ -108,12 +117,12 @@ ann_status anni_give_up(ann_comm *comm, anni_pause why, const char *what) {
         status = ann_error(status, "%s: timeout of %g s: no answer from %s, while waiting for %s", in,
                            comm->timeout_s, ranks, what);
     else if (why == ANNI_PAUSE_CALLED)
-        status = ann_error(status, "%s: %s gave up before this rank came, which now waits for %s", in, ranks,
-                           what);
+        status = ann_error(status, "%s: %s gave up, and can no longer take part in %s", in, ranks, what);
     else
         status = ann_error(status, "%s: timeout of %g s: all ranks wait, each for another: this one for %s",
                            in, comm->timeout_s, what);
-    return anni_break(comm, status);
+    mark_broken(comm);
+    return status;
 }
 
 ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) {
@@ -122,10 +131,8 @@ ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) {
     int length = 0;
     if (MPI_Error_string(mpi_error, text, &length) != MPI_SUCCESS)
         (void)snprintf(text, sizeof text, "error %d", mpi_error);
-    const ann_status status =
-        ann_error(ANN_ERR_COMM, "%s: %s: %s", comm->where ? comm->where : "communication", call, text);
-    if (!comm->broken && comm->mpi != MPI_COMM_NULL) roll_call_send(comm);
-    return anni_break(comm, status);
+    return anni_break(
+        comm, ann_error(ANN_ERR_COMM, "%s: %s: %s", comm->where ? comm->where : "communication", call, text));
 }
 
 ann_status anni_usable(const ann_comm *comm) {
