@@ -43,7 +43,7 @@ ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double mome
         return ann_graph_fail(g, ANN_ERR_SHAPE, "batch norm %s: the input must be [B, .., C]", name);
     char gamma_name[256];
     snprintf(gamma_name, sizeof gamma_name, "%s/gamma", name);
-    const bool frozen = nn->frozen && ann_name_matches(nn->frozen, gamma_name);
+    const bool frozen = nn->trained && !ann_name_matches(nn->trained, gamma_name);
     const ann_shape per_channel = ANN_SHAPE(shape->dim[shape->rank - 1]);
     const double correction = bessel(nn, shape);
     const ann_init zero = {ANN_INIT_ZERO, 0}, one = {ANN_INIT_CONST, 1};

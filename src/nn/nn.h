@@ -1,6 +1,6 @@
 /* Layers: functions over a graph and its store. Calling one twice under the same name shares its parameters.
-   What is trained is what is passed to the optimizer; a batch norm whose parameters match `frozen` uses its
-   running statistics and does not move them. Errors are the graph's. Local. */
+   What is trained is what is passed to the optimizer; a batch norm whose parameters do not match `trained`
+   uses its running statistics and does not move them. Errors are the graph's. Local. */
 #ifndef ANN_NN_NN_H
 #define ANN_NN_NN_H
 
@@ -10,12 +10,12 @@ typedef enum ann_nn_init { ANN_NN_HE, ANN_NN_XAVIER } ann_nn_init;
 
 typedef struct ann_nn {
     ann_graph *graph;
-    bool training;      /* dropout and noise on, batch statistics of the batch */
-    ann_dtype dtype;    /* of parameters and activations */
-    ann_nn_init init;   /* of weights, uniform: He et al. 2015 (fan in, relu) or Glorot and Bengio 2010 */
-    ann_node ids;       /* i64 [B]: sample positions, for random draws */
-    uint64_t seed;      /* of random draws in the step */
-    const char *frozen; /* pattern (ann_name_matches) of parameter names; NULL: nothing */
+    bool training;       /* dropout and noise on, batch statistics of the batch */
+    ann_dtype dtype;     /* of parameters and activations */
+    ann_nn_init init;    /* of weights, uniform: He et al. 2015 (fan in, relu) or Glorot and Bengio 2010 */
+    ann_node ids;        /* i64 [B]: sample positions, for random draws */
+    uint64_t seed;       /* of random draws in the step */
+    const char *trained; /* pattern (ann_name_matches) of parameter names; NULL: everything */
     /* Batch statistics are over all ranks if batch_total > 0: it is the number of samples of the global
        batch, and batch_scale (f64 scalar) is its reciprocal, or 0 on a rank whose samples do not count. With
        batch_total 0 they are over this rank's batch alone. */
@@ -31,7 +31,7 @@ ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channel
                        bool bias);
 /* Over all axes but the last: Ioffe and Szegedy 2015. "name/gamma", "name/beta" [C]; running "name/mean",
    "name/var" (role STATE; the variance with Bessel's correction), moved by `momentum` (new = (1-m) old + m
-   batch) when training and not frozen. Over several ranks: 2 reductions of C elements on channel 0, and 2
+   batch) when training and trained. Over several ranks: 2 reductions of C elements on channel 0, and 2
    more in the gradient. */
 ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double momentum, double eps);
 /* Stream of random draws: hash of name. */

@@ -1,0 +1,127 @@
+/* Where a phase stands, in its checkpoints. */
+#include "train/internal.h"
+
+#include <stdio.h>
+#include "base/version.h"
+
+/* Every value of a cursor under its name: one list for writing and reading. */
+typedef struct field {
+    const char *key;
+    int64_t *integer; /* one of the two */
+    double *real;
+} field;
+
+enum { FIELDS = 16 };
+
+static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
+                     int64_t *metrics_offset) {
+    const field list[] = {{"stage", stage, NULL},
+                          {"position", &c->position, NULL},
+                          {"step", &c->step, NULL},
+                          {"stage_step", &c->stage_step, NULL},
+                          {"ledger_sum", (int64_t *)&c->ledger.sum, NULL},
+                          {"ledger_count", (int64_t *)&c->ledger.count, NULL},
+                          {"finished", finished, NULL},
+                          {"metrics_offset", metrics_offset, NULL},
+                          {"train_loss", NULL, &c->train.loss},
+                          {"train_accuracy", NULL, &c->train.accuracy},
+                          {"test_loss", NULL, &c->test.loss},
+                          {"test_accuracy", NULL, &c->test.accuracy},
+                          {"lr", NULL, &c->lr},
+                          {"elapsed_s", NULL, &c->elapsed_s}};
+    const int count = (int)(sizeof list / sizeof list[0]);
+    for (int i = 0; i < count; i++) fields[i] = list[i];
+    return count;
+}
+
+static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_cursor *cursor) {
+    const anni_run *run = phase->run;
+    anni_cursor copy = *cursor;
+    int64_t stage = cursor->stage, finished = cursor->finished, offset = run->metrics_offset;
+    field fields[FIELDS];
+    const int count = fields_of(fields, &copy, &stage, &finished, &offset);
+    for (int i = 0; i < count; i++) {
+        if (fields[i].integer) ANN_TRY(ann_meta_set_i64(meta, fields[i].key, *fields[i].integer));
+        else ANN_TRY(ann_meta_set_f64(meta, fields[i].key, *fields[i].real));
+    }
+    ANN_TRY(ann_meta_set_str(meta, "phase", phase->config->name));
+    ANN_TRY(ann_meta_set_i64(meta, "phase_index", phase->index));
+    ANN_TRY(ann_meta_set_i64(meta, "epoch", cursor->position / phase->samples));
+    ANN_TRY(ann_meta_set_i64(meta, "ranks", run->size));
+    ANN_TRY(ann_meta_set_i64(meta, "seed", (int64_t)run->config->seed));
+    ANN_TRY(ann_meta_set_i64(meta, "dataset_checksum", (int64_t)ann_dataset_checksum(phase->train)));
+    ANN_TRY(ann_meta_set_str(meta, "config", run->config->text));
+    ANN_TRY(ann_meta_set_str(meta, "facts", phase->facts));
+    return ann_meta_set_str(meta, "revision", ann_revision());
+}
+
+static ann_status make_meta(ann_meta **out, const anni_phase *phase, const anni_cursor *cursor) {
+    ANN_TRY(anni_metrics_sync(phase->run));
+    ANN_TRY(ann_meta_new(out));
+    const ann_status status = fill_meta(*out, phase, cursor);
+    if (status == ANN_OK) return ANN_OK;
+    ann_meta_free(*out);
+    *out = NULL;
+    return status;
+}
+
+ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
+    const anni_run *run = phase->run;
+    ann_meta *meta = NULL;
+    ann_status status = anni_check_finite(store);
+    if (status == ANN_OK) status = make_meta(&meta, phase, cursor);
+    status = ann_agree(run->comm, status);
+    if (status == ANN_OK)
+        status =
+            ann_ckpt_write(run->comm, phase->dir, cursor->step, store, meta, run->config->checkpoint_keep);
+    ann_meta_free(meta);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static ann_status check_facts(const anni_phase *phase, const ann_meta *meta, const char *path) {
+    const char *facts;
+    char difference[768];
+    int64_t checksum;
+    ANN_TRY(ann_meta_get_str(meta, "facts", &facts));
+    if (anni_facts_differ(difference, sizeof difference, phase->facts, facts))
+        return ann_error(ANN_ERR_CONFIG, "%s: cannot resume from %s: %s", phase->run->config->path, path,
+                         difference);
+    ANN_TRY(ann_meta_get_i64(meta, "dataset_checksum", &checksum));
+    if ((uint64_t)checksum != ann_dataset_checksum(phase->train))
+        return ann_error(ANN_ERR_CONFIG, "%s: cannot resume from %s: it was trained on other data than %s",
+                         phase->run->config->path, path, phase->run->config->data_path);
+    return ANN_OK;
+}
+
+static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char *path) {
+    ann_ckpt *ckpt;
+    ANN_TRY(ann_ckpt_open(&ckpt, path));
+    const ann_meta *meta = ann_ckpt_meta(ckpt);
+    int64_t stage = 0, finished = 0, offset = 0;
+    field fields[FIELDS];
+    const int count = fields_of(fields, cursor, &stage, &finished, &offset);
+    ann_status status = check_facts(phase, meta, path);
+    for (int i = 0; i < count && status == ANN_OK; i++)
+        status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)
+                                   : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
+    ann_ckpt_close(ckpt);
+    ANN_TRY(status);
+    cursor->stage = (int)stage;
+    cursor->finished = finished != 0;
+    phase->run->metrics_offset = offset;
+    if (stage < 0 || stage >= phase->config->stage_count)
+        return ann_error(ANN_ERR_CORRUPT, "%s: stage %lld", path, (long long)stage);
+    const ann_ledger want = ann_ledger_expected(phase->seed, phase->samples, cursor->position);
+    if (want.sum != cursor->ledger.sum || want.count != cursor->ledger.count)
+        return ann_error(ANN_ERR_CORRUPT, "%s: its sample ledger does not belong to position %lld", path,
+                         (long long)cursor->position);
+    return ANN_OK;
+}
+
+ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) {
+    ANN_TRY(ann_ckpt_latest(phase->run->comm, phase->dir, path, size));
+    if (path[0] == '\0') return ANN_OK;
+    return ann_agree(phase->run->comm, read_cursor(phase, cursor, path));
+}

@@ -1,0 +1,88 @@
+/* The facts of a phase: everything in the configuration that decides its results, one per line. They are kept
+   in each checkpoint, so that a resume under another configuration can say what differs. What may change
+   between a run and its resume (checkpoint, log and comm settings, where files lie) is not among them. */
+#include "train/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void layer_facts(FILE *out, const char *block, const ann_layer_config *l) {
+    fprintf(out, "models.%s.%s = %s", block, l->name, ann_layer_kind_name(l->kind));
+    fprintf(out, " units %lld channels %lld groups %lld bias %d", (long long)l->units, (long long)l->channels,
+            (long long)l->groups, l->bias);
+    const struct {
+        const char *name;
+        const int64_t *hw;
+    } pairs[] = {
+        {"kernel", l->kernel}, {"stride", l->stride}, {"dilation", l->dilation}, {"padding", l->padding}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        fprintf(out, " %s %lldx%lld", pairs[i].name, (long long)pairs[i].hw[0], (long long)pairs[i].hw[1]);
+    fprintf(out, " momentum %.17g eps %.17g p %.17g activation %s slope %.17g alpha %.17g\n", l->momentum,
+            l->eps, l->p, ann_activation_name(l->activation), l->slope, l->alpha);
+}
+
+static void optimizer_facts(FILE *out, const char *phase, const ann_optim *o) {
+    fprintf(out,
+            "phases.%s.optimizer = kind %d momentum %.17g betas %.17g %.17g eps %.17g weight_decay %.17g l1 "
+            "%.17g "
+            "l2 %.17g clip_norm %.17g clip_value %.17g\n",
+            phase, (int)o->kind, o->momentum, o->beta1, o->beta2, o->eps, o->weight_decay, o->l1, o->l2,
+            o->clip_norm, o->clip_value);
+}
+
+static void stage_facts(FILE *out, const char *phase, const ann_stage_config *s) {
+    const ann_schedule *h = &s->schedule;
+    fprintf(out, "phases.%s.program.%s = train %s epochs %lld steps %lld\n", phase, s->name, s->train,
+            (long long)s->epochs, (long long)s->steps);
+    fprintf(
+        out,
+        "phases.%s.program.%s.schedule = kind %d lr %.17g warmup %lld period %lld factor %.17g final %.17g\n",
+        phase, s->name, (int)h->kind, h->lr, (long long)h->warmup_steps, (long long)h->period_steps,
+        h->factor, h->final_lr);
+}
+
+static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
+    fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
+    for (int i = 0; i < p->model_count; i++) {
+        fprintf(out, "phases.%s.model.%d = %s\n", p->name, i, p->model[i]->name);
+        for (int j = 0; j < p->model[i]->layer_count; j++)
+            layer_facts(out, p->model[i]->name, &p->model[i]->layers[j]);
+    }
+    fprintf(out, "phases.%s.loss = %s\n", p->name, ann_loss_kind_name(p->loss));
+    fprintf(out, "phases.%s.input = %s\n", p->name,
+            p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
+    fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);
+    fprintf(out, "phases.%s.labels = %lld\n", p->name, (long long)p->labels);
+    fprintf(out, "phases.%s.load = %s of %s\n", p->name, p->load_from ? p->load_tensors : "nothing",
+            p->load_from ? p->load_from : "nowhere");
+    fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
+    fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
+    optimizer_facts(out, p->name, &p->optimizer);
+    for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
+}
+
+ann_status anni_facts(char **out, const ann_run_config *config, const ann_phase_config *phase) {
+    size_t size;
+    *out = NULL;
+    FILE *stream = open_memstream(out, &size);
+    if (!stream) return ann_error(ANN_ERR_MEMORY, "no memory for the facts of phase %s", phase->name);
+    phase_facts(stream, config, phase);
+    if (fclose(stream) == 0 && *out) return ANN_OK;
+    free(*out);
+    *out = NULL;
+    return ann_error(ANN_ERR_MEMORY, "no memory for the facts of phase %s", phase->name);
+}
+
+bool anni_facts_differ(char *buf, size_t size, const char *here, const char *there) {
+    while (*here && *there) {
+        const size_t a = strcspn(here, "\n"), b = strcspn(there, "\n");
+        if (a != b || memcmp(here, there, a) != 0) break;
+        here += a + (here[a] == '\n');
+        there += b + (there[b] == '\n');
+    }
+    if (!*here && !*there) return false;
+    snprintf(buf, size, "the run file says \"%.*s\", the checkpoint was made with \"%.*s\"",
+             (int)strcspn(here, "\n"), here, (int)strcspn(there, "\n"), there);
+    return true;
+}

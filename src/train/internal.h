@@ -1,0 +1,177 @@
+/* What the files of this folder share. A run has phases, a phase has stages; a stage trains one set of
+   parameters over one range of positions of the phase's stream. */
+#ifndef ANN_TRAIN_INTERNAL_H
+#define ANN_TRAIN_INTERNAL_H
+
+#include "ckpt/ckpt.h"
+#include "data/data.h"
+#include "train/train.h"
+
+enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 512 };
+
+/* ---- what a phase leaves behind ---- */
+
+typedef struct anni_metrics {
+    double loss, accuracy; /* mean per sample; accuracy is NAN where there are no labels */
+} anni_metrics;
+
+typedef struct anni_result {
+    bool finished;
+    anni_metrics test;
+    double elapsed_s;
+    char checkpoint[ANNI_PATH_BYTES]; /* the final one */
+} anni_result;
+
+/* ---- a run ---- */
+
+typedef struct anni_run {
+    ann_comm *comm;
+    const ann_run_config *config;
+    const ann_train_options *options;
+    int rank, size, threads;
+    int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
+    int64_t metrics_offset; /* where the next line goes; rank 0 */
+    anni_result *results;   /* [phase_count] */
+} anni_run;
+
+/* ---- a phase ---- */
+
+typedef struct anni_phase {
+    anni_run *run;
+    const ann_phase_config *config;
+    int index;
+    ann_dataset *train, *test;
+    int64_t samples; /* of the training set; an epoch */
+    uint64_t seed;   /* of its order and of its random draws */
+    char dir[ANNI_PATH_BYTES];
+    char *facts; /* the part of the configuration that decides its results; owned */
+} anni_phase;
+
+/* Positions [first, end) of the phase's stream belong to stage `index`. */
+void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_t *end);
+
+/* ---- where a phase stands: what a checkpoint holds beside the tensors ---- */
+
+typedef struct anni_cursor {
+    int stage;
+    int64_t position; /* samples of the phase's stream that have been used, by all ranks */
+    int64_t step, stage_step;
+    ann_ledger ledger; /* of all ranks, up to `position` */
+    anni_metrics train, test;
+    double lr, elapsed_s;
+    bool finished;
+} anni_cursor;
+
+/* ---- model.c: the mathematics ---- */
+
+typedef struct anni_extent {
+    int64_t local, global; /* samples of this rank (a stand-in if it has none) and of all */
+} anni_extent;
+
+/* Outputs "loss_sum" (over this rank's samples) and, with labels, "correct" (how many). Returns this rank's
+   share of the loss. With training, stage parameters other than `trained` are left alone. */
+ann_node anni_model_build(ann_graph *graph, const anni_phase *phase, const char *trained, bool training,
+                          anni_extent extent);
+bool anni_model_has_labels(const ann_phase_config *config);
+
+/* ---- step.c: plans ---- */
+
+/* A plan over the stage's store for batches of one extent. */
+typedef struct anni_step {
+    ann_plan *plan;
+    uint64_t comm_hash;
+    int x_field, y_field; /* in the dataset's order, or -1 */
+    void *stand_in;       /* one zero sample, for a rank without any in a cut batch */
+    size_t stand_in_bytes;
+    const float *loss_sum, *correct;
+} anni_step;
+
+/* The host's scalars, inputs of every training plan of a stage. */
+typedef struct anni_scalars {
+    _Alignas(64) double lr;
+    _Alignas(64) double step;
+    _Alignas(64) double main_scale;
+    _Alignas(64) double tail_scale;
+} anni_scalars;
+
+/* Training graph of one stage, before the passes. */
+ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
+                            anni_extent extent) ANN_MUST_CHECK;
+ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase,
+                           int64_t batch) ANN_MUST_CHECK;
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *graph,
+                         bool training) ANN_MUST_CHECK;
+void anni_step_free(anni_step *step);
+/* Points the inputs at this batch (NULL, or empty: the stand-in). */
+ann_status anni_step_bind(anni_step *step, const ann_batch *batch) ANN_MUST_CHECK;
+
+/* Adds what the last run computed for `count` samples. */
+typedef struct anni_sums {
+    double loss, correct, count;
+} anni_sums;
+void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count);
+/* Sums over ranks and divides. Collective. */
+ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *sums) ANN_MUST_CHECK;
+
+/* ---- stage.c: one stage's store, plans and loop ---- */
+
+/* Trains from cursor->position to the stage's end. `store` comes in as the store of the stage before (NULL:
+   none) and goes out as this stage's; the caller frees it. `restore`: a checkpoint of this very stage, or
+   NULL. Collective. */
+ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store,
+                          const char *restore) ANN_MUST_CHECK;
+
+/* ---- mapping.c: values from store to store ---- */
+
+ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
+/* Reports what was taken and what was not in `line`. */
+ann_status anni_map_load(ann_store *to, const char *checkpoint, const ann_phase_config *config, char *line,
+                         size_t size) ANN_MUST_CHECK;
+/* Errors: ANN_ERR_NUMERIC (a parameter is not finite). */
+ann_status anni_check_finite(const ann_store *store) ANN_MUST_CHECK;
+
+/* ---- evaluate.c ---- */
+
+/* Loss and accuracy over the whole test set, each sample once. Collective. */
+ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
+
+/* ---- cursor.c: checkpoints of a phase ---- */
+
+ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor,
+                            const ann_store *store) ANN_MUST_CHECK;
+/* The newest good checkpoint of the phase; path "" if there is none. Errors: ANN_ERR_CONFIG (it belongs to
+   another configuration: says which key). Sets the run's metrics offset. Collective. */
+ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) ANN_MUST_CHECK;
+
+/* ---- facts.c ---- */
+
+/* One line "key = value" for everything in the configuration that decides the phase's results. Owner: the
+   caller, free(). */
+ann_status anni_facts(char **out, const ann_run_config *config, const ann_phase_config *phase) ANN_MUST_CHECK;
+/* Writes the first difference as "key: VALUE here, VALUE there" and returns true; false if they are equal. */
+bool anni_facts_differ(char *buf, size_t size, const char *here, const char *there);
+
+/* ---- progress.c: what people and tools see ---- */
+
+typedef struct anni_progress {
+    anni_phase *phase;
+    int64_t total; /* positions of the phase */
+    int64_t start_ns, last_ns, last_position;
+    double elapsed_before_s;
+    anni_sums sums; /* this rank's, since the last line */
+} anni_progress;
+
+/* A line to the user, on rank 0. */
+void anni_say(const anni_run *run, const char *fmt, ...) ANN_PRINTF(2, 3);
+void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_cursor *cursor);
+/* The progress line and its record; sets cursor->train. Collective. */
+ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
+double anni_progress_elapsed_s(const anni_progress *progress);
+ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
+ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
+                             const anni_cursor *cursor) ANN_MUST_CHECK;
+/* Makes lines that were written so far durable: to be called before the offset goes into a checkpoint. */
+ann_status anni_metrics_sync(anni_run *run) ANN_MUST_CHECK;
+void anni_table(const anni_run *run);
+
+#endif

@@ -1,0 +1,140 @@
+/* From the blocks of the run file to a graph: input, layers, loss, metrics. */
+#include "train/internal.h"
+
+#include <stdio.h>
+
+/* ---- layers ---- */
+
+static ann_window window_of(const ann_layer_config *layer) {
+    return (ann_window){.kernel_h = (int32_t)layer->kernel[0],
+                        .kernel_w = (int32_t)layer->kernel[1],
+                        .stride_h = (int32_t)layer->stride[0],
+                        .stride_w = (int32_t)layer->stride[1],
+                        .dilation_h = (int32_t)layer->dilation[0],
+                        .dilation_w = (int32_t)layer->dilation[1],
+                        .pad_top = (int32_t)layer->padding[0],
+                        .pad_bottom = (int32_t)layer->padding[0],
+                        .pad_left = (int32_t)layer->padding[1],
+                        .pad_right = (int32_t)layer->padding[1],
+                        .groups = (int32_t)layer->groups};
+}
+
+static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x) {
+    switch (layer->activation) {
+    case ANN_ACTIVATION_RELU: return ann_relu(g, x);
+    case ANN_ACTIVATION_LEAKY_RELU: return ann_leaky_relu(g, x, layer->slope);
+    case ANN_ACTIVATION_ELU: return ann_elu(g, x, layer->alpha);
+    case ANN_ACTIVATION_SIGMOID: return ann_sigmoid(g, x);
+    case ANN_ACTIVATION_TANH: return ann_tanh(g, x);
+    case ANN_ACTIVATION_SOFTMAX: return ann_softmax(g, x);
+    default: return x;
+    }
+}
+
+static ann_node apply_layer(ann_nn *nn, const char *name, const ann_layer_config *layer, ann_node x) {
+    ann_graph *g = nn->graph;
+    switch (layer->kind) {
+    case ANN_LAYER_DENSE: return activate(g, layer, ann_nn_dense(nn, name, x, layer->units));
+    case ANN_LAYER_CONV2D:
+        return activate(g, layer, ann_nn_conv2d(nn, name, x, layer->channels, window_of(layer), layer->bias));
+    case ANN_LAYER_MAX_POOL: return ann_max_pool2d(g, x, window_of(layer));
+    case ANN_LAYER_AVG_POOL: return ann_avg_pool2d(g, x, window_of(layer));
+    case ANN_LAYER_GLOBAL_AVG_POOL: return ann_global_avg_pool(g, x);
+    case ANN_LAYER_FLATTEN: return ann_flatten(g, x);
+    case ANN_LAYER_BATCH_NORM: return ann_nn_batch_norm(nn, name, x, layer->momentum, layer->eps);
+    case ANN_LAYER_DROPOUT: return ann_nn_dropout(nn, name, x, layer->p);
+    case ANN_LAYER_ACTIVATION: return activate(g, layer, x);
+    default: return ann_graph_fail(g, ANN_ERR_INTERNAL, "layer kind %d", (int)layer->kind);
+    }
+}
+
+static ann_node apply_block(ann_nn *nn, const ann_block_config *block, ann_node x) {
+    for (int i = 0; i < block->layer_count; i++) {
+        const ann_layer_config *layer = &block->layers[i];
+        char name[256];
+        snprintf(name, sizeof name, "%s/%s", block->name, layer->name);
+        x = apply_layer(nn, name, layer, x);
+    }
+    return x;
+}
+
+/* ---- input, loss, metrics ---- */
+
+/* The field "x" as numbers of the model's size: [0, 1] for images, or of mean 0 and deviation 1. */
+static ann_node input_of(ann_graph *g, const anni_phase *phase, int64_t batch) {
+    const ann_field_info *field = ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
+    ann_shape shape = {.rank = field->shape.rank + 1, .dim = {batch}};
+    for (int i = 0; i < field->shape.rank; i++) shape.dim[i + 1] = field->shape.dim[i];
+    ann_node x = ann_cast(g, ann_input(g, "x", field->dtype, shape), ANN_F32);
+    if (field->dtype == ANN_U8) x = ann_mul_const(g, x, 1.0 / 255.0);
+    if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
+    double mean, std;
+    ann_dataset_moments(phase->train, &mean, &std);
+    return ann_mul_const(g, ann_add_const(g, x, -mean), 1.0 / (std > 0 ? std : 1));
+}
+
+/* Per sample, [B]: the mean over a sample's elements. */
+static ann_node reconstruction_loss(ann_graph *g, const anni_phase *phase, ann_node out, ann_node target) {
+    const ann_shape *want = ann_node_shape(g, target), *have = ann_node_shape(g, out);
+    if (!ann_node_is(out) || !ann_node_is(target)) return ANN_NODE_NONE;
+    const int64_t batch = want->dim[0], elems = ann_shape_elems(want) / batch;
+    if (ann_shape_elems(have) != batch * elems) {
+        char text[128];
+        return ann_graph_fail(
+            g, ANN_ERR_SHAPE,
+            "the model ends in %s; to reconstruct the input it must have %lld elements per sample",
+            ann_shape_str(text, sizeof text, have), (long long)elems);
+    }
+    const ann_shape flat = ANN_SHAPE(batch, elems);
+    out = ann_reshape(g, out, flat);
+    target = ann_reshape(g, target, flat);
+    const ann_node each = phase->config->loss == ANN_LOSS_BCE ? ann_bce_logits(g, out, target)
+                                                              : ann_squared_error(g, out, target);
+    return ann_reshape(g, ann_mul_const(g, ann_reduce_sum(g, each, 2), 1.0 / (double)elems),
+                       ANN_SHAPE(batch));
+}
+
+static ann_node class_loss(ann_graph *g, const anni_phase *phase, ann_node logits) {
+    if (!ann_node_is(logits)) return ANN_NODE_NONE;
+    const ann_shape *have = ann_node_shape(g, logits);
+    const int classes = ann_dataset_classes(phase->train);
+    if (have->rank != 2 || have->dim[1] != classes) {
+        char text[128];
+        return ann_graph_fail(g, ANN_ERR_SHAPE,
+                              "the model ends in %s; cross_entropy over this dataset needs [batch, %d]",
+                              ann_shape_str(text, sizeof text, have), classes);
+    }
+    const ann_shape batch = ANN_SHAPE(have->dim[0]);
+    const ann_node labels = ann_input(g, "y", ANN_I32, batch);
+    const ann_node hits = ann_cast(g, ann_eq(g, ann_argmax(g, logits), labels), ANN_F32);
+    ann_output(g, "correct", ann_sum_all(g, hits));
+    return ann_cross_entropy(g, logits, labels);
+}
+
+bool anni_model_has_labels(const ann_phase_config *config) { return config->loss == ANN_LOSS_CROSS_ENTROPY; }
+
+ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *trained, bool training,
+                          anni_extent extent) {
+    const ann_phase_config *config = phase->config;
+    ann_nn nn = {.graph = g,
+                 .training = training,
+                 .dtype = ANN_F32,
+                 .init = config->init,
+                 .ids = ANN_NODE_NONE,
+                 .seed = phase->seed,
+                 .trained = trained,
+                 .batch_total = (double)extent.global,
+                 .batch_scale = ANN_NODE_NONE};
+    if (training) {
+        nn.ids = ann_input(g, "ids", ANN_I64, ANN_SHAPE(extent.local));
+        nn.batch_scale = ann_input(g, "batch_scale", ANN_F64, ANN_SCALAR);
+    }
+    const ann_node clean = input_of(g, phase, extent.local);
+    ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
+    for (int i = 0; i < config->model_count; i++) x = apply_block(&nn, config->model[i], x);
+    const ann_node each =
+        anni_model_has_labels(config) ? class_loss(g, phase, x) : reconstruction_loss(g, phase, x, clean);
+    const ann_node sum = ann_sum_all(g, each);
+    ann_output(g, "loss_sum", sum);
+    return training ? ann_mul(g, sum, ann_cast(g, nn.batch_scale, ANN_F32)) : sum;
+}

@@ -1,0 +1,97 @@
+/* One phase: its data, its stages, its results. */
+#include "train/phase.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+
+static ann_status check_data(const anni_phase *phase) {
+    const ann_run_config *config = phase->run->config;
+    const ann_phase_config *p = phase->config;
+    if (p->batch < phase->run->size)
+        return ann_error(ANN_ERR_CONFIG,
+                         "%s: phase %s: batch: %lld samples for %d ranks; at least one each is needed",
+                         config->path, p->name, (long long)p->batch, phase->run->size);
+    ANN_TRY(ann_data_check_shards(phase->train, phase->run->size));
+    if (anni_model_has_labels(p) && ann_dataset_find(phase->train, "y") < 0)
+        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: loss: cross_entropy needs labels, and %s has none",
+                         config->path, p->name, config->data_path);
+    return ANN_OK;
+}
+
+static ann_status open_parts(anni_phase *phase) {
+    const ann_run_config *config = phase->run->config;
+    const ann_dataset_options train = {.path = config->data_path,
+                                       .split = "train",
+                                       .limit = phase->config->labels,
+                                       .balanced = phase->config->labels > 0,
+                                       .subset_seed = config->seed};
+    const ann_dataset_options test = {.path = config->data_path, .split = "test"};
+    ANN_TRY(anni_facts(&phase->facts, config, phase->config));
+    ANN_TRY(ann_dataset_open(&phase->train, &train));
+    ANN_TRY(ann_dataset_open(&phase->test, &test));
+    phase->samples = ann_dataset_samples(phase->train);
+    phase->seed = ann_hash(phase->config->name, strlen(phase->config->name), config->seed);
+    snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
+    return check_data(phase);
+}
+
+ann_status anni_phase_open(anni_phase *out, anni_run *run, int index) {
+    *out = (anni_phase){.run = run, .index = index, .config = &run->config->phases[index]};
+    return open_parts(out);
+}
+
+void anni_phase_close(anni_phase *phase) {
+    ann_dataset_close(phase->train);
+    ann_dataset_close(phase->test);
+    free(phase->facts);
+    *phase = (anni_phase){0};
+}
+
+/* The test set after each stage. Collective. */
+static ann_status evaluate(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    anni_run *run = phase->run;
+    char accuracy[48] = "";
+    ANN_TRY(anni_evaluate(&cursor->test, phase, store));
+    if (isfinite(cursor->test.accuracy))
+        snprintf(accuracy, sizeof accuracy, "  test accuracy %.2f %%", 100 * cursor->test.accuracy);
+    anni_say(run, "%s/%s  test loss %.5f%s", phase->config->name, phase->config->program[cursor->stage].name,
+             cursor->test.loss, accuracy);
+    return ann_agree(run->comm, anni_metrics_test(run, phase, cursor));
+}
+
+static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
+    for (;;) {
+        ANN_TRY(anni_stage_run(phase, cursor, store, restore));
+        ANN_TRY(evaluate(phase, cursor, *store));
+        if (cursor->stage == phase->config->stage_count - 1) return ANN_OK;
+        cursor->stage++;
+        cursor->stage_step = 0;
+        restore = NULL;
+    }
+}
+
+static void say_ledger(const anni_phase *phase, const anni_cursor *cursor) {
+    const int64_t rest = cursor->position % phase->samples;
+    char text[64] = "";
+    if (rest > 0) snprintf(text, sizeof text, " and %lld of the next", (long long)rest);
+    anni_say(phase->run, "%s  ledger ok: %lld samples x %lld epochs%s each used exactly once",
+             phase->config->name, (long long)phase->samples, (long long)(cursor->position / phase->samples),
+             text);
+}
+
+ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
+    anni_result *result = &phase->run->results[phase->index];
+    ann_store *store = NULL;
+    ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
+    if (status == ANN_OK) {
+        say_ledger(phase, cursor);
+        cursor->finished = true;
+        status = anni_cursor_save(phase, cursor, store);
+    }
+    ann_store_free(store);
+    ANN_TRY(status);
+    return ann_ckpt_latest(phase->run->comm, phase->dir, result->checkpoint, sizeof result->checkpoint);
+}

@@ -1,0 +1,252 @@
+/* One stage: its store, its two plans (whole batches, and the cut one at the end), its loop. */
+#include "train/internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/hash.h"
+
+enum { STOP_POLL_STEPS = 8 };
+
+typedef struct stage {
+    anni_phase *phase;
+    const ann_stage_config *config;
+    anni_cursor *cursor;
+    ann_store *store;
+    ann_schedule schedule;
+    int64_t first, end; /* positions */
+    int64_t tail;       /* samples of the cut batch; 0: there is none */
+    anni_step main_step, tail_step;
+    anni_scalars scalars;
+    ann_loader *loader;
+    ann_ledger ledger; /* this rank's, since the last one that was summed up */
+    anni_progress progress;
+    ann_status pending; /* a failure of this rank that the others do not know of yet */
+} stage;
+
+void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_t *end) {
+    *end = 0;
+    for (int i = 0; i <= index; i++) {
+        const ann_stage_config *config = &phase->config->program[i];
+        *first = *end;
+        *end += config->epochs > 0 ? config->epochs * phase->samples : config->steps * phase->config->batch;
+    }
+}
+
+/* ---- before the loop ---- */
+
+/* What this rank runs for a global batch of n: one stand-in if its share is empty, which counts for nothing.
+ */
+static anni_extent extent_of(const anni_run *run, int64_t n, double *scale) {
+    int64_t first, count;
+    ann_data_shard(&first, &count, 0, n, run->rank, run->size);
+    *scale = count > 0 ? 1.0 / (double)n : 0;
+    return (anni_extent){count > 0 ? count : 1, n};
+}
+
+static ann_status fill_store(stage *s, const ann_store *before, const char *restore) {
+    const anni_phase *phase = s->phase;
+    if (restore) {
+        ann_ckpt *ckpt;
+        ANN_TRY(ann_ckpt_open(&ckpt, restore));
+        const ann_status status = ann_ckpt_restore(ckpt, s->store);
+        ann_ckpt_close(ckpt);
+        return status;
+    }
+    if (before) return anni_map_stage(s->store, before);
+    if (!phase->config->load_from) return ANN_OK;
+    const int from = ann_run_config_find_phase(phase->run->config, phase->config->load_from);
+    char line[ANNI_LINE_BYTES];
+    ANN_TRY(anni_map_load(s->store, phase->run->results[from].checkpoint, phase->config, line, sizeof line));
+    anni_say(phase->run, "%s", line);
+    return ANN_OK;
+}
+
+static ann_status bind_scalars(anni_step *step, const anni_scalars *scalars, const double *scale) {
+    const struct {
+        const char *input;
+        const double *data;
+    } inputs[] = {{"lr", &scalars->lr}, {"step", &scalars->step}, {"batch_scale", scale}};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        if (ann_plan_has_input(step->plan, inputs[i].input))
+            ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));
+    return anni_step_bind(step, NULL);
+}
+
+/* Both graphs declare tensors, so both come before the store's commit, and the plans after it. */
+static ann_status build_plans(stage *s, ann_graph *graphs[2]) {
+    const anni_phase *phase = s->phase;
+    const int index = s->cursor->stage;
+    const anni_extent whole = extent_of(phase->run, phase->config->batch, &s->scalars.main_scale);
+    ANN_TRY(anni_train_graph(&graphs[0], s->store, phase, index, whole));
+    if (s->tail > 0) {
+        const anni_extent cut = extent_of(phase->run, s->tail, &s->scalars.tail_scale);
+        ANN_TRY(anni_train_graph(&graphs[1], s->store, phase, index, cut));
+    }
+    ANN_TRY(ann_store_commit(s->store));
+    ANN_TRY(anni_step_new(&s->main_step, phase, graphs[0], true));
+    ANN_TRY(bind_scalars(&s->main_step, &s->scalars, &s->scalars.main_scale));
+    if (s->tail == 0) return ANN_OK;
+    ANN_TRY(anni_step_new(&s->tail_step, phase, graphs[1], true));
+    return bind_scalars(&s->tail_step, &s->scalars, &s->scalars.tail_scale);
+}
+
+static ann_status start_loader(stage *s) {
+    const anni_run *run = s->phase->run;
+    const ann_loader_options options = {.dataset = s->phase->train,
+                                        .order = ANN_ORDER_SHUFFLED,
+                                        .seed = s->phase->seed,
+                                        .rank = run->rank,
+                                        .size = run->size,
+                                        .global_batch = s->phase->config->batch,
+                                        .first_position = s->cursor->position,
+                                        .end_position = s->end};
+    return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
+}
+
+static ann_status prepare(stage *s, const ann_store *before, const char *restore) {
+    ann_graph *graphs[2] = {NULL, NULL};
+    ANN_TRY(ann_store_new(&s->store, s->phase->run->config->seed));
+    ann_status status = build_plans(s, graphs);
+    ann_graph_free(graphs[0]);
+    ann_graph_free(graphs[1]);
+    if (status == ANN_OK) status = fill_store(s, before, restore);
+    if (status == ANN_OK) status = start_loader(s);
+    return status;
+}
+
+/* The ranks must be about to do the same: the same collectives, over the same data, under the same
+ * configuration. */
+static ann_status check_same(const stage *s) {
+    const anni_phase *phase = s->phase;
+    const anni_run *run = phase->run;
+    const struct {
+        uint64_t main_plan, tail_plan, data, facts;
+        int64_t position;
+    } mine = {s->main_step.comm_hash, s->tail_step.comm_hash, ann_dataset_checksum(phase->train),
+              ann_hash_str(phase->facts), s->cursor->position};
+    uint64_t(*all)[5] = NULL;
+    _Static_assert(sizeof mine == sizeof *all, "five words");
+    void *memory = calloc((size_t)run->size, sizeof mine);
+    ann_status status =
+        ann_agree(run->comm, memory ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory to compare ranks"));
+    if (status == ANN_OK) status = ann_comm_allgather(run->comm, memory, &mine, sizeof mine);
+    static const char *const what[] = {"plan", "plan of the last batch", "dataset", "configuration",
+                                       "position"};
+    all = memory;
+    for (int r = 1; status == ANN_OK && r < run->size; r++)
+        for (int i = 0; status == ANN_OK && i < 5; i++)
+            if (all[r][i] != all[0][i])
+                status = ann_error(ANN_ERR_CONFIG, "phase %s: rank %d has another %s than rank 0",
+                                   phase->config->name, r, what[i]);
+    free(memory);
+    return status;
+}
+
+/* ---- the loop ---- */
+
+/* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
+ */
+static ann_status run_step(stage *s, anni_step *step, int64_t n) {
+    anni_cursor *cursor = s->cursor;
+    const ann_batch *batch = NULL;
+    if (s->pending == ANN_OK) s->pending = ann_loader_next(s->loader, &batch);
+    if (s->pending == ANN_OK && (!batch || batch->global_count != n))
+        s->pending =
+            ann_error(ANN_ERR_INTERNAL, "the loader is not at position %lld", (long long)cursor->position);
+    if (s->pending == ANN_OK) s->pending = anni_step_bind(step, batch);
+    cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
+    s->scalars.lr = cursor->lr;
+    s->scalars.step = (double)(cursor->stage_step + 1);
+    const ann_status status = ann_plan_run(step->plan, s->pending);
+    if (status != ANN_OK) {
+        ANN_TRY(ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status));
+        return status;
+    }
+    anni_step_add(&s->progress.sums, step, batch->count);
+    ann_ledger_add_batch(&s->ledger, batch, s->phase->samples);
+    if (batch->count > 0 && !isfinite(*step->loss_sum))
+        s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
+                               (long long)cursor->step + 1, (double)*step->loss_sum);
+    cursor->position += n;
+    cursor->step++;
+    cursor->stage_step++;
+    return ANN_OK;
+}
+
+/* Sums the ledger over ranks; it must be the one of all positions so far. Collective. */
+static ann_status settle_ledger(stage *s) {
+    anni_cursor *cursor = s->cursor;
+    int64_t words[2] = {(int64_t)s->ledger.sum, (int64_t)s->ledger.count};
+    ANN_TRY(ann_comm_allreduce(s->phase->run->comm, words, 2, ANN_I64));
+    cursor->ledger.sum += (uint64_t)words[0];
+    cursor->ledger.count += (uint64_t)words[1];
+    s->ledger = (ann_ledger){0, 0};
+    const ann_ledger want = ann_ledger_expected(s->phase->seed, s->phase->samples, cursor->position);
+    if (want.sum == cursor->ledger.sum && want.count == cursor->ledger.count) return ANN_OK;
+    return ann_error(
+        ANN_ERR_CORRUPT, "phase %s: up to position %lld, %llu samples were used and not each once",
+        s->phase->config->name, (long long)cursor->position, (unsigned long long)cursor->ledger.count);
+}
+
+static ann_status checkpoint(stage *s) {
+    ANN_TRY(settle_ledger(s));
+    s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
+    return anni_cursor_save(s->phase, s->cursor, s->store);
+}
+
+/* A request at any rank stops all of them, behind a checkpoint. Collective. */
+static ann_status poll_stop(stage *s) {
+    const anni_run *run = s->phase->run;
+    double requests = run->options->stop_requested && run->options->stop_requested() ? 1 : 0;
+    ANN_TRY(ann_comm_allreduce(run->comm, &requests, 1, ANN_F64));
+    if (requests == 0) return ANN_OK;
+    ANN_TRY(ann_agree(run->comm, s->pending));
+    ANN_TRY(checkpoint(s));
+    return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
+                     s->phase->config->name, (long long)s->cursor->step);
+}
+
+static ann_status after_step(stage *s) {
+    const ann_run_config *config = s->phase->run->config;
+    const anni_cursor *cursor = s->cursor;
+    const bool last = cursor->position == s->end;
+    const bool log_due = last || cursor->step % config->log_every_steps == 0;
+    const bool save_due =
+        config->checkpoint_every_steps > 0 && cursor->step % config->checkpoint_every_steps == 0;
+    if (log_due || save_due) ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+    if (log_due) ANN_TRY(anni_progress_line(&s->progress, s->cursor));
+    if (save_due) ANN_TRY(checkpoint(s));
+    return !last && cursor->step % STOP_POLL_STEPS == 0 ? poll_stop(s) : ANN_OK;
+}
+
+static ann_status loop(stage *s) {
+    anni_cursor *cursor = s->cursor;
+    const int64_t batch = s->phase->config->batch;
+    while (cursor->position < s->end) {
+        const int64_t left = s->end - cursor->position;
+        ANN_TRY(run_step(s, left >= batch ? &s->main_step : &s->tail_step, left >= batch ? batch : left));
+        ANN_TRY(after_step(s));
+    }
+    ANN_TRY(settle_ledger(s));
+    cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
+    return ANN_OK;
+}
+
+ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
+    stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
+    anni_stage_range(phase, cursor->stage, &s.first, &s.end);
+    s.tail = (s.end - s.first) % phase->config->batch;
+    s.schedule = s.config->schedule;
+    s.schedule.total_steps = (s.end - s.first + phase->config->batch - 1) / phase->config->batch;
+    ann_status status = ann_agree(phase->run->comm, prepare(&s, *store, restore));
+    if (status == ANN_OK) status = check_same(&s);
+    anni_progress_begin(&s.progress, phase, cursor);
+    if (status == ANN_OK) status = loop(&s);
+    ann_loader_free(s.loader);
+    anni_step_free(&s.main_step);
+    anni_step_free(&s.tail_step);
+    ann_store_free(*store);
+    *store = s.store;
+    return status;
+}

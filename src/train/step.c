@@ -1,0 +1,113 @@
+/* Graphs and plans of one stage, and what goes in and out of one run of them. */
+#include "train/internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "pass/pass.h"
+
+/* A model that does not fit its data is a mistake in the run file. */
+static ann_status as_config_error(const anni_phase *phase, ann_status status) {
+    if (status == ANN_OK || status == ANN_ERR_MEMORY || status == ANN_ERR_INTERNAL) return status;
+    char text[768];
+    snprintf(text, sizeof text, "%s", ann_error_text());
+    return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s", phase->run->config->path, phase->config->name, text);
+}
+
+ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
+                            anni_extent extent) {
+    const char *trained = phase->config->program[stage].train;
+    ANN_TRY(ann_graph_new(out, store));
+    const ann_node loss = anni_model_build(*out, phase, trained, true, extent);
+    ann_optim_build(*out, &phase->config->optimizer, loss, trained);
+    const ann_status status = as_config_error(phase, ann_graph_status(*out));
+    if (status != ANN_OK) {
+        ann_graph_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
+    ANN_TRY(ann_graph_new(out, store));
+    anni_model_build(*out, phase, NULL, false, (anni_extent){batch, batch});
+    const ann_status status = as_config_error(phase, ann_graph_status(*out));
+    if (status != ANN_OK) {
+        ann_graph_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---- plans ---- */
+
+static ann_status compile(anni_step *step, const anni_phase *phase, const ann_graph *graph, bool training) {
+    const anni_run *run = phase->run;
+    const int64_t bucket_bytes = run->config->comm_bucket_bytes;
+    const ann_pass_options passes = {
+        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = run->size == 1, .fuse = true};
+    const ann_plan_options options = {.threads = run->threads,
+                                      .policy = ANN_KERNEL_FAST,
+                                      .channels =
+                                          training && run->size > 1 ? ann_comm_channel_ops(run->comm) : NULL};
+    ann_graph *lowered;
+    ANN_TRY(ann_pass_standard(&lowered, graph, &passes));
+    step->comm_hash = ann_graph_comm_hash(lowered);
+    const ann_status status = ann_plan_new(&step->plan, lowered, &options);
+    ann_graph_free(lowered);
+    return status;
+}
+
+static size_t field_bytes(const ann_dataset *dataset, int field) {
+    const ann_field_info *info = ann_dataset_field(dataset, field);
+    return (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
+}
+
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *graph, bool training) {
+    *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
+    if (anni_model_has_labels(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
+    out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
+    ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
+    if (status == ANN_OK) status = compile(out, phase, graph, training);
+    if (status != ANN_OK) {
+        anni_step_free(out);
+        return status;
+    }
+    out->loss_sum = ann_plan_output(out->plan, "loss_sum");
+    out->correct = ann_plan_output(out->plan, "correct");
+    return ANN_OK;
+}
+
+void anni_step_free(anni_step *step) {
+    ann_plan_free(step->plan);
+    ann_mem_free(step->stand_in, step->stand_in_bytes);
+    *step = (anni_step){0};
+}
+
+/* The passes drop inputs that nothing reads. */
+static ann_status bind(anni_step *step, const char *input, const void *data) {
+    return ann_plan_has_input(step->plan, input) ? ann_plan_bind(step->plan, input, data) : ANN_OK;
+}
+
+ann_status anni_step_bind(anni_step *step, const ann_batch *batch) {
+    const bool empty = !batch || batch->count == 0;
+    ANN_TRY(bind(step, "x", empty ? step->stand_in : batch->fields[step->x_field]));
+    if (step->y_field >= 0) ANN_TRY(bind(step, "y", empty ? step->stand_in : batch->fields[step->y_field]));
+    return bind(step, "ids", empty ? step->stand_in : batch->positions);
+}
+
+/* ---- metrics ---- */
+
+void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count) {
+    if (count == 0) return;
+    sums->loss += (double)*step->loss_sum;
+    sums->correct += step->correct ? (double)*step->correct : NAN;
+    sums->count += (double)count;
+}
+
+ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *sums) {
+    anni_sums all = *sums;
+    ANN_TRY(ann_comm_allreduce(comm, &all, 3, ANN_F64));
+    *out = (anni_metrics){all.loss / all.count, all.correct / all.count};
+    return ANN_OK;
+}
