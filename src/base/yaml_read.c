@@ -165,7 +165,10 @@ static ann_status read_value(ann_yaml_node **out, reader *r, struct fy_event *ev
     if (event->type == FYET_SCALAR) {
         ANN_TRY(anni_yaml_node_new(out, r->yaml, ANN_YAML_SCALAR, r->source, line, r->column));
         struct fy_token *token = event->scalar.value;
-        (*out)->quoted = token && fy_token_scalar_style(token) != FYSS_PLAIN;
+        const enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+        (*out)->quoted = style != FYSS_PLAIN;
+        if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+            (*out)->value_column--; /* libfyaml's mark stands behind the quote */
         ANN_TRY(copy_token(&(*out)->text, r, token));
         return keep_anchor(r, event->scalar.anchor, *out);
     }

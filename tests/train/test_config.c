@@ -1,0 +1,347 @@
+/* Run files: the good one read key by key, and a table of bad ones with their exact errors. Each bad file is
+   the good one with one override or one text replaced, so that line and column are known. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "train/config.h"
+
+/* data.path must be a readable file: this test's own program is one. */
+static const char *const good =
+    "name: fashion\n"
+    "seed: 7\n"
+    "output: runs/fashion\n"
+    "data: {path: /proc/self/exe}\n"
+    "models:\n"
+    "  encoder:\n"
+    "    - dense: {name: fc1, units: 512, activation: relu}\n"
+    "    - dense: {name: fc2, units: 64}\n"
+    "  decoder:\n"
+    "    - dense: {name: fc1, units: 784}\n"
+    "  head:\n"
+    "    - dense: {name: fc, units: 10}\n"
+    "  lenet:\n"
+    "    - conv2d: {name: conv1, channels: 32, kernel: [5, 3], padding: 2, activation: relu}\n"
+    "    - batch_norm: {name: bn1}\n"
+    "    - max_pool: {kernel: 2}\n"
+    "    - activation: {kind: leaky_relu, slope: 0.2}\n"
+    "    - flatten:\n"
+    "    - dropout: {name: drop1, p: 0.5}\n"
+    "phases:\n"
+    "  - name: pretrain\n"
+    "    kind: pretrain\n"
+    "    model: [encoder, decoder]\n"
+    "    loss: bce\n"
+    "    noise: {mask: 0.3}\n"
+    "    batch: 256\n"
+    "    program:\n"
+    "      - {epochs: 5, lr: 0.001, schedule: {kind: cosine, warmup_steps: 100}}\n"
+    "  - name: transfer\n"
+    "    kind: transfer\n"
+    "    model: [encoder, head]\n"
+    "    loss: cross_entropy\n"
+    "    labels: 1000\n"
+    "    load: {from: pretrain, tensors: 'encoder/*'}\n"
+    "    batch: 64\n"
+    "    init: xavier\n"
+    "    optimizer: {kind: nesterov, momentum: 0.8, clip_norm: 5}\n"
+    "    program:\n"
+    "      - {name: frozen, train: 'head/*', steps: 100, lr: 0.01}\n"
+    "      - {epochs: 3, lr: 0.001, schedule: {kind: step, period_steps: 50, factor: 0.5}}\n"
+    "  - name: cnn\n"
+    "    kind: supervised\n"
+    "    model: [lenet, head]\n"
+    "    loss: cross_entropy\n"
+    "    input: standardize\n"
+    "    batch: 128\n"
+    "    program: [{epochs: 10, lr: 0.001}]\n";
+
+static void test_good_file(void **state) {
+    (void)state;
+    ann_run_config *c;
+    if (ann_run_config_parse(&c, "run.yaml", good, NULL, 0) != ANN_OK) fail_msg("%s", ann_error_text());
+    assert_string_equal(c->name, "fashion");
+    assert_int_equal(c->seed, 7);
+    assert_string_equal(c->output, "runs/fashion");
+    assert_int_equal(c->checkpoint_every_steps, 0);
+    assert_int_equal(c->checkpoint_keep, 3);
+    assert_int_equal(c->log_every_steps, 50);
+    assert_true(c->comm_timeout_s == 60.0);
+    assert_int_equal(c->comm_bucket_bytes, 4194304);
+    assert_string_equal(c->text, good);
+    assert_true(c->hash == ann_hash_str(good));
+    assert_string_equal(c->path, "run.yaml");
+    assert_int_equal(c->block_count, 4);
+    const ann_layer_config *fc1 = &c->blocks[0].layers[0], *conv = &c->blocks[3].layers[0];
+    assert_string_equal(fc1->name, "fc1");
+    assert_int_equal(fc1->units, 512);
+    assert_int_equal(fc1->activation, ANN_ACTIVATION_RELU);
+    assert_true(fc1->bias);
+    assert_int_equal(conv->kind, ANN_LAYER_CONV2D);
+    assert_int_equal(conv->kernel[0], 5);
+    assert_int_equal(conv->kernel[1], 3);
+    assert_int_equal(conv->padding[1], 2);
+    assert_int_equal(conv->stride[0], 1);
+    assert_int_equal(conv->dilation[1], 1);
+    assert_int_equal(conv->groups, 1);
+    assert_true(conv->bias);
+    assert_true(c->blocks[3].layers[1].eps == 1e-5);
+    assert_int_equal(c->blocks[3].layers[2].stride[1], 2);
+    assert_true(c->blocks[3].layers[3].slope == 0.2);
+    assert_int_equal(c->blocks[3].layers[4].kind, ANN_LAYER_FLATTEN);
+    assert_string_equal(c->blocks[3].layers[4].name, "");
+    assert_true(c->blocks[3].layers[5].p == 0.5);
+    ann_run_config_free(c);
+    ann_run_config_free(NULL);
+}
+
+static void test_phases_of_good_file(void **state) {
+    (void)state;
+    ann_run_config *c;
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", good, NULL, 0), ANN_OK);
+    assert_int_equal(c->phase_count, 3);
+    const ann_phase_config *pretrain = &c->phases[0], *transfer = &c->phases[1], *cnn = &c->phases[2];
+    assert_int_equal(pretrain->kind, ANN_PHASE_PRETRAIN);
+    assert_int_equal(pretrain->loss, ANN_LOSS_BCE);
+    assert_true(pretrain->mask_noise == 0.3);
+    assert_null(pretrain->load_from);
+    assert_int_equal(pretrain->optimizer.kind, ANN_OPTIM_ADAM);
+    assert_true(pretrain->optimizer.beta2 == 0.999);
+    assert_ptr_equal(pretrain->model[1], &c->blocks[1]);
+    assert_string_equal(pretrain->program[0].name, "stage1");
+    assert_string_equal(pretrain->program[0].train, "*");
+    assert_int_equal(pretrain->program[0].schedule.kind, ANN_SCHEDULE_COSINE);
+    assert_int_equal(pretrain->program[0].schedule.warmup_steps, 100);
+    assert_string_equal(transfer->load_from, "pretrain");
+    assert_string_equal(transfer->load_tensors, "encoder/*");
+    assert_int_equal(transfer->labels, 1000);
+    assert_int_equal(transfer->init, ANN_NN_XAVIER);
+    assert_int_equal(transfer->optimizer.kind, ANN_OPTIM_NESTEROV);
+    assert_true(transfer->optimizer.clip_norm == 5.0);
+    assert_int_equal(transfer->stage_count, 2);
+    assert_string_equal(transfer->program[0].name, "frozen");
+    assert_int_equal(transfer->program[0].steps, 100);
+    assert_int_equal(transfer->program[0].epochs, 0);
+    assert_string_equal(transfer->program[1].name, "stage2");
+    assert_true(transfer->program[1].schedule.factor == 0.5);
+    assert_int_equal(cnn->input, ANN_INPUT_STANDARDIZE);
+    assert_int_equal(ann_run_config_find_phase(c, "cnn"), 2);
+    assert_int_equal(ann_run_config_find_phase(c, "none"), -1);
+    assert_string_equal(ann_phase_kind_name(cnn->kind), "supervised");
+    assert_string_equal(ann_loss_kind_name(cnn->loss), "cross_entropy");
+    assert_string_equal(ann_layer_kind_name(ANN_LAYER_GLOBAL_AVG_POOL), "global_avg_pool");
+    assert_string_equal(ann_activation_name(ANN_ACTIVATION_SOFTMAX), "softmax");
+    ann_run_config_free(c);
+}
+
+static void test_overrides(void **state) {
+    (void)state;
+    ann_run_config *c;
+    const char *const sets[] = {"seed=2", "output=elsewhere", "phases.cnn.program[0].lr=0.5"};
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", good, sets, 3), ANN_OK);
+    assert_int_equal(c->seed, 2);
+    assert_string_equal(c->output, "elsewhere");
+    assert_true(c->phases[2].program[0].schedule.lr == 0.5);
+    assert_non_null(strstr(c->text, "# --set seed=2\n"));
+    assert_true(c->hash != ann_hash_str(good));
+    ann_run_config_free(c);
+}
+
+/* `from` in the good file, which must be there, replaced by `to`. */
+static const struct {
+    const char *from, *to, *error;
+} bad_files[] = {
+    {"seed: 7", "sede: 7", "run.yaml:2:1: sede: unknown key, did you mean 'seed'?"},
+    {"seed: 7", "flavour: 7",
+     "run.yaml:2:1: flavour: unknown key, accepted are: name, seed, output, data, checkpoint, log, comm, "
+     "models, phases"},
+    {"seed: 7", "name: x", "run.yaml:2:1: name: the key is given twice, first in line 1"},
+    {"seed: 7", "seed: many", "run.yaml:2:7: seed: found 'many', accepted is an integer from 0 to 9e+18"},
+    {"seed: 7", "seed: -1",
+     "run.yaml:2:7: seed: '-1' is out of range, accepted is an integer from 0 to 9e+18"},
+    {"seed: 7", "seed: [7]", "run.yaml:2:7: seed: found a list, accepted is an integer from 0 to 9e+18"},
+    {"seed: 7", "seed: 7: 8", "run.yaml:2:8: not valid YAML: invalid nested block mapping on the same line"},
+    {"seed: 7", "comm: {timeout_s: 0}",
+     "run.yaml:2:19: comm.timeout_s: '0' is out of range, accepted is a number from 0.1 to 86400"},
+    {"seed: 7", "log: 5", "run.yaml:2:6: log: found '5', accepted is a map"},
+    {"name: fashion\n", "name: my run\n",
+     "run.yaml:1:7: name: found 'my run', accepted is a name of letters, digits, '-', '_' and '.'"},
+    {"name: fashion\n", "name:\n",
+     "run.yaml:1:1: name: found nothing, accepted is a name of letters, digits, '-', '_' and '.'"},
+    {"name: fashion\n", "",
+     "run.yaml:1:1: the key 'name' is missing, accepted is a name of letters, digits, '-', '_' and '.'"},
+    {"{path: /proc/self/exe}", "{}", "run.yaml:4:1: data: the key 'path' is missing, accepted is a text"},
+    {"/proc/self/exe", "/nonexistent.h5",
+     "run.yaml:4:14: data.path: '/nonexistent.h5': No such file or directory, accepted is an HDF5 file made "
+     "by `annulus "
+     "data import`"},
+    {"/proc/self/exe", "/",
+     "run.yaml:4:14: data.path: '/' is no file, accepted is an HDF5 file made by `annulus data import`"},
+    /* blocks */
+    {"- dense: {name: fc2, units: 64}", "- dens: {name: fc2, units: 64}",
+     "run.yaml:8:7: models.encoder[1].dens: unknown layer, did you mean 'dense'?"},
+    {"- dense: {name: fc2, units: 64}", "- lstm: {name: fc2}",
+     "run.yaml:8:7: models.encoder[1].lstm: unknown layer, accepted are: dense, conv2d, max_pool, avg_pool, "
+     "global_avg_pool, flatten, batch_norm, dropout, activation"},
+    {"- dense: {name: fc2, units: 64}", "- dense",
+     "run.yaml:8:7: models.encoder[1]: found 'dense', accepted is a map"},
+    {"- dense: {name: fc2, units: 64}", "- {dense: {name: a, units: 1}, flatten: {}}",
+     "run.yaml:8:7: models.encoder[1]: a layer is a map of one kind, such as dense: {name: fc1, units: 64}"},
+    {"name: fc2, units: 64", "name: fc1, units: 64",
+     "run.yaml:8:21: models.encoder[1].dense.name: the block 'encoder' has a layer 'fc1' already, names are "
+     "unique in a block"},
+    {"name: fc2, units: 64", "name: fc2",
+     "run.yaml:8:7: models.encoder[1].dense: the key 'units' is missing, accepted is an integer from 1 to "
+     "100000000"},
+    {"units: 512, activation: relu", "units: 512, activation: rely",
+     "run.yaml:7:50: models.encoder[0].dense.activation: found 'rely', accepted is none, relu, leaky_relu, "
+     "elu, sigmoid, "
+     "tanh, softmax"},
+    {"kernel: [5, 3]", "kernel: [5, 3, 1]",
+     "run.yaml:14:51: models.lenet[0].conv2d.kernel: found a list, accepted is an integer from 1 to 4096, or "
+     "two [h, w]"},
+    {"kernel: [5, 3]", "kernel: [5, 0]",
+     "run.yaml:14:55: models.lenet[0].conv2d.kernel[1]: '0' is out of range, accepted is an integer from 1 "
+     "to 4096, or two [h, w]"},
+    {"padding: 2", "groups: 3",
+     "run.yaml:14:67: models.lenet[0].conv2d.groups: 3 groups do not divide 32 channels"},
+    {"max_pool: {kernel: 2}", "max_pool: {kernel: 16}",
+     "run.yaml:16:26: models.lenet[2].max_pool.kernel: a window of 256 elements is too large, accepted are "
+     "up to 255"},
+    {"max_pool: {kernel: 2}", "max_pool: {kernel: 2, padding: 2}",
+     "run.yaml:16:38: models.lenet[2].max_pool.padding: the padding is not smaller than the kernel"},
+    {"p: 0.5", "p: 1",
+     "run.yaml:19:33: models.lenet[5].dropout.p: '1' is out of range, accepted is a number from 0 to 0.999"},
+    /* phases */
+    {"model: [encoder, decoder]", "model: [encoder, decodr]",
+     "run.yaml:23:22: phases[0].model[1]: there is no block 'decodr' in models, did you mean 'decoder'?"},
+    {"model: [encoder, decoder]", "model: []",
+     "run.yaml:23:12: phases[0].model: is empty, accepted is at least one block"},
+    {"model: [encoder, decoder]", "model: encoder",
+     "run.yaml:23:12: phases[0].model: found 'encoder', accepted is a list"},
+    {"loss: bce", "loss: cross_entropy",
+     "run.yaml:24:11: phases[0].loss: cross_entropy needs labels, and kind pretrain uses none; accepted are "
+     "mse, bce"},
+    {"loss: bce", "loss: l2",
+     "run.yaml:24:11: phases[0].loss: found 'l2', accepted is mse, bce, cross_entropy"},
+    {"loss: bce", "loss: bce\n    labels: 10",
+     "run.yaml:25:13: phases[0].labels: the loss bce uses no labels; accepted is 0"},
+    {"loss: bce", "loss: bce\n    input: standardize",
+     "run.yaml:24:11: phases[0].loss: bce needs targets from 0 to 1; accepted with it is input: scale"},
+    {"units: 784", "units: 784, activation: sigmoid",
+     "run.yaml:24:11: phases[0].loss: bce takes logits, and the model ends in sigmoid; accepted is a layer "
+     "without activation"},
+    {"units: 10}", "units: 10, activation: softmax}",
+     "run.yaml:32:11: phases[1].loss: cross_entropy needs a classifier's logits, and the model ends in dense "
+     "with softmax; "
+     "accepted is a dense layer without activation"},
+    {"kind: supervised\n    model: [lenet, head]\n    loss: cross_entropy",
+     "kind: supervised\n    model: [lenet, head]\n    loss: mse",
+     "run.yaml:44:11: phases[2].loss: mse uses no labels, and kind supervised needs them; accepted is "
+     "cross_entropy"},
+    {"model: [lenet, head]", "model: [head, lenet]",
+     "run.yaml:44:11: phases[2].loss: cross_entropy needs a classifier's logits, and the model ends in "
+     "dropout; accepted is a "
+     "dense layer without activation"},
+    {"name: transfer\n", "name: pretrain\n",
+     "run.yaml:29:11: phases[1].name: the run has a phase 'pretrain' already"},
+    {"from: pretrain", "from: pretrane",
+     "run.yaml:34:18: phases[1].load.from: there is no phase 'pretrane', accepted is an earlier phase of "
+     "this run"},
+    {"from: pretrain", "from: cnn",
+     "run.yaml:34:18: phases[1].load.from: this is not earlier: phase 'cnn', accepted is an earlier phase of "
+     "this run"},
+    {"'encoder/*'", "'decoder/*'",
+     "run.yaml:34:37: phases[1].load.tensors: 'decoder/*' matches no tensor that both 'pretrain' and "
+     "'transfer' have"},
+    {"    load: {from: pretrain, tensors: 'encoder/*'}\n", "",
+     "run.yaml:30:11: phases[1].kind: a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an "
+     "earlier phase"},
+    {"momentum: 0.8", "beta1: 0.8",
+     "run.yaml:37:33: phases[1].optimizer.beta1: nesterov does not use it; it is for adam, adamw"},
+    {"train: 'head/*'", "train: 'encodr/*'",
+     "run.yaml:39:31: phases[1].program[0].train: 'encodr/*' matches no parameter of the model; they are "
+     "called "
+     "BLOCK/LAYER/weight, such as encoder/fc1/weight"},
+    {"steps: 100, lr", "steps: 100, epochs: 1, lr",
+     "run.yaml:39:9: phases[1].program[0]: accepted is exactly one of epochs and steps, found both"},
+    {"steps: 100, lr", "lr",
+     "run.yaml:39:9: phases[1].program[0]: accepted is exactly one of epochs and steps, found neither"},
+    {"name: frozen", "name: stage2",
+     "run.yaml:40:9: phases[1].program[1]: the phase has a stage 'stage2' already"},
+    {"period_steps: 50, ", "",
+     "run.yaml:40:42: phases[1].program[1].schedule: the kind step needs period_steps"},
+    {"warmup_steps: 100", "final_lr: 1",
+     "run.yaml:28:67: phases[0].program[0].schedule.final_lr: is above lr 0.001"},
+    {"lr: 0.001}]", "lr: fast}]",
+     "run.yaml:47:32: phases[2].program[0].lr: found 'fast', accepted is a number from 0 to 1000000"},
+};
+
+static char *replaced(const char *from, const char *to) {
+    const char *at = strstr(good, from);
+    assert_non_null(at);
+    const size_t size = strlen(good) + strlen(to) + 1;
+    char *text = malloc(size);
+    snprintf(text, size, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+    return text;
+}
+
+static void test_bad_files(void **state) {
+    (void)state;
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++) {
+        char *text = replaced(bad_files[i].from, bad_files[i].to);
+        ann_run_config *config = NULL;
+        ann_error_clear();
+        const ann_status status = ann_run_config_parse(&config, "run.yaml", text, NULL, 0);
+        if (status != ANN_ERR_CONFIG || config || strcmp(ann_error_text(), bad_files[i].error) != 0) {
+            print_error("%s -> %s\n  gives  %s\n  wanted %s\n", bad_files[i].from, bad_files[i].to,
+                        ann_error_text(), bad_files[i].error);
+            wrong++;
+        }
+        ann_run_config_free(config);
+        free(text);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void test_bad_override(void **state) {
+    (void)state;
+    ann_run_config *c;
+    const char *const sets[] = {"phases.cnn.batch=0"};
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", good, sets, 1), ANN_ERR_CONFIG);
+    assert_string_equal(ann_error_text(),
+                        "--set phases.cnn.batch=0: phases[2].batch: '0' is out of range, accepted is an "
+                        "integer from 1 to 1000000000");
+    assert_null(c);
+    assert_int_equal(ann_run_config_load(&c, "/nonexistent/run.yaml", NULL, 0), ANN_ERR_CONFIG);
+    assert_null(c);
+}
+
+static void count_line(void *to, const char *line) {
+    assert_null(strchr(line, '\n'));
+    assert_true(strlen(line) < 400);
+    ++*(int *)to;
+}
+
+static void test_reference(void **state) {
+    (void)state;
+    int lines = 0;
+    ann_run_config_reference(count_line, &lines);
+    assert_true(lines > 60);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_file),    cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_overrides),    cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_bad_override), cmocka_unit_test(test_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
