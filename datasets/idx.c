@@ -52,6 +52,7 @@ static ann_status open_file(anni_idx *idx) {
         close(fd);
         return ann_error(ANN_ERR_IO, "%s: is not a regular file", idx->path);
     }
+    idx->file_bytes = info.st_size;
     idx->file = gzdopen(fd, "rb");
     if (idx->file == NULL) {
         close(fd);
@@ -84,6 +85,28 @@ static ann_status check_magic(const anni_idx *idx, const uint8_t magic[4]) {
     return ANN_OK;
 }
 
+/* Why there are not as many bytes of data as the header says. */
+static ann_status wrong_length(const anni_idx *idx, int64_t data_bytes, int64_t wanted_bytes) {
+    if (data_bytes > wanted_bytes) {
+        return ann_error(ANN_ERR_FORMAT, "%s: trailing bytes after the last of %" PRId64 " records",
+                         idx->path, idx->shape.dim[0]);
+    }
+    return ann_error(ANN_ERR_FORMAT, "%s: truncated in record %" PRId64 " of %" PRId64, idx->path,
+                     data_bytes / (int64_t)idx->record_bytes, idx->shape.dim[0]);
+}
+
+/* Before anything is allocated for what the header says. Deflate makes its input at most 1032 times smaller.
+ */
+static ann_status check_length(const anni_idx *idx, int64_t wanted_bytes) {
+    const int64_t data_bytes = idx->file_bytes - 4 - 4 * idx->shape.rank;
+    if (gzdirect(idx->file))
+        return data_bytes == wanted_bytes ? ANN_OK : wrong_length(idx, data_bytes, wanted_bytes);
+    if (wanted_bytes / 1032 <= idx->file_bytes) return ANN_OK;
+    return ann_error(ANN_ERR_FORMAT,
+                     "%s: truncated: %" PRId64 " bytes of gzip data cannot hold %" PRId64 " bytes", idx->path,
+                     idx->file_bytes, wanted_bytes);
+}
+
 static ann_status read_header(anni_idx *idx) {
     uint8_t magic[4], extent[4];
     if (read_bytes(idx, magic, sizeof magic) < sizeof magic) return short_read(idx, "the header");
@@ -104,7 +127,7 @@ static ann_status read_header(anni_idx *idx) {
         idx->shape.dim[i] = dim;
     }
     idx->record_bytes = (size_t)(bytes / idx->shape.dim[0]);
-    return ANN_OK;
+    return check_length(idx, bytes);
 }
 
 ann_status anni_idx_open(anni_idx *idx, const char *path) {
@@ -117,10 +140,7 @@ ann_status anni_idx_open(anni_idx *idx, const char *path) {
 static ann_status check_end(const anni_idx *idx) {
     uint8_t byte;
     const int got = gzread(idx->file, &byte, 1);
-    if (got > 0) {
-        return ann_error(ANN_ERR_FORMAT, "%s: trailing bytes after the last of %" PRId64 " records",
-                         idx->path, idx->shape.dim[0]);
-    }
+    if (got > 0) return wrong_length(idx, 1, 0);
     int code = Z_OK;
     gzerror(idx->file, &code);
     return got < 0 || (code != Z_OK && code != Z_STREAM_END) ? short_read(idx, "the end of the file")

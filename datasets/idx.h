@@ -11,6 +11,7 @@ typedef struct anni_idx {
     size_t record_bytes;
     int64_t read; /* records read so far */
     gzFile file;
+    int64_t file_bytes;
 } anni_idx;
 
 /* Opens the file and checks its header. Errors: as ann_import_idx. Owner: the caller, anni_idx_close, after

@@ -9,9 +9,16 @@
 #include "datasets/write.h"
 
 enum { BLOCK_BYTES = 1 << 20, LEVELS = 256 };
+enum { TRAIN, TEST, SPLITS };
+
+typedef struct split {
+    const char *image_path, *label_path; /* NULL: there is none */
+    anni_idx images, labels;
+} split;
 
 typedef struct import {
     const ann_import_idx_options *options;
+    split splits[SPLITS];
     anni_writer writer;
     uint64_t histogram[LEVELS]; /* of the bytes of the training images */
     ann_shape sample;           /* of the training images */
@@ -100,61 +107,76 @@ static ann_status check_label_file(const anni_idx *labels, const anni_idx *image
     return ANN_OK;
 }
 
-/* labels: not open (file NULL) if there are none. */
-static ann_status import_open_files(import *im, const char *split, anni_idx *images, anni_idx *labels) {
-    const bool is_training = strcmp(split, "train") == 0;
+static int64_t data_bytes(const anni_idx *idx) {
+    return idx->file == NULL ? 0 : ann_shape_elems(&idx->shape);
+}
+
+static ann_status open_split(import *im, int s) {
+    split *sp = &im->splits[s];
+    if (sp->image_path == NULL) return ANN_OK;
+    ANN_TRY(anni_idx_open(&sp->images, sp->image_path));
+    ANN_TRY(check_sample(im, &sp->images, s == TRAIN));
+    if (sp->label_path == NULL) return ANN_OK;
+    ANN_TRY(anni_idx_open(&sp->labels, sp->label_path));
+    return check_label_file(&sp->labels, &sp->images);
+}
+
+static ann_status copy_split(import *im, int s) {
+    static const char *const names[SPLITS] = {"train", "test"};
+    split *sp = &im->splits[s];
+    if (sp->image_path == NULL) return ANN_OK;
     hid_t group;
-    ANN_TRY(check_sample(im, images, is_training));
-    if (labels->file != NULL) ANN_TRY(check_label_file(labels, images));
-    ANN_TRY(anni_writer_group(&group, &im->writer, split));
-    const ann_shape shape = stored_shape(&images->shape);
-    ann_status status = copy_field(im, group, images, &shape, false, is_training);
-    if (status == ANN_OK && labels->file != NULL) {
-        status = copy_field(im, group, labels, &labels->shape, true, is_training);
+    ANN_TRY(anni_writer_group(&group, &im->writer, names[s]));
+    const ann_shape shape = stored_shape(&sp->images.shape);
+    ann_status status = copy_field(im, group, &sp->images, &shape, false, s == TRAIN);
+    if (status == ANN_OK && sp->label_path != NULL) {
+        status = copy_field(im, group, &sp->labels, &sp->labels.shape, true, s == TRAIN);
     }
     H5Gclose(group);
     return status;
 }
 
-static ann_status import_split(import *im, const char *split, const char *image_path,
-                               const char *label_path) {
-    anni_idx images = {0}, labels = {0};
-    ann_status status = anni_idx_open(&images, image_path);
-    if (status == ANN_OK && label_path != NULL) status = anni_idx_open(&labels, label_path);
-    if (status == ANN_OK) status = import_open_files(im, split, &images, &labels);
-    anni_idx_close(&labels);
-    anni_idx_close(&images);
-    return status;
-}
-
 /* ---- the whole ---- */
 
-/* Exact up to rounding: sums over the 256 values that a byte can have. A constant image set has no deviation
- * to divide by: 1. */
+/* Sums over the 256 values that a byte can have: exact below 2^53. A constant image set has no deviation to
+ * divide by: 1. */
 static void moments(const import *im, double *mean, double *std) {
     double count = 0, sum = 0, sum_squares = 0;
     for (int v = 0; v < LEVELS; v++) {
-        const double x = v / 255.0, n = (double)im->histogram[v];
-        count += n;
-        sum += n * x;
+        count += (double)im->histogram[v];
+        sum += (double)im->histogram[v] * v;
     }
-    *mean = sum / count;
+    const double mean_level = sum / count;
     for (int v = 0; v < LEVELS; v++) {
-        const double d = v / 255.0 - *mean;
+        const double d = v - mean_level;
         sum_squares += (double)im->histogram[v] * d * d;
     }
-    *std = sum_squares > 0 ? sqrt(sum_squares / count) : 1.0;
+    *mean = mean_level / 255.0;
+    *std = sum_squares > 0 ? sqrt(sum_squares / count) / 255.0 : 1.0;
 }
 
 static ann_status write_contents(import *im) {
     const ann_import_idx_options *o = im->options;
-    ANN_TRY(import_split(im, "train", o->train_images, o->train_labels));
-    if (o->test_images != NULL) ANN_TRY(import_split(im, "test", o->test_images, o->test_labels));
+    for (int s = 0; s < SPLITS; s++) ANN_TRY(copy_split(im, s));
     double mean, std;
     moments(im, &mean, &std);
     const char *const sources[] = {o->train_images, o->train_labels, o->test_images, o->test_labels};
     ANN_TRY(anni_writer_attributes(&im->writer, o->name, o->classes, o->class_count, mean, std));
-    return anni_writer_sources(&im->writer, sources, (int)(sizeof sources / sizeof sources[0]));
+    ANN_TRY(anni_writer_sources(&im->writer, sources, (int)(sizeof sources / sizeof sources[0])));
+    return anni_writer_commit(&im->writer);
+}
+
+/* All files are opened before anything is written: most mistakes show at once, and the size is known. */
+static ann_status import_files(import *im) {
+    int64_t bytes = 0;
+    for (int s = 0; s < SPLITS; s++) {
+        ANN_TRY(open_split(im, s));
+        bytes += data_bytes(&im->splits[s].images) + data_bytes(&im->splits[s].labels);
+    }
+    ANN_TRY(anni_writer_begin(&im->writer, im->options->out, bytes));
+    const ann_status status = write_contents(im);
+    anni_writer_end(&im->writer);
+    return status;
 }
 
 static ann_status check_options(const ann_import_idx_options *o) {
@@ -172,15 +194,14 @@ static ann_status check_options(const ann_import_idx_options *o) {
 
 ann_status ann_import_idx(const ann_import_idx_options *options) {
     ANN_TRY(check_options(options));
-import im = {.options = options };
+import im = {.options = options, .splits = { {.image_path = options->train_images, .label_path = options->train_labels }, {.image_path = options->test_images, .label_path = options->test_labels } } };
     anni_h5_printing before;
     anni_h5_begin(&before);
-    ann_status status = anni_writer_begin(&im.writer, options->out);
-    if (status == ANN_OK) {
-        status = write_contents(&im);
-        if (status == ANN_OK) status = anni_writer_commit(&im.writer);
-        anni_writer_end(&im.writer);
-    }
+    const ann_status status = import_files(&im);
     anni_h5_end(&before);
+    for (int s = 0; s < SPLITS; s++) {
+        anni_idx_close(&im.splits[s].images);
+        anni_idx_close(&im.splits[s].labels);
+    }
     return status;
 }

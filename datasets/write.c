@@ -18,15 +18,25 @@ static ann_status io_error(const char *path) {
 
 /* ---- begin ---- */
 
-/* An empty file of a name that nobody has. */
-static ann_status create_part(anni_writer *w) {
+/* What HDF5 needs beside the data: headers, attributes, alignment. */
+#define EXTRA_BYTES (1 << 18)
+
+/* mode: 0, or FALLOC_FL_KEEP_SIZE. File systems that cannot reserve are taken at their word. */
+static ann_status reserve(const anni_writer *w, int fd, int mode, int64_t data_bytes) {
+    if (fallocate(fd, mode, 0, (off_t)(data_bytes + EXTRA_BYTES)) == 0 || errno == EOPNOTSUPP) return ANN_OK;
+    return io_error(w->path);
+}
+
+/* A file of a name that nobody has. */
+static ann_status create_part(anni_writer *w, int64_t data_bytes) {
     for (int k = 0; k < 1000; k++) {
         w->part = ann_arena_printf(w->arena, "%s.part-%ld-%d", w->path, (long)getpid(), k);
         if (w->part == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", w->path);
         const int fd = open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
+            const ann_status status = reserve(w, fd, 0, data_bytes);
             close(fd);
-            return ANN_OK;
+            return status;
         }
         if (errno != EEXIST) break;
     }
@@ -35,11 +45,18 @@ static ann_status create_part(anni_writer *w) {
     return status;
 }
 
-static ann_status create_file(anni_writer *w) {
+/* Creating the HDF5 file gave back what create_part reserved. */
+static ann_status reserve_again(const anni_writer *w, int64_t data_bytes) {
+    void *handle = NULL;
+    if (H5Fget_vfd_handle(w->file, H5P_DEFAULT, &handle) < 0) return anni_h5_error(ANN_ERR_IO, "%s", w->part);
+    return reserve(w, *(const int *)handle, FALLOC_FL_KEEP_SIZE, data_bytes);
+}
+
+static ann_status create_file(anni_writer *w, int64_t data_bytes) {
     struct stat info;
     if (stat(w->path, &info) == 0 && S_ISDIR(info.st_mode))
         return ann_error(ANN_ERR_IO, "%s: is a directory", w->path);
-    ANN_TRY(create_part(w));
+    ANN_TRY(create_part(w, data_bytes));
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", w->part);
     H5Pset_file_locking(access, true, true);
@@ -48,13 +65,14 @@ static ann_status create_file(anni_writer *w) {
     const ann_status status =
         w->file >= 0 ? ANN_OK : anni_h5_error(ANN_ERR_IO, "%s: cannot be created", w->part);
     H5Pclose(access);
-    return status;
+    ANN_TRY(status);
+    return reserve_again(w, data_bytes);
 }
 
-ann_status anni_writer_begin(anni_writer *writer, const char *path) {
+ann_status anni_writer_begin(anni_writer *writer, const char *path, int64_t data_bytes) {
     *writer = (anni_writer){.path = path, .file = H5I_INVALID_HID};
     ANN_TRY(ann_arena_new(&writer->arena));
-    const ann_status status = create_file(writer);
+    const ann_status status = create_file(writer, data_bytes);
     if (status != ANN_OK) anni_writer_end(writer);
     return status;
 }
@@ -64,7 +82,9 @@ ann_status anni_writer_begin(anni_writer *writer, const char *path) {
 ann_status anni_writer_group(hid_t *out, const anni_writer *writer, const char *name) {
     *out = H5Gcreate2(writer->file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (*out < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot create /%s", writer->part, name);
-    return ANN_OK;
+    const ann_status status = anni_h5_put_u64(*out, "checksum", 0, writer->part); /* its place in the file */
+    if (status != ANN_OK) H5Gclose(*out);
+    return status;
 }
 
 static const char *base_name(const char *path) {
@@ -213,8 +233,8 @@ ann_status anni_writer_commit(anni_writer *writer) {
     return sync_folder(writer);
 }
 
-/* HDF5 still has to write its own pages when a file is closed, and on a full disk it could not: so the file
- * is emptied first. */
+/* HDF5 still writes its own pages when it closes the file. Emptied first, the file has room for them whatever
+ * the disk. */
 void anni_writer_end(anni_writer *writer) {
     if (writer->part != NULL && !writer->committed) {
         const int fd = open(writer->part, O_WRONLY | O_TRUNC | O_CLOEXEC);

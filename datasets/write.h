@@ -1,7 +1,11 @@
 /* Writer of dataset files (layout: README.md), for all importers. Private to datasets/.
 
    begin -> groups, fields, attributes -> commit -> end. Without a successful commit, end removes what was
-   written and the file of that name stays what it was. HDF5's error printing must be off (anni_h5_begin). */
+   written and the file of that name stays what it was. HDF5's error printing must be off (anni_h5_begin).
+
+   HDF5 1.10 crashes at the end of the process if closing a file failed, so the disk must not become full
+   while it writes: begin reserves the space of the whole file and fails if there is none, and what follows
+   the first close is overwritten in place. */
 #ifndef ANN_DATASETS_WRITE_H
 #define ANN_DATASETS_WRITE_H
 
@@ -16,8 +20,9 @@ typedef struct anni_writer {
     bool committed;
 } anni_writer;
 
-ann_status anni_writer_begin(anni_writer *writer, const char *path) ANN_MUST_CHECK;
-/* Owner: the caller, H5Gclose. */
+/* data_bytes: of all fields together. Errors: ANN_ERR_NOSPACE, ANN_ERR_IO, ANN_ERR_MEMORY. */
+ann_status anni_writer_begin(anni_writer *writer, const char *path, int64_t data_bytes) ANN_MUST_CHECK;
+/* A split. Owner: the caller, H5Gclose. */
 ann_status anni_writer_group(hid_t *out, const anni_writer *writer, const char *name) ANN_MUST_CHECK;
 /* name NULL: that of the file without folder and suffix. */
 ann_status anni_writer_attributes(const anni_writer *writer, const char *name, const char *const *classes,

@@ -197,7 +197,9 @@ ann_status anni_h5_get_strings(char ***out, int *count, hid_t object, const char
 
 static ann_status put(hid_t object, const char *name, hid_t type, hid_t space, const void *value,
                       const char *where) {
-    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t attribute = H5Aexists(object, name) > 0
+                                ? H5Aopen(object, name, H5P_DEFAULT)
+                                : H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     const bool written = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
     ann_status status = ANN_OK;
     if (!written) status = anni_h5_error(ANN_ERR_IO, "%s: cannot write attribute \"%s\"", where, name);
