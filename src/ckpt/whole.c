@@ -134,7 +134,7 @@ ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const ann_
     char path[ANNI_PATH_BYTES];
     ANN_TRY(anni_path_join(path, dir, ANNI_WHOLE_NAME));
     anni_image image;
-    ANN_TRY(anni_image_begin(&image, 1 << 16));
+    ANN_TRY(anni_image_begin(&image, 1 << 14));
     ANN_TRY(anni_image_end(&image, add_tensors(image.file, manifest, store)));
     manifest->whole_bytes = (int64_t)image.bytes;
     manifest->whole_hash = ann_hash(image.data, image.bytes, 0);
