@@ -87,12 +87,23 @@ static ann_status lay_out(anni_image *image, span *spans, const anni_manifest *m
 
 /* ---- writing ---- */
 
+#define WRITEBACK_BYTES ((int64_t)8 << 20)
+
 typedef struct writer {
     int fd;
     const char *path;
     const anni_image *image;
+    int64_t started;  /* up to here, writing back has begun */
     anni_audit audit; /* audit.at is where the file is written to */
 } writer;
+
+/* Lets the disk begin with what has been written so far, while we go on; only a hint, failures show at fsync.
+ */
+static void start_writeback(writer *w) {
+    if (w->audit.at - w->started < WRITEBACK_BYTES) return;
+    (void)sync_file_range(w->fd, w->started, w->audit.at - w->started, SYNC_FILE_RANGE_WRITE);
+    w->started = w->audit.at;
+}
 
 static ann_status write_data(writer *w, const char *data, size_t bytes) {
     while (bytes > 0) {
@@ -100,6 +111,7 @@ static ann_status write_data(writer *w, const char *data, size_t bytes) {
         const int64_t at = w->audit.at;
         anni_audit_feed(&w->audit, data, n);
         ANN_TRY(anni_file_write_at(w->fd, data, n, at, w->path));
+        start_writeback(w);
         data += n;
         bytes -= n;
     }
