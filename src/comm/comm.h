@@ -4,7 +4,11 @@
    each chunk is cut into *segments*, of which several are under way at once (pipelining).
 
    Collective functions must be called by all ranks in the same order, return the same status on every rank,
-   and give up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent. */
+   and give up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent.
+
+   After a timeout or an error of MPI's a communicator is broken: every further call on it returns
+   ANN_ERR_COMM at once, and ann_comm_free leaves it alone, since MPI may still write to what it holds and to
+   the buffers of the calls that failed. The job should end then (launch/ calls MPI_Abort). */
 #ifndef ANN_COMM_COMM_H
 #define ANN_COMM_COMM_H
 
