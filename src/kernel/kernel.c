@@ -137,8 +137,7 @@ const ann_kernel *ann_kernel_select(const ann_kernel_call *call, ann_kernel_poli
     return NULL;
 }
 
-/* ---- the processor
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the processor ---- */
 
 static atomic_int cpu_limit = ANN_CPU_AVX512;
 

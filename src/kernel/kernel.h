@@ -3,7 +3,8 @@
 
    A kernel is chosen and prepared once, when a plan is made, and then run many times; it never allocates
    while running. Everything here is Local. Threads: a kernel may use up to `threads` OpenMP threads; its
-   result must not depend on how many are really granted, and for a given `threads` it is bit-reproducible.
+   result must not depend on how many are really granted (oneDNN's, which split their sums themselves, do),
+   and for a given `threads` it is bit-reproducible.
    Kernels call OpenBLAS single-threaded and split the work themselves. */
 #ifndef ANN_KERNEL_KERNEL_H
 #define ANN_KERNEL_KERNEL_H

@@ -6,8 +6,7 @@
 #define ONE(gen, ...) .n_in = 1, .in = {{gen, EXTENTS(__VA_ARGS__), 0}}
 #define TWO(a, b) .n_in = 2, .in = {{GEN_SIGNED, a, 0}, {GEN_SIGNED, b, 0}}
 
-/* ---- matmul
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- matmul ---- */
 
 static ann_node nn(ann_graph *g, const ann_node *in) { return ann_matmul(g, in[0], in[1], false, false); }
 static ann_node nt(ann_graph *g, const ann_node *in) { return ann_matmul(g, in[0], in[1], false, true); }
@@ -26,8 +25,7 @@ const op_example example_of_matmul[] = {
     {"matmul/inner_one", TWO(EXTENTS(2, 1), EXTENTS(1, 3)), .build = nn},
     END};
 
-/* ---- convolution
- * ------------------------------------------------------------------------------------------------- */
+/* ---- convolution ---- */
 
 static const ann_window plain = {.kernel_h = 3, .kernel_w = 2, .in_h = 5, .in_w = 4};
 static const ann_window stride = {
@@ -167,8 +165,7 @@ const op_example example_of_conv_dw[] = {
     {"conv_dw/every", TWO(EVERY_X, EVERY_Y), .build = dw_every},
     END};
 
-/* ---- pooling
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 static const ann_window tiles = {
     .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .in_h = 5, .in_w = 4};
@@ -252,8 +249,7 @@ const op_example example_of_window_scatter[] = {
      .build = scatter_overlap},
     END};
 
-/* ---- composites
- * -------------------------------------------------------------------------------------------------- */
+/* ---- composites ---- */
 
 static ann_node dropout(ann_graph *g, const ann_node *in) {
     return ann_dropout(g, in[0], in[1], 0.375, 42, 3);

@@ -5,8 +5,7 @@
 #define END                                                                                                  \
     { .name = NULL }
 
-/* ---- leaves
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- leaves ---- */
 
 static ann_node input(ann_graph *g, const ann_node *in) { return (void)g, in[0]; }
 static ann_node load(ann_graph *g, const ann_node *in) { return (void)in, ann_load(g, (ann_tensor){0}); }
@@ -33,8 +32,7 @@ const op_example example_of_rand[] = {
     {"rand/normal", 2, {{GEN_IDS, EXTENTS(3), 0}, {GEN_BINARY, EXTENTS(1), 0}}, .build = rand_normal},
     END};
 
-/* ---- one operand
- * --------------------------------------------------------------------------------------------- */
+/* ---- one operand ---- */
 
 const op_example example_of_neg[] = {{"neg", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_neg}, END};
 const op_example example_of_abs[] = {{"abs", ONE(GEN_AWAY, 2, 3, 4), .unary = ann_abs}, END};
@@ -65,8 +63,7 @@ const op_example example_of_cast[] = {{"cast/to_f32", ONE(GEN_SIGNED, 2, 3), .un
                                       END};
 const op_example example_of_stop_grad[] = {{"stop_grad", ONE(GEN_SIGNED, 2, 3), .unary = ann_stop_grad}, END};
 
-/* ---- two and three operands, with broadcasting
- * ------------------------------------------------------------------ */
+/* ---- two and three operands, with broadcasting ---- */
 
 #define SAME(gen) .n_in = 2, .in = {{gen, EXTENTS(2, 3, 4), 0}, {gen, EXTENTS(2, 3, 4), 0}}
 #define ROW(gen) .n_in = 2, .in = {{gen, EXTENTS(2, 3), 0}, {gen, EXTENTS(3), 0}}
@@ -116,8 +113,7 @@ const op_example example_of_select[] = {
      .build = select3},
     END};
 
-/* ---- compositions
- * ------------------------------------------------------------------------------------------------ */
+/* ---- compositions ---- */
 
 static ann_node leaky_relu(ann_graph *g, ann_node x) { return ann_leaky_relu(g, x, 0.125); }
 static ann_node elu(ann_graph *g, ann_node x) { return ann_elu(g, x, 1.5); }

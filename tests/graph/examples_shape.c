@@ -66,8 +66,7 @@ const op_example example_of_concat[] = {
     {"concat/i32", 2, {{GEN_INT, EXTENTS(2, 2, 3), 0}, {GEN_INT, EXTENTS(2, 2, 1), 0}}, .build = concat_last},
     END};
 
-/* ---- reductions
- * -------------------------------------------------------------------------------------------------- */
+/* ---- reductions ---- */
 
 static ann_node sum_first(ann_graph *g, ann_node x) { return ann_reduce_sum(g, x, 1u << 0); }
 static ann_node sum_last(ann_graph *g, ann_node x) { return ann_reduce_sum(g, x, 1u << 2); }
@@ -104,8 +103,7 @@ const op_example example_of_one_hot[] = {
      .build = one_hot},
     END};
 
-/* ---- communication, effects, lowered ops
- * ------------------------------------------------------------------------- */
+/* ---- communication, effects, lowered ops ---- */
 
 static ann_node allreduce(ann_graph *g, ann_node x) { return ann_allreduce(g, x, 0); }
 static ann_node assign(ann_graph *g, ann_node x) { return ann_assign(g, ann_load(g, (ann_tensor){0}), x); }

@@ -9,8 +9,7 @@
 #include "support/check.h"
 #include "support/eval.h"
 
-/* ---- the golden values
- * ------------------------------------------------------------------------------------------- */
+/* ---- the golden values ---- */
 
 enum { MAX_ENTRIES = 512 };
 
@@ -54,8 +53,7 @@ static entry *find(const char *name) {
     return NULL;
 }
 
-/* ---- comparison
- * -------------------------------------------------------------------------------------------------- */
+/* ---- comparison ---- */
 
 /* An element is a sum of at most K products of numbers below 1.5, K the elements of the largest input, or a
    function with condition number below 4 of one; errors of K roundings add up like sqrt(K). The reference

@@ -154,8 +154,7 @@ static void print_worst(void) {
             printf("%-16s %9.1e %9.1e\n", example_list_name(i), worst_of[i].order[0], worst_of[i].order[1]);
 }
 
-/* ---- what the examples cannot show
- * ------------------------------------------------------------------------------- */
+/* ---- what the examples cannot show ---- */
 
 static eval *run_with(ann_graph *g, const double *x) {
     eval *run = eval_new(g, ANN_KERNEL_REFERENCE);

@@ -7,8 +7,7 @@
 
 #include "base/philox.h"
 
-/* ---- inputs
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- inputs ---- */
 
 static double special(int64_t i) {
     static const double values[CASE_SPECIALS] = {
@@ -50,8 +49,7 @@ static void add_input(kernel_case *c, case_gen gen, ann_dtype dtype, ann_shape s
     c->in_shape[i] = shape;
 }
 
-/* ---- elementwise
- * ------------------------------------------------------------------------------------------------- */
+/* ---- elementwise ---- */
 
 typedef struct elementwise_op {
     ann_op op;
@@ -118,13 +116,17 @@ static void cast_cases(ann_dtype real, case_visit visit) {
         }
 }
 
-/* ---- contractions: slack 4 for the sum of |terms|, since every partial sum is at most that
- * ----------------------- */
+/* ---- contractions ---- */
+
+/* A sum of K terms: K roundings, each of a partial sum below the sum S of absolute values, so errors of
+   variance up to u^2 S^2 / 3 that add up like a random walk. Five standard deviations, over all elements of a
+   case: 3 sqrt(K) u S; and the rounding of the result. */
+static double sum_slack(int64_t terms) { return 1.0 + 3.0 * sqrt((double)terms); }
 
 static void matmul_case(ann_dtype real, int64_t batch, int64_t m, int64_t n, int64_t k, int trans,
                         case_visit visit) {
     const bool ta = trans & 1, tb = (trans >> 1) & 1;
-    kernel_case c = begin(ANN_OP_MATMUL, real, BOUND_SUM, 4);
+    kernel_case c = begin(ANN_OP_MATMUL, real, BOUND_SUM, sum_slack(k));
     c.attrs.matmul.trans_a = ta;
     c.attrs.matmul.trans_b = tb;
     snprintf(c.name, sizeof c.name, "matmul %lldx %lld,%lld,%lld %s%s", (long long)batch, (long long)m,
@@ -199,15 +201,17 @@ static void conv_cases(ann_dtype real, case_visit visit) {
         const image *i = &images[k];
         const ann_shape x = ANN_SHAPE(i->n, i->w.in_h, i->w.in_w, i->c), y = image_out(i, i->o);
         const ann_shape w = ANN_SHAPE(i->o, i->w.kernel_h, i->w.kernel_w, i->c / i->w.groups);
+        const int64_t window = i->w.kernel_h * i->w.kernel_w;
         const struct {
             ann_op op;
             const char *name;
             ann_shape a, b, out;
-        } sides[] = {{ANN_OP_CONV, "conv", x, w, y},
-                     {ANN_OP_CONV_DX, "conv_dx", y, w, x},
-                     {ANN_OP_CONV_DW, "conv_dw", x, y, w}};
+            int64_t terms;
+        } sides[] = {{ANN_OP_CONV, "conv", x, w, y, window * w.dim[3]},
+                     {ANN_OP_CONV_DX, "conv_dx", y, w, x, window * i->o / i->w.groups},
+                     {ANN_OP_CONV_DW, "conv_dw", x, y, w, y.dim[0] * y.dim[1] * y.dim[2]}};
         for (int s = 0; s < 3; s++) {
-            kernel_case c = begin(sides[s].op, real, BOUND_SUM, 4);
+            kernel_case c = begin(sides[s].op, real, BOUND_SUM, sum_slack(sides[s].terms));
             name_window(&c, sides[s].name, i);
             add_input(&c, CASE_SIGNED, real, sides[s].a);
             add_input(&c, CASE_SIGNED, real, sides[s].b);
@@ -217,8 +221,7 @@ static void conv_cases(ann_dtype real, case_visit visit) {
     }
 }
 
-/* ---- pooling
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 static const image pools[] = {
     {2, 1, 1, WINDOW(2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 1, 4, 4)},
@@ -236,8 +239,8 @@ static void pool_case(ann_dtype real, const image *i, ann_op op, const char *nam
                       case_gen gen, case_visit visit) {
     const ann_shape x = ANN_SHAPE(i->n, i->w.in_h, i->w.in_w, i->c), y = image_out(i, i->c);
     const bool sum = op == ANN_OP_SUM_POOL || op == ANN_OP_SUM_POOL_DX || op == ANN_OP_WINDOW_SCATTER;
-    kernel_case c =
-        begin(op, op == ANN_OP_MAX_POOL_INDEX ? ANN_U8 : real, sum ? BOUND_SUM : BOUND_EXACT, sum ? 4 : 0);
+    kernel_case c = begin(op, op == ANN_OP_MAX_POOL_INDEX ? ANN_U8 : real, sum ? BOUND_SUM : BOUND_EXACT,
+                          sum ? sum_slack(i->w.kernel_h * i->w.kernel_w) : 0);
     name_window(&c, name, i);
     c.mod = i->w.kernel_h * i->w.kernel_w;
     add_input(&c, gen, real, up ? y : x);
@@ -264,8 +267,7 @@ static void pool_cases(ann_dtype real, case_visit visit) {
     }
 }
 
-/* ---- moves, reductions, rows
- * ------------------------------------------------------------------------------------- */
+/* ---- moves, reductions, rows ---- */
 
 static void reduce_cases(ann_dtype real, case_visit visit) {
     static const ann_shape shapes[] = {{3, {5, 7, 9}},    {3, {1, 1, 1}},    {3, {64, 3, 17}},
@@ -273,13 +275,18 @@ static void reduce_cases(ann_dtype real, case_visit visit) {
                                        {3, {3, 0, 4}},    {3, {2, 3, 4099}}, {3, {200, 150, 16}}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (uint32_t axes = 1; axes < 8; axes++) {
-            kernel_case c = begin(ANN_OP_REDUCE_SUM, real, BOUND_SUM, 4);
+            kernel_case c = begin(ANN_OP_REDUCE_SUM, real, BOUND_SUM, 0);
             snprintf(c.name, sizeof c.name, "reduce over axes 0x%x", axes);
             c.attrs.reduce.axes = axes;
             add_input(&c, CASE_SIGNED, real, shapes[s]);
             c.out_shape = shapes[s];
+            int64_t terms = 1;
             for (int i = 0; i < 3; i++)
-                if (axes >> i & 1u) c.out_shape.dim[i] = 1;
+                if (axes >> i & 1u) {
+                    terms *= c.out_shape.dim[i];
+                    c.out_shape.dim[i] = 1;
+                }
+            c.slack = sum_slack(terms);
             visit(&c);
             c.op = ANN_OP_REDUCE_MAX;
             c.bound = BOUND_EXACT;
