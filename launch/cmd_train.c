@@ -1,0 +1,155 @@
+/* annulus train */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "cli.h"
+#include "job.h"
+#include "train/train.h"
+
+static const char help[] =
+    "annulus train trains the phases of a run file, one after the other.\n\n"
+    "usage: annulus train [OPTION...] RUN.yaml\n"
+    "       mpirun -n RANKS annulus train [OPTION...] RUN.yaml\n\n"
+    "options:\n"
+    "  --check        only check the run file: keys, values, model and dataset of every phase; needs no "
+    "mpirun\n"
+    "  --resume       go on from the newest good checkpoint in the run's output folder, on any number of "
+    "ranks;\n"
+    "                 finished phases are skipped; without a checkpoint, start from the beginning\n"
+    "  --set KEY=VALUE  replace a value of the run file before it is checked, such as seed=2, "
+    "output=runs/b,\n"
+    "                 phases.cnn.batch=64, phases[0].program[0].lr=0.01; may be repeated\n"
+    "  --threads N    threads of each rank, 1 to 1024 (default: cores of the host / ranks on it)\n"
+    "  --verbose      with an error, show where in the program it was found\n"
+    "  --help         this text\n\n"
+    "signals: SIGUSR1 or SIGTERM (and the first ^C) write a checkpoint and end with exit code 75. With "
+    "mpirun send SIGUSR1\n"
+    "to mpirun: it gives its ranks only a second after SIGTERM.\n"
+    "exit codes: see annulus --help.\n\n"
+    "keys of the run file (YAML):\n";
+
+typedef struct request {
+    bool check, resume, verbose;
+    const char *path;
+    const char **sets;
+    int set_count;
+    int64_t threads;
+} request;
+
+/* Builds every phase's graph on its dataset. */
+static ann_status check_phases(const ann_run_config *config) {
+    for (int i = 0; i < config->phase_count; i++) {
+        ann_graph *graph = NULL;
+        ann_store *store = NULL;
+        ANN_TRY(ann_train_graph(&graph, &store, config, config->phases[i].name, 1));
+        ann_graph_free(graph);
+        ann_store_free(store);
+    }
+    return ANN_OK;
+}
+
+static int check_only(const request *r) {
+    ann_run_config *config = NULL;
+    ann_status status = ann_run_config_load(&config, r->path, r->sets, r->set_count);
+    if (status == ANN_OK) status = check_phases(config);
+    if (status == ANN_OK) printf("%s: good: %d phases\n", r->path, config->phase_count);
+    ann_run_config_free(config);
+    return status == ANN_OK ? 0 : cli_fail(status);
+}
+
+/* All ranks must have read the same run file. */
+static ann_status compare_configs(ann_comm *comm, const ann_run_config *config) {
+    const int size = ann_comm_size(comm);
+    uint64_t *hashes = calloc((size_t)size, sizeof *hashes);
+    ann_status status = ann_agree(comm, hashes ? ANN_OK : ann_error(ANN_ERR_MEMORY, "out of memory"));
+    if (status == ANN_OK) status = ann_comm_allgather(comm, hashes, &config->hash, sizeof config->hash);
+    for (int i = 1; status == ANN_OK && i < size; i++)
+        if (hashes[i] != hashes[0])
+            status =
+                ann_error(ANN_ERR_CONFIG, "%s: rank %d has read another text than rank 0", config->path, i);
+    free(hashes);
+    return status;
+}
+
+/* Reads the run file on every rank and agrees on the outcome. The error's text is this rank's own if it has
+   one, so that rank 0 prints "file:line:column: ...". Collective. */
+static ann_status load_everywhere(ann_run_config **out, ann_comm *comm, const request *r) {
+    char own[1024] = "";
+    const ann_status local = ann_run_config_load(out, r->path, r->sets, r->set_count);
+    if (local != ANN_OK) snprintf(own, sizeof own, "%s", ann_error_text());
+    const ann_status status = ann_agree(comm, local);
+    if (status != ANN_OK) return own[0] ? ann_error(status, "%s", own) : status;
+    return compare_configs(comm, *out);
+}
+
+static ann_status train(ann_comm *comm, const ann_run_config *config, const request *r) {
+    const ann_train_options options = {.resume = r->resume,
+                                       .threads = (int)r->threads,
+                                       .print = cli_print,
+                                       .stop_requested = job_stop_requested};
+    return ann_train(comm, config, &options);
+}
+
+/* A wait that ended without an answer: the other ranks cannot be brought to an orderly end. */
+static bool is_lost(const job *j, ann_status status) {
+    return j->size > 1 && (status == ANN_ERR_TIMEOUT || status == ANN_ERR_COMM);
+}
+
+static int finish(const job *j, ann_status status) {
+    int code = ann_status_exit_code(status);
+    const bool lost = is_lost(j, status);
+    if (status != ANN_OK && (j->rank == 0 || lost)) code = cli_fail(status);
+    return lost ? job_abort(j, code) : job_end(j, code);
+}
+
+/* The timeout is a key of the run file, which the ranks read before they know it: until then the default
+ * holds. */
+#define LOAD_TIMEOUT_S 60.0
+
+static int run_job(const request *r) {
+    job j;
+    ann_comm *comm = NULL;
+    ann_run_config *config = NULL;
+    job_catch_signals();
+    ann_status status = job_begin(&j);
+    if (r->verbose) ann_log_setup(ANN_LOG_DEBUG, j.rank);
+    if (status == ANN_OK) status = job_comm(&comm, &j, LOAD_TIMEOUT_S);
+    if (status == ANN_OK) status = load_everywhere(&config, comm, r);
+    if (status == ANN_OK) {
+        ann_comm_free(comm);
+        comm = NULL;
+        status = job_comm(&comm, &j, config->comm_timeout_s);
+    }
+    if (status == ANN_OK) status = train(comm, config, r);
+    if (is_lost(&j, status)) return finish(&j, status);
+    ann_comm_free(comm);
+    ann_run_config_free(config);
+    return finish(&j, status);
+}
+
+int cmd_train(int argc, char **argv) {
+    const char *threads = NULL;
+    request r = {.sets = calloc((size_t)argc, sizeof *r.sets)};
+    if (!r.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
+    const cli_option options[] = {{.name = "--check", .flag = &r.check},
+                                  {.name = "--resume", .flag = &r.resume},
+                                  {.name = "--verbose", .flag = &r.verbose},
+                                  {.name = "--threads", .value = &threads},
+                                  {.name = "--set", .list = r.sets, .list_count = &r.set_count}};
+    const cli c = {"annulus train", help, options, sizeof options / sizeof options[0]};
+    int count, code = 0;
+    const cli_result parsed = cli_parse(&c, argc, argv, &count);
+    if (parsed == CLI_HELP) ann_run_config_reference(cli_print, NULL);
+    else if (parsed == CLI_WRONG) code = ann_status_exit_code(ANN_ERR_CONFIG);
+    else if (count != 1) code = cli_wrong(&c, "one run file is needed, found %d", count);
+    else if (threads && !cli_int(&c, "--threads", threads, 1, 1024, &r.threads))
+        code = ann_status_exit_code(ANN_ERR_CONFIG);
+    else {
+        r.path = argv[0];
+        if (r.verbose) ann_log_setup(ANN_LOG_DEBUG, 0);
+        code = r.check ? check_only(&r) : run_job(&r);
+    }
+    free(r.sets);
+    return code;
+}
