@@ -85,7 +85,7 @@ static ann_status exchange(ann_comm *comm, attempt *a) {
     const size_t words = 2 + 2 * (size_t)a->manifest->tensor_count;
     uint64_t *mine = calloc(words * ((size_t)a->size + 1), sizeof *mine);
     ann_status status = ann_agree(comm, mine ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for checksums"));
-    if (status == ANN_OK) {
+    if (status == ANN_OK && mine) {
         uint64_t *all = mine + words;
         pack(mine, &a->manifest->shards[a->rank]);
         status = ann_comm_allgather(comm, all, mine, words * sizeof *mine);
@@ -153,7 +153,7 @@ ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const a
                           const ann_meta *meta, int keep) {
     attempt *a = calloc(1, sizeof *a);
     ann_status status = ann_agree(comm, a ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint"));
-    if (status == ANN_OK) {
+    if (status == ANN_OK && a) {
         a->rank = ann_comm_rank(comm);
         a->size = ann_comm_size(comm);
         status = attempt_write(comm, a, begin(a, dir, step, store, meta, keep), keep);

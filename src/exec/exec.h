@@ -42,7 +42,7 @@ void ann_plan_free(ann_plan *plan);
 /* Points an input at the caller's memory (64-byte aligned, of the node's size), which must stay unchanged
    while a run reads it. Every input must be bound before the first run. Errors: ANN_ERR_NOT_FOUND (no such
    input). */
-ann_status ann_plan_bind(ann_plan *plan, const char *input, const void *data) ANN_MUST_CHECK;
+ann_status ann_plan_bind(ann_plan *plan, const char *name, const void *data) ANN_MUST_CHECK;
 bool ann_plan_has_input(const ann_plan *plan, const char *input);
 
 /* The memory of a named output, valid until the next run; NULL if there is no such output. */

@@ -56,7 +56,7 @@ double anni_node_flops(const ann_graph *g, ann_node node);
 ann_node anni_build(ann_graph *g, ann_op op, ann_dtype dtype, const ann_shape *shape, const ann_attrs *attrs,
                     const ann_node *inputs, int n);
 /* The same node over other inputs, in `to` (which may be another graph). */
-ann_node anni_clone(ann_graph *to, const ann_graph *from, ann_node node, const ann_node *inputs);
+ann_node anni_clone(ann_graph *to, const ann_graph *from, ann_node which, const ann_node *inputs);
 /* In scope `scope` (borrowed by passes from the old graph's node): nodes built until the matching reset carry
  * it. */
 const char *anni_scope_set(ann_graph *g, const char *scope);

@@ -12,7 +12,7 @@ static double larger(double accumulator, double x) { return x > accumulator || i
 /* For each output element: one walk over the reduced axes. An empty reduction gives `identity`. */
 static void reduce(const ann_kernel_call *call, double identity, combine_fn combine) {
     const ann_shape *in = &call->in_shape[0];
-    int64_t stride[ANN_MAX_RANK], reduced[ANN_MAX_RANK];
+    int64_t stride[ANN_MAX_RANK], reduced[ANN_MAX_RANK] = {0};
     ann_shape_strides(stride, in);
     int64_t terms = 1;
     for (int i = 0; i < in->rank; i++) {

@@ -97,8 +97,8 @@ ann_node anni_moment(const anni_update *u, const char *prefix) {
 /* The flat gradient of this rank's loss. */
 static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, ann_block block) {
     const size_t loads = (size_t)t->load_count, tensors = (size_t)t->tensor_count;
-    ann_node *of_load = malloc(loads * sizeof *of_load);
-    ann_node *grads = malloc(tensors * sizeof *grads);
+    ann_node *of_load = calloc(loads, sizeof *of_load);
+    ann_node *grads = calloc(tensors, sizeof *grads);
     int64_t *offsets = malloc(tensors * sizeof *offsets);
     ann_node flat = ANN_NODE_NONE;
     if (of_load && grads && offsets) {

@@ -148,7 +148,7 @@ static void copy_effects(split *s) {
 
 static ann_status split_graph(split *s, ann_node pack, const ann_bucket_options *options) {
     ANN_TRY(choose_bounds(s, pack, options));
-    s->parts = malloc((size_t)s->rw.count * (size_t)s->n_buckets * sizeof *s->parts);
+    s->parts = calloc((size_t)s->rw.count * (size_t)s->n_buckets, sizeof *s->parts);
     if (!s->parts) return ann_error(ANN_ERR_MEMORY, "no memory for buckets");
     for (int32_t id = 0; id < s->rw.count; id++) {
         const ann_node old = {id};

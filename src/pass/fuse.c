@@ -354,11 +354,11 @@ ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) {
     fuser f = {0};
     ANN_TRY(anni_rewrite_begin(&f.rw, graph));
     const size_t count = (size_t)f.rw.count + 1;
-    f.group_of = malloc(count * sizeof *f.group_of);
+    f.group_of = calloc(count, sizeof *f.group_of);
     f.user = malloc(count * sizeof *f.user);
     f.bias_act = calloc(count, 1);
     f.output = calloc(count, 1);
-    f.groups = malloc(count * sizeof *f.groups);
+    f.groups = calloc(count, sizeof *f.groups);
     ann_status status = ANN_OK;
     if (f.group_of && f.user && f.bias_act && f.output && f.groups) {
         scan(&f);
