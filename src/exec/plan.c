@@ -74,7 +74,7 @@ static void connect(maker *m, const void **slot, int32_t id) {
  */
 
 static ann_status make_inputs(maker *m) {
-    int n = 0, operands = 0;
+    int n = 0, operands = ann_graph_output_count(m->g);
     for (int32_t id = 0; id < m->count; id++) {
         const ann_node *in;
         if (!m->live[id]) continue;
@@ -108,9 +108,7 @@ static ann_status make_results(maker *m) {
         anni_result *result = &m->plan->results[i];
         result->name = ann_arena_strdup(m->plan->arena, name);
         if (!result->name) return no_memory();
-        if (m->memory.place[root_of(m, node.id)].kind == ANN_PLACE_INPUT)
-            return ann_error(ANN_ERR_ARG, "output %s is an input", name);
-        result->data = pointer_of(m, node.id);
+        connect(m, &result->data, node.id);
     }
     return ANN_OK;
 }
