@@ -23,6 +23,8 @@ typedef struct root {
     ann_node node;
 } root;
 
+enum { ANNI_MAX_SCOPES = 64 };
+
 struct ann_graph {
     ann_store *store;
     ann_arena *arena;
@@ -31,6 +33,8 @@ struct ann_graph {
     root *outputs, *effects;
     int n_outputs, n_effects;
     char scope[256];
+    size_t scope_length[ANNI_MAX_SCOPES]; /* of the scope before each push */
+    int scope_depth;
     const char *scope_kept; /* the arena's copy of scope, or NULL if it must be made */
     ann_status status;
     char error[512];
@@ -95,14 +99,16 @@ ann_node ann_graph_fail(ann_graph *graph, ann_status status, const char *fmt, ..
 
 void ann_scope_push(ann_graph *graph, const char *name) {
     const size_t used = strlen(graph->scope);
+    if (graph->scope_depth < ANNI_MAX_SCOPES) graph->scope_length[graph->scope_depth] = used;
+    graph->scope_depth++;
     snprintf(graph->scope + used, sizeof graph->scope - used, "%s%s", used ? "/" : "", name);
     graph->scope_kept = NULL;
 }
 
+/* A name may have slashes itself, so the length before the push is what counts. */
 void ann_scope_pop(ann_graph *graph) {
-    char *slash = strrchr(graph->scope, '/');
-    if (slash) *slash = 0;
-    else graph->scope[0] = 0;
+    if (graph->scope_depth > 0 && --graph->scope_depth < ANNI_MAX_SCOPES)
+        graph->scope[graph->scope_length[graph->scope_depth]] = '\0';
     graph->scope_kept = NULL;
 }
 
