@@ -53,7 +53,8 @@ static hid_t create(anni_image *image, size_t metadata_bytes) {
     if (access >= 0 && H5Pset_fapl_core(access, GROW_BYTES, 0) >= 0 &&
         H5Pset_file_image_callbacks(access, &callbacks) >= 0 &&
         H5Pset_meta_block_size(access, metadata_bytes) >= 0 && H5Pset_small_data_block_size(access, 0) >= 0 &&
-        H5Pset_alignment(access, 65536, 4096) >= 0)
+        H5Pset_alignment(access, 1, 4096) >=
+            0) /* every object: a gap left before a large one would take a small one */
         file = H5Fcreate("annulus-checkpoint", H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (access >= 0) H5Pclose(access);
     return file;

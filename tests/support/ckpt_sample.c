@@ -24,8 +24,10 @@ static const struct {
     {"steps", ANN_I64, 0, {0}, -1},
     {"queue/ids", ANN_I32, 2, {1, 1000}, -1},
     {"mask", ANN_U8, 1, {4099}, -1},
-    {"bn", ANN_U8, 1, {1}, -1},         /* also the group of bn/mean */
-    {"odd//name", ANN_F32, 1, {3}, -1}, /* an empty component */
+    {"bn", ANN_U8, 1, {1}, -1},                  /* also the group of bn/mean */
+    {"wide/weight", ANN_F32, 2, {130, 140}, -1}, /* so large that HDF5 would align it: */
+    {"wide/bias", ANN_F32, 1, {17}, -1},         /* this one must not slip in before it */
+    {"odd//name", ANN_F32, 1, {3}, -1},          /* an empty component */
     {"./\xC3\xA9t\xC3\xA9 \"#1\"", ANN_F32, 2, {2, 2}, -1},
 };
 enum { TENSORS = sizeof layout / sizeof layout[0], BLOCKS = 2 };
