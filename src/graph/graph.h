@@ -96,16 +96,17 @@ ann_node ann_recip(ann_graph *g, ann_node x);
 ann_node ann_tanh(ann_graph *g, ann_node x);
 ann_node ann_sigmoid(ann_graph *g, ann_node x);
 ann_node ann_softplus(ann_graph *g, ann_node x); /* log(1 + exp(x)), stable */
-ann_node ann_relu(ann_graph *g, ann_node x);     /* derivative at 0 is 0 */
+ann_node ann_relu(ann_graph *g, ann_node x);     /* derivative at 0 is 0; NaN stays NaN */
 ann_node ann_add(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_sub(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_mul(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_div(ann_graph *g, ann_node a, ann_node b);
-ann_node ann_max(ann_graph *g, ann_node a, ann_node b); /* a tie gives its gradient to a */
+ann_node ann_max(ann_graph *g, ann_node a, ann_node b); /* a tie gives its gradient to a; a NaN wins */
 ann_node ann_min(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_eq(ann_graph *g, ann_node a, ann_node b); /* 1 or 0 in the inputs' dtype */
 ann_node ann_gt(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_select(ann_graph *g, ann_node cond, ann_node a, ann_node b); /* cond != 0 ? a : b */
+/* A float becomes an integer by truncation; what is out of range saturates, NaN becomes 0. */
 ann_node ann_cast(ann_graph *g, ann_node x, ann_dtype dtype);
 ann_node ann_stop_grad(ann_graph *g, ann_node x);
 /* with constants, and compositions of the above */
@@ -133,7 +134,8 @@ ann_node ann_concat(ann_graph *g, const ann_node *xs, int n, int axis);
 ann_node ann_reduce_sum(ann_graph *g, ann_node x, uint32_t axes);
 ann_node ann_reduce_max(ann_graph *g, ann_node x, uint32_t axes); /* ties share the gradient */
 ann_node ann_sum_all(ann_graph *g, ann_node x);                   /* to a scalar (rank 0) */
-ann_node ann_argmax(ann_graph *g, ann_node x);                    /* [.., K] -> i32 [..], first of equals */
+ann_node ann_argmax(ann_graph *g,
+                    ann_node x); /* [.., K] -> i32 [..], first of equals; a NaN is the maximum */
 ann_node ann_one_hot(ann_graph *g, ann_node index, int64_t k,
                      ann_dtype dtype); /* i32 [..] -> [.., k]; out of range: zeros */
 
@@ -180,7 +182,7 @@ ann_node ann_pack(ann_graph *g, const ann_node *xs, int n, const int64_t *offset
 
 ann_node ann_softmax(ann_graph *g, ann_node x);     /* last axis */
 ann_node ann_log_softmax(ann_graph *g, ann_node x); /* last axis */
-/* logits [B,K], labels i32 [B] -> [B] */
+/* logits [B,K], labels i32 [B] -> [B]; a row whose label is not in [0,K) has loss and gradient 0 */
 ann_node ann_cross_entropy(ann_graph *g, ann_node logits, ann_node labels);
 /* Elementwise, of the logits' shape: softplus(x) - x*target. */
 ann_node ann_bce_logits(ann_graph *g, ann_node logits, ann_node target);

@@ -18,7 +18,9 @@ typedef enum ann_op {
 
 /* A 2-d window: conv, conv_dx, conv_dw and all pooling ops. kernel_* of a conv are derived from its weight by
    the builder. Output extent: (in + pad_lo + pad_hi - dilation*(kernel-1) - 1) / stride + 1. Padding counts
-   as zero in convolutions and sum pooling and is never chosen by max pooling. */
+   as zero in convolutions and sum pooling and is never chosen by max pooling, which takes the first of equal
+   pixels and a NaN before any number; where a window holds nothing but padding (possible with dilation), the
+   maximum is 0 and its index ANN_MAX_POOL_WINDOW. An index that points into padding gathers 0. */
 typedef struct ann_window {
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
