@@ -7,13 +7,20 @@
 #include <string.h>
 #include "base/log.h"
 
+bool cli_is_first_rank(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (getenv(names[i])) return strcmp(getenv(names[i]), "0") == 0;
+    return true;
+}
+
 int cli_wrong(const cli *c, const char *fmt, ...) {
     char text[512];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    fprintf(stderr, "%s: %s; see %s --help\n", c->command, text, c->command);
+    if (cli_is_first_rank()) fprintf(stderr, "%s: %s; see %s --help\n", c->command, text, c->command);
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }
 
@@ -89,7 +96,8 @@ bool cli_int(const cli *c, const char *name, const char *text, int64_t min, int6
 
 int cli_fail(ann_status status) {
     const char *text = ann_error_text();
-    ann_log_line(ANN_LOG_ERROR, "%s", text[0] ? text : ann_status_text(status));
+    ann_log_line(status == ANN_ERR_STOP ? ANN_LOG_INFO : ANN_LOG_ERROR, "%s",
+                 text[0] ? text : ann_status_text(status));
     char trace[4096];
     ann_error_trace(trace, sizeof trace);
     for (char *line = trace, *end; *line; line = end + 1) {

@@ -38,6 +38,9 @@ typedef enum cli_result { CLI_GO, CLI_HELP, CLI_WRONG } cli_result;
 cli_result cli_parse(const cli *c, int argc, char **argv, int *count);
 /* Writes "annulus CMD: <text>; see annulus CMD --help" to stderr. Returns exit code 2. */
 int cli_wrong(const cli *c, const char *fmt, ...) ANN_PRINTF(2, 3);
+/* Complaints about a command line are written by one of the processes that mpirun starts with it; MPI is not
+ * running yet. */
+bool cli_is_first_rank(void);
 /* An integer option's text; false (after a complaint) if it is none or not within min..max. */
 bool cli_int(const cli *c, const char *name, const char *text, int64_t min, int64_t max, int64_t *out);
 

@@ -43,6 +43,7 @@ static void print_help(FILE *to) {
 static int unknown_command(const char *name) {
     const char *names[COMMAND_COUNT];
     for (int i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i].name;
+    if (!cli_is_first_rank()) return ann_status_exit_code(ANN_ERR_CONFIG);
     const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else

@@ -108,7 +108,7 @@ const char *anni_config_word(section_id section, const char *key, int index) {
 static char *accepted_text(char *buf, size_t size, const key_spec *k) {
     size_t used = 0;
     switch (k->type) {
-    case KEY_INT: snprintf(buf, size, "an integer from %.15g to %.15g", k->min, k->max); break;
+    case KEY_INT: snprintf(buf, size, "an integer from %.0f to %.0f", k->min, k->max); break;
     case KEY_REAL: snprintf(buf, size, "a number from %.15g to %.15g", k->min, k->max); break;
     case KEY_BOOL: snprintf(buf, size, "true or false"); break;
     case KEY_TEXT: snprintf(buf, size, "a text"); break;
@@ -120,9 +120,7 @@ static char *accepted_text(char *buf, size_t size, const key_spec *k) {
         }
         buf[used] = '\0';
         break;
-    case KEY_PAIR:
-        snprintf(buf, size, "an integer from %.15g to %.15g, or two [h, w]", k->min, k->max);
-        break;
+    case KEY_PAIR: snprintf(buf, size, "an integer from %.0f to %.0f, or two [h, w]", k->min, k->max); break;
     case KEY_MAP: snprintf(buf, size, "a map, see %s", k->words); break;
     case KEY_ITEMS: snprintf(buf, size, "a %s", k->words); break;
     }

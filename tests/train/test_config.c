@@ -162,10 +162,10 @@ static const struct {
      "run.yaml:2:1: flavour: unknown key, accepted are: name, seed, output, data, checkpoint, log, comm, "
      "models, phases"},
     {"seed: 7", "name: x", "run.yaml:2:1: name: the key is given twice, first in line 1"},
-    {"seed: 7", "seed: many", "run.yaml:2:7: seed: found 'many', accepted is an integer from 0 to 9e+18"},
+    {"seed: 7", "seed: many", "run.yaml:2:7: seed: found 'many', accepted is an integer from 0 to 9000000000000000000"},
     {"seed: 7", "seed: -1",
-     "run.yaml:2:7: seed: '-1' is out of range, accepted is an integer from 0 to 9e+18"},
-    {"seed: 7", "seed: [7]", "run.yaml:2:7: seed: found a list, accepted is an integer from 0 to 9e+18"},
+     "run.yaml:2:7: seed: '-1' is out of range, accepted is an integer from 0 to 9000000000000000000"},
+    {"seed: 7", "seed: [7]", "run.yaml:2:7: seed: found a list, accepted is an integer from 0 to 9000000000000000000"},
     {"seed: 7", "seed: 7: 8", "run.yaml:2:8: not valid YAML: invalid nested block mapping on the same line"},
     {"seed: 7", "comm: {timeout_s: 0}",
      "run.yaml:2:19: comm.timeout_s: '0' is out of range, accepted is a number from 0.1 to 86400"},
