@@ -14,7 +14,7 @@ static void elementwise_part(const void *task, int part, int parts) {
     int64_t lo, hi;
     anni_share(&lo, &hi, ann_shape_elems(&call->out_shape), LINE_ELEMS, part, parts);
     if (hi > lo)
-        ANNI_SIMD(anni_loop)((int)call->op)((float *)call->out + lo, a + lo, b + lo, c + lo, hi - lo);
+        ANNI_SIMD(anni_loop)((int)call->op)((float *)call->out + lo, a + lo, b + lo, c + lo, a + lo, hi - lo);
 }
 
 static ann_status elementwise(const ann_kernel_call *call) {

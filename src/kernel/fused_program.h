@@ -10,8 +10,8 @@
 #define ANNI_FUSED_MAX_REG (ANN_FUSED_MAX_IN + ANN_FUSED_MAX_CODE)
 
 typedef struct anni_fused_step {
-    int op;               /* an ann_op or an ANNI_LOOP_* */
-    int16_t out, a, b, c; /* registers; unused operands repeat a */
+    int op;             /* an ann_op or an ANNI_LOOP_* */
+    int16_t out, in[4]; /* registers; unused operands repeat the first */
 } anni_fused_step;
 
 typedef struct anni_fused_program {

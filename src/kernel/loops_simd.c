@@ -2,18 +2,19 @@
 
 #include "kernel/simd_math.h"
 
-typedef float (*element_fn)(float a, float b, float c);
+typedef float (*element_fn)(float a, float b, float c, float d);
 
-ANNI_INLINE void each(float *out, const float *a, const float *b, const float *c, int64_t n, element_fn f) {
+ANNI_INLINE void each(float *out, const float *a, const float *b, const float *c, const float *d, int64_t n,
+                      element_fn f) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) out[i] = f(a[i], b[i], c[i]);
+    for (int64_t i = 0; i < n; i++) out[i] = f(a[i], b[i], c[i], d[i]);
 }
 
 #define UNUSED __attribute__((unused))
-#define UNARY float a, float b UNUSED, float c UNUSED
-#define BINARY float a, float b, float c UNUSED
-#define TERNARY float a, float b, float c
-#define LOOP float *out, const float *a, const float *b, const float *c, int64_t n
+#define UNARY float a, float b UNUSED, float c UNUSED, float d UNUSED
+#define BINARY float a, float b, float c UNUSED, float d UNUSED
+#define TERNARY float a, float b, float c, float d UNUSED
+#define LOOP float *out, const float *a, const float *b, const float *c, const float *d, int64_t n
 
 ANNI_INLINE float neg(UNARY) { return -a; }
 ANNI_INLINE float absolute(UNARY) { return anni_abs(a); }
@@ -39,34 +40,42 @@ ANNI_INLINE float choose(TERNARY) { return a != 0.0f ? b : c; }
 ANNI_INLINE float multiply_add(TERNARY) { return a * b + c; }
 ANNI_INLINE float multiply_sub(TERNARY) { return a * b - c; }
 ANNI_INLINE float sub_multiply(TERNARY) { return c - a * b; }
+ANNI_INLINE float sub_divide(TERNARY) { return c - a / b; }
+ANNI_INLINE float sub_multiply_divide(float a, float b, float c, float d) { return c - a * d / b; }
+ANNI_INLINE float sqrt_multiply_add(TERNARY) { return sqrtf(a) * b + c; }
+ANNI_INLINE float blend(float a, float b, float c, float d) { return a * b + c * d; }
 /* A product and not a choice: 0 times infinity or NaN is NaN. */
 ANNI_INLINE float step_multiply(BINARY) { return (a > 0.0f ? 1.0f : 0.0f) * b; }
 
-static void neg_loop(LOOP) { each(out, a, b, c, n, neg); }
-static void absolute_loop(LOOP) { each(out, a, b, c, n, absolute); }
-static void sign_loop(LOOP) { each(out, a, b, c, n, sign); }
-static void step_loop(LOOP) { each(out, a, b, c, n, step); }
-static void exponential_loop(LOOP) { each(out, a, b, c, n, exponential); }
-static void logarithm_loop(LOOP) { each(out, a, b, c, n, logarithm); }
-static void square_root_loop(LOOP) { each(out, a, b, c, n, square_root); }
-static void reciprocal_loop(LOOP) { each(out, a, b, c, n, reciprocal); }
-static void hyperbolic_tangent_loop(LOOP) { each(out, a, b, c, n, hyperbolic_tangent); }
-static void sigmoid_loop(LOOP) { each(out, a, b, c, n, sigmoid); }
-static void softplus_loop(LOOP) { each(out, a, b, c, n, softplus); }
-static void relu_loop(LOOP) { each(out, a, b, c, n, relu); }
-static void add_loop(LOOP) { each(out, a, b, c, n, add); }
-static void subtract_loop(LOOP) { each(out, a, b, c, n, subtract); }
-static void multiply_loop(LOOP) { each(out, a, b, c, n, multiply); }
-static void divide_loop(LOOP) { each(out, a, b, c, n, divide); }
-static void maximum_loop(LOOP) { each(out, a, b, c, n, maximum); }
-static void minimum_loop(LOOP) { each(out, a, b, c, n, minimum); }
-static void equal_loop(LOOP) { each(out, a, b, c, n, equal); }
-static void greater_loop(LOOP) { each(out, a, b, c, n, greater); }
-static void choose_loop(LOOP) { each(out, a, b, c, n, choose); }
-static void multiply_add_loop(LOOP) { each(out, a, b, c, n, multiply_add); }
-static void multiply_sub_loop(LOOP) { each(out, a, b, c, n, multiply_sub); }
-static void sub_multiply_loop(LOOP) { each(out, a, b, c, n, sub_multiply); }
-static void step_multiply_loop(LOOP) { each(out, a, b, c, n, step_multiply); }
+static void neg_loop(LOOP) { each(out, a, b, c, d, n, neg); }
+static void absolute_loop(LOOP) { each(out, a, b, c, d, n, absolute); }
+static void sign_loop(LOOP) { each(out, a, b, c, d, n, sign); }
+static void step_loop(LOOP) { each(out, a, b, c, d, n, step); }
+static void exponential_loop(LOOP) { each(out, a, b, c, d, n, exponential); }
+static void logarithm_loop(LOOP) { each(out, a, b, c, d, n, logarithm); }
+static void square_root_loop(LOOP) { each(out, a, b, c, d, n, square_root); }
+static void reciprocal_loop(LOOP) { each(out, a, b, c, d, n, reciprocal); }
+static void hyperbolic_tangent_loop(LOOP) { each(out, a, b, c, d, n, hyperbolic_tangent); }
+static void sigmoid_loop(LOOP) { each(out, a, b, c, d, n, sigmoid); }
+static void softplus_loop(LOOP) { each(out, a, b, c, d, n, softplus); }
+static void relu_loop(LOOP) { each(out, a, b, c, d, n, relu); }
+static void add_loop(LOOP) { each(out, a, b, c, d, n, add); }
+static void subtract_loop(LOOP) { each(out, a, b, c, d, n, subtract); }
+static void multiply_loop(LOOP) { each(out, a, b, c, d, n, multiply); }
+static void divide_loop(LOOP) { each(out, a, b, c, d, n, divide); }
+static void maximum_loop(LOOP) { each(out, a, b, c, d, n, maximum); }
+static void minimum_loop(LOOP) { each(out, a, b, c, d, n, minimum); }
+static void equal_loop(LOOP) { each(out, a, b, c, d, n, equal); }
+static void greater_loop(LOOP) { each(out, a, b, c, d, n, greater); }
+static void choose_loop(LOOP) { each(out, a, b, c, d, n, choose); }
+static void multiply_add_loop(LOOP) { each(out, a, b, c, d, n, multiply_add); }
+static void multiply_sub_loop(LOOP) { each(out, a, b, c, d, n, multiply_sub); }
+static void sub_multiply_loop(LOOP) { each(out, a, b, c, d, n, sub_multiply); }
+static void sub_divide_loop(LOOP) { each(out, a, b, c, d, n, sub_divide); }
+static void sub_multiply_divide_loop(LOOP) { each(out, a, b, c, d, n, sub_multiply_divide); }
+static void sqrt_multiply_add_loop(LOOP) { each(out, a, b, c, d, n, sqrt_multiply_add); }
+static void blend_loop(LOOP) { each(out, a, b, c, d, n, blend); }
+static void step_multiply_loop(LOOP) { each(out, a, b, c, d, n, step_multiply); }
 
 anni_loop_fn ANNI_SIMD(anni_loop)(int op) {
     static const anni_loop_fn table[ANNI_LOOP_COUNT] = {
@@ -94,6 +103,10 @@ anni_loop_fn ANNI_SIMD(anni_loop)(int op) {
         [ANNI_LOOP_MUL_ADD] = multiply_add_loop,
         [ANNI_LOOP_MUL_SUB] = multiply_sub_loop,
         [ANNI_LOOP_SUB_MUL] = sub_multiply_loop,
+        [ANNI_LOOP_SUB_DIV] = sub_divide_loop,
+        [ANNI_LOOP_SUB_MUL_DIV] = sub_multiply_divide_loop,
+        [ANNI_LOOP_SQRT_MUL_ADD] = sqrt_multiply_add_loop,
+        [ANNI_LOOP_BLEND] = blend_loop,
         [ANNI_LOOP_STEP_MUL] = step_multiply_loop,
     };
     return op >= 0 && op < ANNI_LOOP_COUNT ? table[op] : NULL;
