@@ -130,10 +130,11 @@ run 0 "$MPIRUN" -n 2 "$ANNULUS" train --set output=two run.yaml && has out "2 ra
 # ---- a request to stop writes a checkpoint; --resume goes on from it
 sed 's/epochs: 2, lr: 0.01}\]$/epochs: 100000, lr: 0.01}]/; s/out.dir/stopped/' run.yaml >long.yaml
 for signal in TERM USR1 INT; do
+    rm -f out # or the last one's lines would be taken for this one's
     # Perl, because a shell starts background jobs with SIGINT ignored.
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$ANNULUS" train --resume long.yaml >out 2>err &
     pid=$!
-    for _ in $(seq 200); do grep -q "loss" out && break; sleep 0.1; done
+    for _ in $(seq 200); do grep -qs loss out && break; sleep 0.1; done
     kill -$signal $pid
     code=0
     wait $pid || code=$?
