@@ -1,0 +1,217 @@
+// ranks: 1 2 3 4
+// timeout: 300
+/* Training does not depend on the number of ranks: the loss of each of 200 steps is that of the committed
+   golden curve on every count, without and with dropout; and two runs on the same count end in the same bits.
+
+   After a change that is meant to alter the numbers, ANNULUS_GOLDEN_OUT=1 and one rank write new golden
+   files. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mpi.h>
+#include "ckpt/ckpt.h"
+#include "support/check.h"
+#include "support/mpi_verdict.h"
+#include "support/scratch.h"
+#include "support/tiny_data.h"
+#include "train/train.h"
+
+enum { STEPS = 200 };
+
+static ann_comm *comm;
+static int rank, size;
+static char dir[SCRATCH_PATH_BYTES];
+
+static int setup(void **state) {
+    (void)state;
+    char path[SCRATCH_PATH_BYTES];
+    if (ann_comm_world(&comm, 60.0) != ANN_OK) return -1;
+    rank = ann_comm_rank(comm);
+    size = ann_comm_size(comm);
+    if (rank == 0) {
+        scratch_make(dir);
+        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+    }
+    return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    const bool good = comm && ann_comm_barrier(comm) == ANN_OK;
+    if (rank == 0) scratch_remove(dir);
+    ann_comm_free(comm);
+    return good ? 0 : -1;
+}
+
+/* 250 samples in batches of 24: batches straddle epochs, shards differ by one sample, and the last batch of
+   the phase (4792 positions) is cut to 16. Convolution, batch norm over all ranks, dropout. */
+static const char run_file[] = "name: tiny\n"
+                               "output: %s/%s\n"
+                               "data: { path: %s/tiny.h5 }\n"
+                               "log: { every_steps: 1 }\n"
+                               "comm: { bucket_bytes: 4096 }\n"
+                               "models:\n"
+                               "  net:\n"
+                               "    - conv2d: { name: conv, channels: 6, kernel: 3, padding: 1 }\n"
+                               "    - batch_norm: { name: bn }\n"
+                               "    - activation: { kind: relu }\n"
+                               "    - max_pool: { kernel: 2 }\n"
+                               "    - flatten: {}\n"
+                               "    - dense: { name: fc, units: 24, activation: tanh }\n"
+                               "    - dropout: { name: drop, p: %g }\n"
+                               "    - dense: { name: out, units: 4 }\n"
+                               "phases:\n"
+                               "  - name: only\n"
+                               "    kind: supervised\n"
+                               "    model: [net]\n"
+                               "    loss: cross_entropy\n"
+                               "    input: standardize\n"
+                               "    batch: 24\n"
+                               "    optimizer: { kind: %s, clip_norm: 5 }\n"
+                               "    program:\n"
+                               "      - { %s: %d, lr: %g, schedule: { kind: cosine, warmup_steps: 20 } }\n";
+
+static ann_status run(const char *name, double dropout, const char *optimizer, double lr, const char *unit,
+                      int length, const char *set) {
+    char text[2 * sizeof run_file + 3 * SCRATCH_PATH_BYTES];
+    ann_run_config *config;
+    const ann_train_options options = {.threads = 1};
+    snprintf(text, sizeof text, run_file, dir, name, dir, dropout, optimizer, unit, length, lr);
+    ANN_TRY(ann_run_config_parse(&config, "tiny.yaml", text, &set, set ? 1 : 0));
+    const ann_status status = ann_train(comm, config, &options);
+    ann_run_config_free(config);
+    return status;
+}
+
+static bool run_ok(const char *name, double dropout, const char *optimizer, double lr, const char *unit,
+                   int length, const char *set) {
+    const ann_status status = run(name, dropout, optimizer, lr, unit, length, set);
+    if (status != ANN_OK) fprintf(stderr, "%s: %s\n", ann_status_name(status), ann_error_text());
+    return status == ANN_OK;
+}
+
+/* The values of `key` in metrics.jsonl; returns how many there are. */
+static int read_metric(double *values, int limit, const char *name, const char *key) {
+    char path[SCRATCH_PATH_BYTES], quoted[64];
+    size_t bytes;
+    int n = 0;
+    char *text = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", dir, name));
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    for (const char *p = text; (p = strstr(p, quoted)) && n < limit; n++) {
+        p += strlen(quoted);
+        values[n] = strtod(p, NULL);
+    }
+    free(text);
+    return n;
+}
+
+/* Compares with tests/golden/NAME.txt, or writes there if ANNULUS_GOLDEN_OUT is set (to anything). */
+static bool is_golden(const char *name, const double *values, int n) {
+    char path[SCRATCH_PATH_BYTES];
+    const char *source = getenv("ANNULUS_SOURCE");
+    const bool write = getenv("ANNULUS_GOLDEN_OUT") != NULL;
+    FILE *file =
+        fopen(scratch_path(path, "%s/tests/golden/%s.txt", source ? source : ".", name), write ? "w" : "r");
+    bool good = file != NULL;
+    double worst = 0;
+    for (int i = 0; good && i < n; i++) {
+        double want;
+        if (write) {
+            good = fprintf(file, "%.9g\n", values[i]) > 0;
+            continue;
+        }
+        good = fscanf(file, "%lf", &want) == 1;
+        const double error = good ? fabs(values[i] / want - 1) : INFINITY;
+        worst = error > worst ? error : worst;
+        if (!(error <= 1e-4)) fprintf(stderr, "%s, value %d: %.9g\n", path, i + 1, values[i]);
+        good = error <= 1e-4;
+    }
+    if (file) fclose(file);
+    else fprintf(stderr, "cannot open %s\n", path);
+    print_message("%s: worst relative difference %.2g\n", name, worst);
+    return good;
+}
+
+static void check_curve(const char *name, double dropout, const char *optimizer, double lr) {
+    double losses[STEPS];
+    assert_all_ranks(run_ok(name, dropout, optimizer, lr, "steps", STEPS, NULL));
+    const bool good =
+        rank != 0 || (read_metric(losses, STEPS, name, "loss") == STEPS && is_golden(name, losses, STEPS));
+    assert_all_ranks(good);
+}
+
+static void same_curve_on_every_number_of_ranks(void **state) {
+    (void)state;
+    check_curve("train_plain", 0, "momentum", 0.02);
+    check_curve("train_dropout", 0.3, "adam", 0.002);
+}
+
+/* Every tensor of the final checkpoint. */
+static bool same_bits(const char *a_path, const char *b_path) {
+    ann_ckpt *a, *b;
+    if (ann_ckpt_open(&a, a_path) != ANN_OK || ann_ckpt_open(&b, b_path) != ANN_OK) return false;
+    bool same = ann_ckpt_tensor_count(a) > 0 && ann_ckpt_tensor_count(a) == ann_ckpt_tensor_count(b);
+    for (int i = 0; same && i < ann_ckpt_tensor_count(a); i++) {
+        const ann_tensor_info *info = ann_ckpt_tensor(a, i);
+        const size_t bytes = (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
+        void *x = malloc(bytes), *y = malloc(bytes);
+        same = ann_ckpt_read(a, info->name, x) == ANN_OK && ann_ckpt_read(b, info->name, y) == ANN_OK &&
+               memcmp(x, y, bytes) == 0;
+        if (!same) fprintf(stderr, "%s differs\n", info->name);
+        free(x);
+        free(y);
+    }
+    ann_ckpt_close(a);
+    ann_ckpt_close(b);
+    return same;
+}
+
+static void same_bits_on_the_same_number_of_ranks(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], first[SCRATCH_PATH_BYTES], second[SCRATCH_PATH_BYTES];
+    assert_all_ranks(run_ok("once", 0.3, "adamw", 0.002, "epochs", 3, NULL));
+    assert_all_ranks(run_ok("twice", 0.3, "adamw", 0.002, "epochs", 3, NULL));
+    const ann_status a = ann_ckpt_latest(comm, scratch_path(sub, "%s/once/only", dir), first, sizeof first);
+    const ann_status b =
+        ann_ckpt_latest(comm, scratch_path(sub, "%s/twice/only", dir), second, sizeof second);
+    assert_all_ranks(a == ANN_OK && b == ANN_OK);
+    assert_all_ranks(same_bits(first, second));
+}
+
+/* Two steps of an epoch of 250 in batches of 248: the last batch has two samples, and so some ranks have none
+   of it; with batch norm they still take part. Loss of both steps, then the test loss. */
+static void empty_share_of_the_last_batch(void **state) {
+    (void)state;
+    double values[3];
+    assert_all_ranks(run_ok("train_cut", 0, "sgd", 0.02, "epochs", 1, "phases[0].batch=248"));
+    const bool good = rank != 0 || (read_metric(values, 2, "train_cut", "loss") == 2 &&
+                                    read_metric(values + 2, 1, "train_cut", "test_loss") == 1 &&
+                                    is_golden("train_cut", values, 3));
+    assert_all_ranks(good);
+}
+
+static void more_ranks_than_samples_in_a_batch(void **state) {
+    (void)state;
+    if (size == 1) {
+        print_message("one rank cannot be too many\n");
+        skip();
+    }
+    const ann_status status = run("few", 0, "sgd", 0.02, "steps", 2, "phases[0].batch=1");
+    assert_all_ranks(status == ANN_ERR_CONFIG);
+    assert_all_ranks(strstr(ann_error_text(), "phase only: batch: 1 samples") != NULL);
+}
+
+int main(int argc, char **argv) {
+    int level = 0;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_curve_on_every_number_of_ranks),
+        cmocka_unit_test(same_bits_on_the_same_number_of_ranks),
+        cmocka_unit_test(empty_share_of_the_last_batch),
+        cmocka_unit_test(more_ranks_than_samples_in_a_batch),
+    };
+    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    MPI_Finalize();
+    return failed;
+}

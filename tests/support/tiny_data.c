@@ -1,0 +1,48 @@
+#include "support/tiny_data.h"
+
+#include <stdint.h>
+#include <hdf5.h>
+#include "base/philox.h"
+#include "support/check.h"
+
+enum { PIXELS = TINY_SIDE * TINY_SIDE, SEED = 11 };
+
+/* Class c has a bright bar: rows 0-3, rows 4-7, columns 0-3 or columns 4-7. */
+static void draw(uint8_t *image, uint8_t *label, uint32_t stream, uint64_t sample) {
+    const int class = (int)(sample % TINY_CLASSES);
+    for (int i = 0; i < PIXELS; i++) {
+        const int along = class < 2 ? i / TINY_SIDE : i % TINY_SIDE;
+        const bool bright = (along >= TINY_SIDE / 2) == (class % 2 == 1);
+        image[i] =
+            (uint8_t)(255 * ann_random_uniform(SEED, stream, sample, (uint64_t)i) * (bright ? 1 : 0.7));
+    }
+    const bool wrong = ann_random_uniform(SEED, stream, sample, PIXELS) < 0.2;
+    *label = (uint8_t)(wrong ? (class + 1) % TINY_CLASSES : class);
+}
+
+static void put(hid_t group, const char *name, int rank, const hsize_t *dims, const uint8_t *data) {
+    const hid_t space = H5Screate_simple(rank, dims, NULL);
+    const hid_t set = H5Dcreate2(group, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(set >= 0);
+    assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+}
+
+static void put_split(hid_t file, const char *name, uint32_t stream, int samples) {
+    static uint8_t x[TINY_TRAIN][PIXELS], y[TINY_TRAIN];
+    const hsize_t dims[4] = {(hsize_t)samples, TINY_SIDE, TINY_SIDE, 1};
+    const hid_t group = H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < samples; i++) draw(x[i], &y[i], stream, (uint64_t)i);
+    put(group, "x", 4, dims, x[0]);
+    put(group, "y", 1, dims, y);
+    H5Gclose(group);
+}
+
+void tiny_data_write(const char *path) {
+    const hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(file >= 0);
+    put_split(file, "train", 1, TINY_TRAIN);
+    put_split(file, "test", 2, TINY_TEST);
+    assert_true(H5Fclose(file) >= 0);
+}
