@@ -16,6 +16,8 @@ typedef struct attempt {
     anni_manifest *manifest;
     const ann_store *store;
     int rank, size;
+    uint64_t *words;   /* what exchange sends and receives: of this rank, then of each */
+    size_t word_count; /* of one rank */
 } attempt;
 
 /* ---- stage 1: the same checkpoint everywhere ---- */
@@ -27,7 +29,10 @@ static ann_status begin(attempt *a, const char *dir, int64_t step, const ann_sto
     if (keep < 0) return ann_error(ANN_ERR_ARG, "%s: %d checkpoints to keep", dir, keep);
     if (ann_store_count(store) > 0 && !ann_store_data(store, (ann_tensor){0}))
         return ann_error(ANN_ERR_ARG, "%s: a checkpoint of a store before its commit", dir);
-    return anni_manifest_plan(&a->manifest, store, meta, step, a->size);
+    ANN_TRY(anni_manifest_plan(&a->manifest, store, meta, step, a->size));
+    a->word_count = 2 + 2 * (size_t)a->manifest->tensor_count;
+    a->words = ann_arena_alloc(a->manifest->arena, a->word_count * ((size_t)a->size + 1) * sizeof *a->words);
+    return a->words ? ANN_OK : ann_error(ANN_ERR_MEMORY, "%s: no memory for checksums", a->commit.part);
 }
 
 static uint64_t layout_hash(const anni_manifest *m) {
@@ -82,18 +87,11 @@ static void unpack(anni_shard *shard, const uint64_t *words) {
 }
 
 static ann_status exchange(ann_comm *comm, attempt *a) {
-    const size_t words = 2 + 2 * (size_t)a->manifest->tensor_count;
-    uint64_t *mine = calloc(words * ((size_t)a->size + 1), sizeof *mine);
-    ann_status status = ann_agree(comm, mine ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for checksums"));
-    if (status == ANN_OK && mine) {
-        uint64_t *all = mine + words;
-        pack(mine, &a->manifest->shards[a->rank]);
-        status = ann_comm_allgather(comm, all, mine, words * sizeof *mine);
-        for (int r = 0; r < a->size && status == ANN_OK; r++)
-            unpack(&a->manifest->shards[r], all + (size_t)r * words);
-    }
-    free(mine);
-    return status;
+    uint64_t *all = a->words + a->word_count;
+    pack(a->words, &a->manifest->shards[a->rank]);
+    ANN_TRY(ann_comm_allgather(comm, all, a->words, a->word_count * sizeof *all));
+    for (int r = 0; r < a->size; r++) unpack(&a->manifest->shards[r], all + (size_t)r * a->word_count);
+    return ANN_OK;
 }
 
 /* ---- stage 3, rank 0: manifest and commit ---- */
@@ -151,14 +149,8 @@ static ann_status attempt_write(ann_comm *comm, attempt *a, ann_status begun, in
 
 ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const ann_store *store,
                           const ann_meta *meta, int keep) {
-    attempt *a = calloc(1, sizeof *a);
-    ann_status status = ann_agree(comm, a ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint"));
-    if (status == ANN_OK && a) {
-        a->rank = ann_comm_rank(comm);
-        a->size = ann_comm_size(comm);
-        status = attempt_write(comm, a, begin(a, dir, step, store, meta, keep), keep);
-        anni_manifest_free(a->manifest);
-    }
-    free(a);
+    attempt a = {.rank = ann_comm_rank(comm), .size = ann_comm_size(comm)};
+    const ann_status status = attempt_write(comm, &a, begin(&a, dir, step, store, meta, keep), keep);
+    anni_manifest_free(a.manifest);
     return status;
 }

@@ -52,7 +52,7 @@ static void expect_fallback(void) {
 }
 
 static void flip(const char *path, size_t at) {
-    unsigned char byte;
+    unsigned char byte = 0;
     const int fd = open(path, O_RDWR);
     assert_true(fd >= 0 && pread(fd, &byte, 1, (off_t)at) == 1);
     byte ^= (unsigned char)(1u << at % 8);
