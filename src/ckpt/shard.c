@@ -107,8 +107,10 @@ static void start_writeback(writer *w) {
 
 static ann_status write_data(writer *w, const char *data, size_t bytes) {
     while (bytes > 0) {
-        const size_t n = bytes < ANNI_IO_BYTES ? bytes : ANNI_IO_BYTES;
         const int64_t at = w->audit.at;
+        const size_t room =
+            ANNI_IO_BYTES - (size_t)at % ANNI_IO_BYTES; /* whole pages but for the first and last */
+        const size_t n = bytes < room ? bytes : room;
         anni_audit_feed(&w->audit, data, n);
         ANN_TRY(anni_file_write_at(w->fd, data, n, at, w->path));
         start_writeback(w);

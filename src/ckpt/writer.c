@@ -142,8 +142,12 @@ static ann_status attempt_write(ann_comm *comm, attempt *a, ann_status begun, in
     ANN_TRY(ann_agree(comm, begun));
     ANN_TRY(check_same(comm, a));
     const ann_status status = write_all(comm, a);
-    if (status != ANN_OK) anni_commit_abandon(&a->commit, a->rank == 0);
-    else if (a->rank == 0) anni_commit_retain(&a->commit, keep);
+    if (status == ANN_OK) {
+        if (a->rank == 0) anni_commit_retain(&a->commit, keep);
+        return ANN_OK;
+    }
+    anni_commit_abandon(&a->commit, a->rank == 0);
+    ANN_TRY(ann_comm_barrier(comm)); /* nobody returns before all is taken back */
     return status;
 }
 

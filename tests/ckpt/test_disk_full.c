@@ -41,7 +41,7 @@ static bool enter_namespace(void) {
 static int setup(void **state) {
     (void)state;
     scratch_make(dir);
-    mounted = enter_namespace() && mount("tmpfs", dir, "tmpfs", 0, "size=1m,nr_inodes=64") == 0;
+    mounted = enter_namespace() && mount("tmpfs", dir, "tmpfs", 0, "size=2m,nr_inodes=64") == 0;
     if (!mounted) print_message("no mount of a small tmpfs here: %s\n", strerror(errno));
     return ann_comm_self(&comm) == ANN_OK ? 0 : -1;
 }
@@ -99,7 +99,7 @@ static void the_disk_fills_up_anywhere(void **state) {
     int full = 0, fitted = 0;
     if (!mounted) skip();
     scratch_path(sub, "%s/run", dir);
-    for (long left = 0; left <= 400 * 1024 && fitted < 3; left += 4096) {
+    for (long left = 0; left <= 600 * 1024 && fitted < 3; left += 4096) {
         check_ok(ckpt_sample_write(comm, sub, 1, 10, 1));
         const ann_status status = write_with(sub, left);
         if (status == ANN_OK) fitted++;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/philox.h"
 #include "support/check.h"
 #include "support/ckpt_sample.h"
 #include "support/scratch.h"
@@ -198,6 +199,42 @@ static void refuses_bad_arguments(void **state) {
     ann_store_free(raw);
 }
 
+/* Blocks of all sizes in no order, one tensor each: HDF5 must place each where we say that it is. */
+static void many_blocks(void **state) {
+    (void)state;
+    enum { BLOCKS = 400 };
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    ann_store *store, *into;
+    ann_ckpt *ckpt;
+    check_ok(ann_store_new(&store, 1));
+    check_ok(ann_store_new(&into, 2)); /* another seed, other values */
+    for (int i = 0; i < BLOCKS; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "layer%d/part", i);
+        const uint32_t draw = ann_random_u32(1, 0, 0, (uint64_t)i);
+        const ann_shape shape = ANN_SHAPE(1 + draw % (draw >> 8 & 1 ? 70000 : draw >> 9 & 1 ? 3000 : 40));
+        const ann_init init = {.kind = ANN_INIT_UNIFORM, .scale = 100};
+        const ann_dtype dtype = draw >> 10 & 1 ? ANN_F32 : ANN_F64;
+        ann_tensor tensor;
+        check_ok(ann_store_declare(&tensor, store, name, dtype, &shape, ANN_ROLE_PARAM, init));
+        check_ok(ann_store_declare(&tensor, into, name, dtype, &shape, ANN_ROLE_PARAM, init));
+    }
+    check_ok(ann_store_commit(store));
+    check_ok(ann_store_commit(into));
+    scratch_path(sub, "%s/many", dir);
+    check_ok(ann_ckpt_write(comm, sub, 1, store, NULL, 0));
+    check_ok(ann_ckpt_open(&ckpt, scratch_path(path, "%s/step-0000000001", sub)));
+    check_ok(ann_ckpt_restore(ckpt, into));
+    for (int b = 0; b < ann_store_block_count(store); b++)
+        assert_memory_equal(ann_store_block_data(store, (ann_block){b}),
+                            ann_store_block_data(into, (ann_block){b}),
+                            (size_t)ann_store_block_elems(store, (ann_block){b}) *
+                                ann_dtype_bytes(ann_store_block_dtype(store, (ann_block){b})));
+    ann_ckpt_close(ckpt);
+    ann_store_free(store);
+    ann_store_free(into);
+}
+
 static void metadata(void **state) {
     (void)state;
     ann_meta *meta;
@@ -240,6 +277,7 @@ int main(void) {
         cmocka_unit_test(an_old_one_without_successor_counts),
         cmocka_unit_test(refuses_a_store_that_does_not_fit),
         cmocka_unit_test(refuses_bad_arguments),
+        cmocka_unit_test(many_blocks),
         cmocka_unit_test(metadata),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -146,7 +146,7 @@ static void no_space_on_one_rank(void **state) {
             expect_failure(sub, write_limited(sub, culprit, limits[i]), ANN_ERR_NOSPACE, word);
         }
     /* Rank 0's shard fits, its manifest does not. */
-    expect_failure(sub, write_limited(sub, 0, 100000), ANN_ERR_NOSPACE, "manifest.yaml.tmp: cannot write");
+    expect_failure(sub, write_limited(sub, 0, 180000), ANN_ERR_NOSPACE, "manifest.yaml.tmp: cannot write");
     assert_all_ranks(ckpt_sample_write(comm, sub, 2, 32, 1) == ANN_OK);
     assert_all_ranks(strcmp(names_in(sub), "latest step-0000000002 ") == 0);
 }

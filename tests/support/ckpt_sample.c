@@ -25,11 +25,12 @@ static const struct {
     {"queue/ids", ANN_I32, 2, {1, 1000}, -1},
     {"mask", ANN_U8, 1, {4099}, -1},
     {"bn", ANN_U8, 1, {1}, -1},                  /* also the group of bn/mean */
-    {"wide/weight", ANN_F32, 2, {130, 140}, -1}, /* so large that HDF5 would align it: */
+    {"wide/weight", ANN_F32, 2, {130, 140}, -1}, /* so large that a library might align it: */
     {"wide/bias", ANN_F32, 1, {17}, -1},         /* this one must not slip in before it */
     {"odd//name", ANN_F32, 1, {3}, -1},          /* an empty component */
     {"./\xC3\xA9t\xC3\xA9 \"#1\"", ANN_F32, 2, {2, 2}, -1},
 };
+enum { LARGE = 200000 };
 enum { TENSORS = sizeof layout / sizeof layout[0], BLOCKS = 2 };
 
 static ann_status declare(ann_store *store) {
@@ -118,10 +119,10 @@ static bool fill_meta(ann_meta *meta, int64_t tag) {
         (void)snprintf(key, sizeof key, "real/%zu", i);
         good = good && ann_meta_set_f64(meta, key, reals[i]) == ANN_OK;
     }
-    char *large = malloc(100001);
+    char *large = malloc(LARGE + 1);
     if (!large) return false;
-    for (int i = 0; i < 100000; i++) large[i] = (char)(i % 97 == 0 ? '\n' : ' ' + (i * 7 + tag) % 90);
-    large[100000] = '\0';
+    for (int i = 0; i < LARGE; i++) large[i] = (char)(i % 97 == 0 ? '\n' : ' ' + (i * 7 + tag) % 90);
+    large[LARGE] = '\0';
     good = good && ann_meta_set_str(meta, "large", large) == ANN_OK;
     free(large);
     return good;
