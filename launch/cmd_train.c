@@ -58,18 +58,14 @@ static int check_only(const request *r) {
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
-/* All ranks must have read the same run file. */
+/* All ranks must have read the same run file. Collective. */
 static ann_status compare_configs(ann_comm *comm, const ann_run_config *config) {
-    const int size = ann_comm_size(comm);
-    uint64_t *hashes = calloc((size_t)size, sizeof *hashes);
-    ann_status status = ann_agree(comm, hashes ? ANN_OK : ann_error(ANN_ERR_MEMORY, "out of memory"));
-    if (status == ANN_OK) status = ann_comm_allgather(comm, hashes, &config->hash, sizeof config->hash);
-    for (int i = 1; status == ANN_OK && i < size; i++)
-        if (hashes[i] != hashes[0])
-            status =
-                ann_error(ANN_ERR_CONFIG, "%s: rank %d has read another text than rank 0", config->path, i);
-    free(hashes);
-    return status;
+    uint64_t first = config->hash;
+    ANN_TRY(ann_comm_broadcast(comm, &first, sizeof first, 0));
+    return ann_agree(
+        comm, first == config->hash
+                  ? ANN_OK
+                  : ann_error(ANN_ERR_CONFIG, "%s: this rank reads another text than rank 0", config->path));
 }
 
 /* Reads the run file on every rank and agrees on the outcome. The error's text is this rank's own if it has

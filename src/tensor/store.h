@@ -1,18 +1,23 @@
 /* The store: named tensors that outlive graphs (parameters, optimizer moments, running statistics).
 
-   A tensor is declared once (name, dtype, shape, initialiser) and lives in exactly one block. A block is one contiguous,
-   zeroed, 64-byte-aligned, huge-page piece of memory; each tensor in it starts on a 64-byte boundary and the padding between
-   is always zero, so that one loop over the block's range (norm, update, checkpoint, reduction) needs no special cases.
-   Declared tensors that were not put into a block by ann_store_group are each in a block of their own; memory of
-   all blocks is allocated and initialised by ann_store_commit. Local throughout. */
+   A tensor is declared once (name, dtype, shape, initialiser) and lives in exactly one block. A block is one
+   contiguous, zeroed, 64-byte-aligned, huge-page piece of memory; each tensor in it starts on a 64-byte
+   boundary and the padding between is always zero, so that one loop over the block's range (norm, update,
+   checkpoint, reduction) needs no special cases. Declared tensors that were not put into a block by
+   ann_store_group are each in a block of their own; memory of all blocks is allocated and initialised by
+   ann_store_commit. Local throughout. */
 #ifndef ANN_TENSOR_STORE_H
 #define ANN_TENSOR_STORE_H
 
 #include "tensor/tensor.h"
 
 typedef struct ann_store ann_store;
-typedef struct { int32_t id; } ann_tensor;
-typedef struct { int32_t id; } ann_block;
+typedef struct {
+    int32_t id;
+} ann_tensor;
+typedef struct {
+    int32_t id;
+} ann_block;
 #define ANN_TENSOR_NONE ((ann_tensor){-1})
 
 typedef enum ann_init_kind { ANN_INIT_ZERO, ANN_INIT_CONST, ANN_INIT_UNIFORM, ANN_INIT_NORMAL } ann_init_kind;
@@ -34,20 +39,26 @@ typedef struct ann_tensor_info {
     int64_t offset_elems; /* from the start of the block */
 } ann_tensor_info;
 
-/* All random initial values are drawn by Philox from (seed, hash of the tensor's name, element): they depend on nothing else. */
+/* All random initial values are drawn by Philox from (seed, hash of the tensor's name, element): they depend
+ * on nothing else. */
 ann_status ann_store_new(ann_store **out, uint64_t seed) ANN_MUST_CHECK;
 void ann_store_free(ann_store *store);
 uint64_t ann_store_seed(const ann_store *store);
 
-/* Declares a tensor, or returns the one of that name if dtype and shape agree (that is how layers share parameters).
-   Errors: ANN_ERR_SHAPE, ANN_ERR_DTYPE (the name exists otherwise), ANN_ERR_ARG (after commit). */
+/* Declares a tensor, or returns the one of that name if dtype and shape agree (that is how layers share
+   parameters). Errors: ANN_ERR_SHAPE, ANN_ERR_DTYPE (the name exists otherwise), ANN_ERR_ARG (after commit).
+ */
 ann_status ann_store_declare(ann_tensor *out, ann_store *store, const char *name, ann_dtype dtype,
                              const ann_shape *shape, ann_role role, ann_init init) ANN_MUST_CHECK;
 
-/* Puts n tensors of one dtype into one new block, in the order given. Errors: ANN_ERR_ARG (already in a group). */
-ann_status ann_store_group(ann_block *out, ann_store *store, const char *name, const ann_tensor *tensors, int n) ANN_MUST_CHECK;
-/* A new block with the same layout as `like`: for each tensor T there, a zero tensor "prefix/T" of role MOMENT. */
-ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *prefix, ann_block like) ANN_MUST_CHECK;
+/* Puts n tensors of one dtype into one new block, in the order given. Errors: ANN_ERR_ARG (already in a
+ * group). */
+ann_status ann_store_group(ann_block *out, ann_store *store, const char *name, const ann_tensor *tensors,
+                           int n) ANN_MUST_CHECK;
+/* A new block with the same layout as `like`: for each tensor T there, a zero tensor "prefix/T" of role
+ * MOMENT. */
+ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *prefix,
+                                ann_block like) ANN_MUST_CHECK;
 
 /* Allocates all blocks and fills the initial values. No declaration is possible afterwards. */
 ann_status ann_store_commit(ann_store *store) ANN_MUST_CHECK;
@@ -63,8 +74,8 @@ int64_t ann_store_block_elems(const ann_store *store, ann_block block); /* with 
 ann_dtype ann_store_block_dtype(const ann_store *store, ann_block block);
 void *ann_store_block_data(const ann_store *store, ann_block block); /* NULL before commit */
 
-/* Shell pattern match of tensor names: '*' matches any run of characters, '?' one. Several patterns are separated by
-   commas; a leading '!' takes matches away. "" matches nothing. */
+/* Shell pattern match of tensor names: '*' matches any run of characters, '?' one. Several patterns are
+   separated by commas; a leading '!' takes matches away. "" matches nothing. */
 bool ann_name_matches(const char *pattern, const char *name);
 
 #endif

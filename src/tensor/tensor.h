@@ -21,7 +21,7 @@ typedef struct ann_shape {
 } ann_shape;
 
 /* ANN_SHAPE(64, 28, 28, 1); a scalar is ANN_SCALAR. */
-#define ANN_SHAPE(...)                                                                                               \
+#define ANN_SHAPE(...)                                                                                       \
     ((ann_shape){.rank = (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
 #define ANN_SCALAR ((ann_shape){0})
 
