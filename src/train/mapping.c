@@ -60,9 +60,6 @@ static ann_status load_matching(ann_store *to, const ann_ckpt *ckpt, const ann_p
             snprintf(names + used, sizeof names - used, "%s%s", fresh++ ? ", " : ": ", info->name);
         }
     }
-    if (taken == 0)
-        return ann_error(ANN_ERR_CONFIG, "phase %s: load: no tensor of the model matches \"%s\" in phase %s",
-                         config->name, config->load_tensors, config->load_from);
     snprintf(line, size, "%s: loaded %d tensors from %s (%s), initialised %d%s", config->name, taken,
              config->load_from, config->load_tensors, fresh, names);
     return ANN_OK;

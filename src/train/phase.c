@@ -21,6 +21,15 @@ static ann_status check_data(const anni_phase *phase) {
     return ANN_OK;
 }
 
+/* More labels than there are is a mistake in the run file. */
+static ann_status as_labels_error(const anni_phase *phase, ann_status status) {
+    if (status != ANN_ERR_ARG) return status;
+    char text[768];
+    snprintf(text, sizeof text, "%s", ann_error_text());
+    return ann_error(ANN_ERR_CONFIG, "%s: phase %s: labels: %s", phase->run->config->path,
+                     phase->config->name, text);
+}
+
 static ann_status open_parts(anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
     const ann_dataset_options train = {.path = config->data_path,
@@ -30,7 +39,7 @@ static ann_status open_parts(anni_phase *phase) {
                                        .subset_seed = config->seed};
     const ann_dataset_options test = {.path = config->data_path, .split = "test"};
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
-    ANN_TRY(ann_dataset_open(&phase->train, &train));
+    ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     phase->samples = ann_dataset_samples(phase->train);
     phase->seed = ann_hash(phase->config->name, strlen(phase->config->name), config->seed);
