@@ -60,6 +60,8 @@ static ann_status create_file(anni_writer *w, int64_t data_bytes) {
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", w->part);
     H5Pset_file_locking(access, true, true);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18,
+                         H5F_LIBVER_V18);       /* with checksums of HDF5's own structures */
     H5Pset_alignment(access, 1 << 16, 1 << 12); /* large fields begin at a page */
     w->file = H5Fcreate(w->part, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     const ann_status status =

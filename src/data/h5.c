@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -226,19 +227,33 @@ ann_status anni_h5_put_u64(hid_t object, const char *name, uint64_t value, const
     return put_scalar(object, name, H5T_NATIVE_UINT64, &value, where);
 }
 
+/* values[0..n) side by side, each padded with zeros to `width` bytes. */
+static ann_status put_padded(hid_t object, const char *name, const char *const *values, int n, size_t width,
+                             hid_t space, const char *where) {
+    char *padded = calloc((size_t)n, width);
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    ann_status status;
+    if (padded == NULL || type < 0 || H5Tset_size(type, width) < 0 ||
+        H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
+        status = anni_h5_error(ANN_ERR_MEMORY, "%s", where);
+    } else {
+        for (int i = 0; i < n; i++) memcpy(padded + (size_t)i * width, values[i], strlen(values[i]));
+        status = put(object, name, type, space, padded, where);
+    }
+    if (type >= 0) H5Tclose(type);
+    free(padded);
+    return status;
+}
+
 ann_status anni_h5_put_strings(hid_t object, const char *name, const char *const *values, int count,
                                const char *where) {
     const hsize_t dim = (hsize_t)count;
+    const int n = count == 0 ? 1 : count;
+    size_t width = 1;
+    for (int i = 0; i < n; i++) width = strlen(values[i]) > width ? strlen(values[i]) : width;
     const hid_t space = count == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dim, NULL);
-    const hid_t type = H5Tcopy(H5T_C_S1);
-    ann_status status;
-    if (space < 0 || type < 0 || H5Tset_size(type, H5T_VARIABLE) < 0 ||
-        H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
-        status = anni_h5_error(ANN_ERR_MEMORY, "%s", where);
-    } else {
-        status = put(object, name, type, space, values, where);
-    }
-    if (type >= 0) H5Tclose(type);
-    if (space >= 0) H5Sclose(space);
+    if (space < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", where);
+    const ann_status status = put_padded(object, name, values, n, width, space, where);
+    H5Sclose(space);
     return status;
 }

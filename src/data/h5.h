@@ -42,7 +42,9 @@ ann_status anni_h5_get_strings(char ***out, int *count, hid_t object, const char
 /* Create the attribute, or replace the value of one of the same type and shape where it lies. */
 ann_status anni_h5_put_double(hid_t object, const char *name, double value, const char *where) ANN_MUST_CHECK;
 ann_status anni_h5_put_u64(hid_t object, const char *name, uint64_t value, const char *where) ANN_MUST_CHECK;
-/* count = 0: one string (values[0]) in a scalar dataspace; otherwise an array. UTF-8, variable length. */
+/* count = 0: one string (values[0]) in a scalar dataspace; otherwise an array. UTF-8, of fixed
+   length: HDF5 keeps strings of variable length in a heap without a checksum, and crashes if that is damaged.
+ */
 ann_status anni_h5_put_strings(hid_t object, const char *name, const char *const *values, int count,
                                const char *where) ANN_MUST_CHECK;
 

@@ -143,17 +143,11 @@ void fixture_attr_u64(const char *path, const char *object, const char *name, ui
 
 void fixture_attr_strings(const char *path, const char *object, const char *name, const char *const *values,
                           int count) {
-    enum { LENGTH = 16 };
-    char *raw = calloc((size_t)count, LENGTH);
-    assert_non_null(raw);
-    for (int i = 0; i < count; i++) memcpy(raw + i * LENGTH, values[i], strnlen(values[i], LENGTH));
     const hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, LENGTH);
-    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    H5Tset_size(type, H5T_VARIABLE);
     const hsize_t dim = (hsize_t)count;
-    put_attribute(path, object, name, type, H5Screate_simple(1, &dim, NULL), raw);
+    put_attribute(path, object, name, type, H5Screate_simple(1, &dim, NULL), values);
     H5Tclose(type);
-    free(raw);
 }
 
 uint8_t fixture_pixel(int64_t sample, int i) { return (uint8_t)(sample * 7 + i * 31 + (sample >> 8)); }
@@ -200,11 +194,12 @@ long fixture_capture_end(void) {
 void fixture_check_failure(const char *expr, ann_status got, ann_status want, const char *words,
                            long printed_bytes, const char *file, int line) {
     const char *text = ann_error_text();
-    const char *why = got != want                     ? "status"
-                      : strstr(text, words) == NULL   ? "text"
-                      : strpbrk(text, "\r\n") != NULL ? "more than one line"
-                      : printed_bytes != 0            ? "something on stderr"
-                                                      : NULL;
+    const char *why = got != want                                       ? "status"
+                      : strstr(text, words) == NULL                     ? "text"
+                      : strpbrk(text, "\r\n") != NULL                   ? "more than one line"
+                      : H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL) != 0 ? "something left open in HDF5"
+                      : printed_bytes != 0                              ? "something on stderr"
+                                                                        : NULL;
     if (why == NULL) return;
     print_error("%s:%d: %s: %s: %s \"%s\", wanted %s \"...%s...\", %ld bytes on stderr\n", file, line, expr,
                 why, ann_status_name(got), got == ANN_OK ? "" : text, ann_status_name(want), words,

@@ -33,7 +33,7 @@ void fixture_put(const char *path, const char *object, hid_t stored, hid_t memor
 void fixture_group(const char *path, const char *object);
 void fixture_attr_double(const char *path, const char *object, const char *name, double value);
 void fixture_attr_u64(const char *path, const char *object, const char *name, uint64_t value);
-/* Strings of fixed length, as some writers make them. */
+/* Strings of variable length, as h5py makes them; the importer writes fixed ones. */
 void fixture_attr_strings(const char *path, const char *object, const char *name, const char *const *values,
                           int count);
 
@@ -43,7 +43,8 @@ void fixture_images(const char *path, const char *split, int samples, int classe
 enum { FIXTURE_ROW = 6 };
 uint8_t fixture_pixel(int64_t sample, int i);
 
-/* Failure: the status, words that the text must contain, one line, and nothing on stderr meanwhile. */
+/* Failure: the status, words that the text must contain, one line, nothing on stderr meanwhile, nothing left
+ * open in HDF5. */
 #define check_fails(expr, want, words)                                                                       \
     do {                                                                                                     \
         fixture_capture_begin();                                                                             \

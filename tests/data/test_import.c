@@ -572,6 +572,56 @@ static void test_verify_notices_one_bit(void **state) {
                 "hollow.h5: has neither /train nor /test");
 }
 
+static void ignore_line(void *to, const char *line) { (void)to, (void)line; }
+
+/* 0 if it is refused in one line or of no consequence; no word on stderr, nothing left open. */
+static int describe_damaged(const char *path, int *refused) {
+    fixture_capture_begin();
+    const ann_status status = ann_dataset_describe(path, true, ignore_line, NULL);
+    if (fixture_capture_end() != 0) return 1;
+    if (H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL) != 0) return 2;
+    if (status == ANN_OK) return 0;
+    (*refused)++;
+    if (strchr(ann_error_text(), '\n') != NULL) return 3;
+    return status == ANN_ERR_FORMAT || status == ANN_ERR_CORRUPT ? 0 : 4;
+}
+
+/* Any one bit of an imported file wrong. In a child that ends by _exit(), because HDF5 itself leaks when it
+ * meets damage. */
+static int describe_all_damages(const char *path) {
+    const int fd = open(path, O_RDWR);
+    const off_t size = lseek(fd, 0, SEEK_END);
+    int refused = 0, verdict = size > 0 ? 0 : 5;
+    for (off_t i = 0; i < size && verdict == 0; i++) {
+        uint8_t byte;
+        if (pread(fd, &byte, 1, i) != 1) return 5;
+        const uint8_t damaged = byte ^ (uint8_t)(1u << (i % 8));
+        if (pwrite(fd, &damaged, 1, i) != 1) return 5;
+        verdict = describe_damaged(path, &refused);
+        if (verdict != 0) print_error("byte %ld: %s\n", (long)i, ann_error_text());
+        if (pwrite(fd, &byte, 1, i) != 1) return 5;
+    }
+    close(fd);
+    return verdict == 0 && refused <= 252 ? 6 : verdict; /* 252: the data alone */
+}
+
+static void test_any_damaged_byte(void **state) {
+    (void)state;
+    const uint32_t dims[] = {12, 5, 4};
+    put_blob("twelve", idx_blob(0x08, 3, dims, 240));
+    put_blob("twelve-labels", label_blob(12));
+    check_ok(import("twelve.h5", "twelve", "twelve-labels", NULL, NULL, CLASSES));
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        _exit(describe_all_damages(fixture_path("twelve.h5")));
+    }
+    int how = 0;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+}
+
 /* ---- the real thing ---- */
 
 #define FASHION "/usr/share/datasets/fashion-mnist/"
@@ -617,6 +667,7 @@ int main(void) {
         cmocka_unit_test(test_killed_import),
         cmocka_unit_test(test_describes),
         cmocka_unit_test(test_verify_notices_one_bit),
+        cmocka_unit_test(test_any_damaged_byte),
         cmocka_unit_test(test_fashion_mnist),
     };
     return cmocka_run_group_tests(tests, setup, fixture_teardown);
