@@ -64,7 +64,7 @@ ANNI_INLINE float anni_log(float x) {
     const int tiny = x < 0x1p-126f;
     const float scaled = tiny ? x * 0x1p23f : x;
     /* Exponent such that the mantissa is in [sqrt(1/2), sqrt(2)). */
-    const int32_t bits = anni_to_bits(scaled) - 0x3f3504f3;
+    const int32_t bits = (int32_t)((uint32_t)anni_to_bits(scaled) - 0x3f3504f3u); /* wraps for x < 0 */
     const int32_t n = bits >> 23;
     const float m = anni_from_bits((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
     const float y = anni_log_poly(m, (float)(tiny ? n - 23 : n));

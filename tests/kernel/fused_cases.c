@@ -8,12 +8,14 @@
 #include "base/philox.h"
 #include "kernel/fused.h"
 
-enum { LIMIT = 1 << 20, PROGRAMS = 300 };
+enum { LIMIT = 1 << 20, PROGRAMS = 600 };
 
 typedef struct generator {
     uint64_t sample, element;
     ann_fused program;
+    case_gen gen[CASE_MAX_IN];
     int64_t magnitude[ANN_FUSED_MAX_IN + ANN_FUSED_MAX_CODE];
+    int fraction_bits[ANN_FUSED_MAX_IN + ANN_FUSED_MAX_CODE];
 } generator;
 
 static int64_t roll(generator *g, int64_t n) {
@@ -26,27 +28,45 @@ static ann_access random_access(generator *g) {
     return weighted[roll(g, 6)];
 }
 
+/* A register, of the last three or any; for roots and divisors an input of that kind, or -1. */
+static int16_t random_operand(generator *g, ann_op op, int position) {
+    const int64_t registers = g->program.n_in + g->program.n_code;
+    const bool special = op == ANN_OP_SQRT || (op == ANN_OP_DIV && position == 1);
+    if (!special) return (int16_t)(registers - 1 - roll(g, roll(g, 2) || registers < 3 ? registers : 3));
+    for (int16_t i = 0; i < g->program.n_in; i++)
+        if (g->gen[i] == (op == ANN_OP_SQRT ? CASE_SQUARE : CASE_POWER)) return i;
+    return -1;
+}
+
 static bool add_instruction(generator *g) {
     static const struct {
         ann_op op;
         int n_in;
-    } choices[] = {{ANN_OP_ADD, 2}, {ANN_OP_SUB, 2},  {ANN_OP_MUL, 2},  {ANN_OP_MUL, 2},   {ANN_OP_NEG, 1},
-                   {ANN_OP_ABS, 1}, {ANN_OP_SIGN, 1}, {ANN_OP_STEP, 1}, {ANN_OP_RELU, 1},  {ANN_OP_MAX, 2},
-                   {ANN_OP_MIN, 2}, {ANN_OP_EQ, 2},   {ANN_OP_GT, 2},   {ANN_OP_SELECT, 3}};
+    } choices[] = {{ANN_OP_ADD, 2},    {ANN_OP_SUB, 2}, {ANN_OP_MUL, 2}, {ANN_OP_ADD, 2},  {ANN_OP_SUB, 2},
+                   {ANN_OP_MUL, 2},    {ANN_OP_NEG, 1}, {ANN_OP_ABS, 1}, {ANN_OP_SIGN, 1}, {ANN_OP_STEP, 1},
+                   {ANN_OP_RELU, 1},   {ANN_OP_MAX, 2}, {ANN_OP_MIN, 2}, {ANN_OP_EQ, 2},   {ANN_OP_GT, 2},
+                   {ANN_OP_SELECT, 3}, {ANN_OP_DIV, 2}, {ANN_OP_DIV, 2}, {ANN_OP_SQRT, 1}};
     ann_fused *p = &g->program;
-    const int64_t pick = roll(g, (int64_t)(sizeof choices / sizeof *choices)),
-                  registers = p->n_in + p->n_code;
+    const int64_t pick = roll(g, (int64_t)(sizeof choices / sizeof *choices));
+    const ann_op op = choices[pick].op;
     int16_t operand[3] = {-1, -1, -1};
-    int64_t m[3] = {0, 0, 0};
+    int64_t sum = 1, product = 1;
+    int bits = 0, all_bits = op == ANN_OP_DIV ? 2 : 0;
     for (int i = 0; i < choices[pick].n_in; i++) {
-        operand[i] = (int16_t)(registers - 1 -
-                               (roll(g, 2) ? roll(g, registers) : roll(g, registers < 3 ? registers : 3)));
-        m[i] = g->magnitude[operand[i]];
+        operand[i] = random_operand(g, op, i);
+        if (operand[i] < 0) return false;
+        sum += g->magnitude[operand[i]];
+        product *= g->magnitude[operand[i]];
+        all_bits += g->fraction_bits[operand[i]];
+        if (g->fraction_bits[operand[i]] > bits) bits = g->fraction_bits[operand[i]];
     }
-    const int64_t result = choices[pick].op == ANN_OP_MUL ? m[0] * m[1] : m[0] + m[1] + m[2] + 1;
-    if (result > LIMIT) return false;
-    g->magnitude[registers] = result;
-    p->code[p->n_code++] = (ann_fused_instr){choices[pick].op, operand[0], operand[1], operand[2]};
+    const int64_t magnitude = op == ANN_OP_MUL ? product : sum;
+    if (op == ANN_OP_MUL || op == ANN_OP_DIV) bits = all_bits;
+    if (bits > 20 || magnitude > LIMIT >> bits) return false;
+    const int out = p->n_in + p->n_code;
+    g->magnitude[out] = magnitude;
+    g->fraction_bits[out] = bits;
+    p->code[p->n_code++] = (ann_fused_instr){op, operand[0], operand[1], operand[2]};
     return true;
 }
 
@@ -69,7 +89,8 @@ static void make_program(generator *g, ann_dtype real) {
         .dtype = real, .outer = size[0], .inner = size[1], .n_in = (int16_t)(1 + roll(g, CASE_MAX_IN))};
     for (int i = 0; i < p->n_in; i++) {
         p->access[i] = i == 0 ? ANN_ACCESS_FULL : random_access(g);
-        g->magnitude[i] = 3;
+        g->gen[i] = roll(g, 3) ? CASE_SMALL_INT : roll(g, 2) ? CASE_SQUARE : CASE_POWER;
+        g->magnitude[i] = 9;
     }
     const int64_t length = 1 + roll(g, roll(g, 8) == 0 ? ANN_FUSED_MAX_CODE : 9);
     while (p->n_code < length)
@@ -96,7 +117,7 @@ void fused_cases(ann_dtype real, case_visit visit) {
                  (long long)g.program.inner);
         c.n_in = g.program.n_in;
         for (int i = 0; i < c.n_in; i++) {
-            c.gen[i] = CASE_SMALL_INT;
+            c.gen[i] = g.gen[i];
             /* Input 1 is sometimes a label or another number that is converted when loaded. */
             c.in_dtype[i] = i == 1 && k % 5 == 0 ? ANN_I32 : real;
             c.in_shape[i] = input_shape(&g.program, g.program.access[i]);

@@ -27,6 +27,8 @@ void kernel_case_fill(void *data, const kernel_case *c, int input) {
             [CASE_POSITIVE] = 0.01 + 9.99 * u,
             [CASE_WIDE] = 200.0 * u - 100.0,
             [CASE_SMALL_INT] = floor(7.0 * u) - 3.0,
+            [CASE_SQUARE] = floor(4.0 * u) * floor(4.0 * u),
+            [CASE_POWER] = exp2(floor(3.0 * u)),
             [CASE_BINARY] = (double)(u > 0.5),
             [CASE_SPECIAL_A] = special(i),
             [CASE_SPECIAL_B] = special(i / CASE_SPECIALS),

@@ -10,6 +10,8 @@ typedef enum case_gen {
     CASE_POSITIVE,  /* uniform in (0.01, 10) */
     CASE_WIDE,      /* uniform in (-100, 100) */
     CASE_SMALL_INT, /* -3..3, as floats: sums and products are exact */
+    CASE_SQUARE,    /* 0, 1, 4, 9 */
+    CASE_POWER,     /* 1, 2, 4 */
     CASE_BINARY,
     CASE_SPECIAL_A, /* zeros, infinities, NaN, extremes ... */
     CASE_SPECIAL_B, /* such that (A, B) at equal places are all pairs */
