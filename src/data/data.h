@@ -72,6 +72,9 @@ void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, i
 /* Errors: ANN_ERR_ARG (fewer samples than ranks: some rank's shard of every epoch would be empty). Local, the
  * same on every rank. */
 ann_status ann_data_check_shards(const ann_dataset *dataset, int size) ANN_MUST_CHECK;
+/* May a model made for `train` be evaluated on `test`? Errors: ANN_ERR_FORMAT (a field is missing, of another
+   dtype or shape, or a label is outside the classes of `train`). Local. */
+ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) ANN_MUST_CHECK;
 
 /* ---- the loader: batches of one rank's shard, read ahead by the I/O thread ---- */
 

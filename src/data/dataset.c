@@ -163,6 +163,28 @@ ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t
     return ANN_OK;
 }
 
+ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) {
+    for (int f = 0; f < train->field_count; f++) {
+        const ann_field_info *want = &train->fields[f], *have = &test->fields[f];
+        if (f >= test->field_count) {
+            return ann_error(ANN_ERR_FORMAT, "%s has no %s, and %s has", test->name, want->name, train->name);
+        }
+        if (want->dtype != have->dtype || !ann_shape_equal(&want->shape, &have->shape)) {
+            char want_shape[128], have_shape[128];
+            return ann_error(ANN_ERR_FORMAT, "%s/%s is %s %s a sample, that of %s is %s %s", test->name,
+                             want->name, ann_dtype_name(have->dtype),
+                             ann_shape_str(have_shape, sizeof have_shape, &have->shape), train->name,
+                             ann_dtype_name(want->dtype),
+                             ann_shape_str(want_shape, sizeof want_shape, &want->shape));
+        }
+    }
+    if (train->split.y != NULL && test->split.classes > train->split.classes) {
+        return ann_error(ANN_ERR_FORMAT, "%s/y has labels to %" PRId32 ", those of %s end at %" PRId32,
+                         test->name, test->split.classes - 1, train->name, train->split.classes - 1);
+    }
+    return ANN_OK;
+}
+
 ann_status ann_data_check_shards(const ann_dataset *dataset, int size) {
     if (size >= 1 && dataset->samples >= size) return ANN_OK;
     return ann_error(ANN_ERR_ARG,

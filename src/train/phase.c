@@ -41,6 +41,7 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
+    ANN_TRY(ann_data_check_match(phase->train, phase->test));
     phase->samples = ann_dataset_samples(phase->train);
     phase->seed = ann_hash(phase->config->name, strlen(phase->config->name), config->seed);
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);

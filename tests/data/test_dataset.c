@@ -467,6 +467,36 @@ static void test_empty_shard(void **state) {
     ann_dataset_close(dataset);
 }
 
+/* A file made by hand whose test split is not like its training split. */
+static void check_mismatch(int rank, const hsize_t *dims, hid_t type, const int32_t *labels,
+                           const char *words) {
+    const char *path = fixture_path("mismatch.h5");
+    static const double zeros[64];
+    unlink(path);
+    fixture_images(path, "train", 6, 3);
+    fixture_put(path, "/test/x", type, H5T_NATIVE_DOUBLE, FIXTURE_CONTIGUOUS, zeros, rank, dims);
+    if (labels != NULL)
+        fixture_put(path, "/test/y", H5T_STD_I32LE, H5T_NATIVE_INT32, FIXTURE_CONTIGUOUS, labels, 1, dims);
+    ann_dataset *train = must_open(path, "train"), *test = must_open(path, "test");
+    const ann_status status = ann_data_check_match(train, test);
+    if (words == NULL) check_ok(status);
+    else assert_true(status == ANN_ERR_FORMAT && strstr(ann_error_text(), words) != NULL);
+    ann_dataset_close(train);
+    ann_dataset_close(test);
+}
+
+static void test_splits_match(void **state) {
+    (void)state;
+    const hsize_t like[] = {4, 2, 3, 1}, wider[] = {4, 2, 4, 1}, flat[] = {4, 6};
+    const int32_t fewer[] = {0, 1, 1, 0}, more[] = {0, 1, 3, 0};
+    check_mismatch(4, like, H5T_STD_U8LE, fewer, NULL);
+    check_mismatch(4, like, H5T_STD_U8LE, more, "/test/y has labels to 3, those of ");
+    check_mismatch(4, like, H5T_STD_U8LE, NULL, "/test has no y, and ");
+    check_mismatch(4, like, H5T_IEEE_F32LE, fewer, "/test/x is f32 [2,3,1] a sample, that of ");
+    check_mismatch(4, wider, H5T_STD_U8LE, fewer, "/test/x is u8 [2,4,1] a sample, that of ");
+    check_mismatch(2, flat, H5T_STD_U8LE, fewer, "/test/x is u8 [6] a sample, that of ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_images),
@@ -488,6 +518,7 @@ int main(void) {
         cmocka_unit_test(test_subsets),
         cmocka_unit_test(test_bad_limits),
         cmocka_unit_test(test_empty_shard),
+        cmocka_unit_test(test_splits_match),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
