@@ -57,6 +57,10 @@ ANNI_SIMD_KERNEL(anni_kernel_window_scatter);
 ANNI_SIMD_KERNEL(anni_kernel_sum_pool);
 ANNI_SIMD_KERNEL(anni_kernel_sum_pool_dx);
 
+/* For every instruction set. */
+extern const ann_kernel anni_kernel_permute_blocks; /* move.c */
+extern const ann_kernel anni_kernel_bcast_rows;
+
 /* By libraries. */
 extern const ann_kernel anni_kernel_matmul_openblas; /* matmul_openblas.c */
 extern const ann_kernel anni_kernel_conv_openblas;   /* conv_openblas.c: all three sides */

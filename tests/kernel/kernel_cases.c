@@ -390,7 +390,38 @@ static void fill_cases(ann_dtype real, case_visit visit) {
     }
 }
 
+/* Every order of four axes, and every subset of them that is repeated. */
+static void move_cases(ann_dtype real, case_visit visit) {
+    static const ann_shape shapes[] = {
+        {4, {3, 5, 4, 7}}, {4, {33, 1, 20, 1}}, {4, {2, 0, 3, 4}}, {4, {2, 17, 40, 3}}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int code = 0; code < 256; code++) {
+            const int32_t perm[4] = {code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6};
+            kernel_case c = begin(ANN_OP_PERMUTE, real, BOUND_EXACT, 0);
+            snprintf(c.name, sizeof c.name, "permute 0x%x", code);
+            add_input(&c, CASE_SIGNED, real, shapes[s]);
+            c.out_shape.rank = 4;
+            for (int i = 0; i < 4; i++) {
+                c.attrs.permute.perm[i] = perm[i];
+                c.out_shape.dim[i] = shapes[s].dim[perm[i]];
+            }
+            if ((1 << perm[0] | 1 << perm[1] | 1 << perm[2] | 1 << perm[3]) == 15) visit(&c);
+        }
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int repeated = 0; repeated < 16; repeated++) {
+            kernel_case c = begin(ANN_OP_BCAST, real, BOUND_EXACT, 0);
+            ann_shape from = shapes[s];
+            snprintf(c.name, sizeof c.name, "bcast 0x%x", repeated);
+            for (int i = 0; i < 4; i++)
+                if (repeated >> i & 1) from.dim[i] = 1;
+            add_input(&c, CASE_SIGNED, real, from);
+            c.out_shape = shapes[s];
+            visit(&c);
+        }
+}
+
 void kernel_cases(ann_dtype real, case_visit visit) {
+    move_cases(real, visit);
     fill_cases(real, visit);
     elementwise_cases(real, visit);
     cast_cases(real, visit);
