@@ -1,6 +1,4 @@
 /* annulus doctor */
-#include <cblas.h>
-#include <hdf5.h>
 #include <mpi.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -8,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef ANN_HAVE_ONEDNN
-#include <dnnl.h>
-#endif
 #include "base/version.h"
 #include "cli.h"
 #include "kernel/kernel.h"
@@ -62,19 +57,25 @@ static void check_cpu(void) {
         warn("neither AVX2 nor AVX-512: the plain kernels are several times slower");
 }
 
-static void check_openblas(void) {
-    static const char *const flavours[] = {"sequential", "pthread", "OpenMP"};
-    const int flavour = openblas_get_parallel();
-    printf("OpenBLAS     %s, flavour %s, kernels for %s\n", openblas_get_config(),
-           flavour >= 0 && flavour <= 2 ? flavours[flavour] : "unknown", openblas_get_corename());
+static void check_libraries(void) {
+    const ann_kernel_libraries l = ann_kernel_describe_libraries();
+    printf("OpenBLAS     %s, flavour %s, kernels for %s\n", l.openblas, l.flavour, l.core);
     static const char *const pins[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
     for (size_t i = 0; i < sizeof pins / sizeof pins[0]; i++)
         if (getenv(pins[i]))
             warn("%s=%s: OpenBLAS is pinned to other kernels than it would choose; unset it", pins[i],
                  getenv(pins[i]));
-    if (ann_cpu() == ANN_CPU_AVX512 &&
-        !strstr("SkylakeX Cooperlake Sapphirerapids Zen", openblas_get_corename()))
-        warn("OpenBLAS uses kernels for %s on a processor with AVX-512", openblas_get_corename());
+    static const char *const old[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Core2"};
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
+        if (ann_cpu() == ANN_CPU_AVX512 && strcmp(l.core, old[i]) == 0)
+            warn("OpenBLAS uses kernels for %s on a processor with AVX-512", l.core);
+    if (l.dnnl[0]) printf("oneDNN       %d.%d.%d\n", l.dnnl[0], l.dnnl[1], l.dnnl[2]);
+    else warn("built without oneDNN, convolutions are slower: configure with -DANNULUS_ONEDNN=ON");
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(mpi, &length);
+    mpi[strcspn(mpi, ",\n")] = '\0';
+    printf("MPI          %s\n", mpi);
 }
 
 static void check_threads(void) {
@@ -109,24 +110,6 @@ static void check_huge_pages(void) {
         warn("transparent huge pages are off: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
 }
 
-static void check_libraries(void) {
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
-    int length;
-    unsigned major, minor, release;
-    MPI_Get_library_version(mpi, &length);
-    mpi[strcspn(mpi, ",\n")] = '\0';
-    printf("MPI          %s\n", mpi);
-    if (H5get_libversion(&major, &minor, &release) >= 0)
-        printf("HDF5         %u.%u.%u\n", major, minor, release);
-#ifdef ANN_HAVE_ONEDNN
-    const dnnl_version_t *dnnl = dnnl_version();
-    printf("oneDNN       %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
-#else
-    printf("oneDNN       not built in\n");
-    warn("convolutions are slower without oneDNN: build with -DANNULUS_ONEDNN=ON");
-#endif
-}
-
 int cmd_doctor(int argc, char **argv) {
     const cli c = {"annulus doctor", help, NULL, 0};
     int count;
@@ -135,7 +118,6 @@ int cmd_doctor(int argc, char **argv) {
     if (count) return cli_wrong(&c, "it takes no arguments");
     printf("annulus      %s (%s)\n", ann_version(), ann_revision());
     check_cpu();
-    check_openblas();
     check_libraries();
     check_huge_pages();
     check_threads();

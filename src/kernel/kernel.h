@@ -56,4 +56,13 @@ void ann_cpu_limit(ann_cpu_level level);
 /* To be called once before any kernel: makes OpenBLAS single-threaded (kernels split work themselves). */
 void ann_kernel_init(void);
 
+/* The libraries behind the kernels, for people. Borrowed, for ever. */
+typedef struct ann_kernel_libraries {
+    const char *openblas; /* how it was built: version and options */
+    const char *flavour;  /* its threads: "sequential", "pthread" or "OpenMP" */
+    const char *core;     /* the processor whose kernels it has chosen */
+    int dnnl[3];          /* version of oneDNN; 0: built without it */
+} ann_kernel_libraries;
+ann_kernel_libraries ann_kernel_describe_libraries(void);
+
 #endif
