@@ -93,18 +93,19 @@ double anni_progress_elapsed_s(const anni_progress *progress) {
 static ann_status write_line(anni_progress *progress, const anni_cursor *cursor, double rate) {
     const anni_phase *phase = progress->phase;
     const char *name = phase->config->name, *stage = phase->config->program[cursor->stage].name;
-    const long long epoch = (long long)((cursor->position - 1) / phase->samples + 1);
-    const long long epochs = (long long)((progress->total + phase->samples - 1) / phase->samples);
+    const int64_t epoch = (cursor->position - 1) / phase->samples + 1;
+    const int64_t epochs = (progress->total + phase->samples - 1) / phase->samples;
     char left[32], accuracy[32] = "", loss_json[32], accuracy_json[32], line[ANNI_LINE_BYTES];
     format_time(left, sizeof left, (double)(progress->total - cursor->position) / rate);
     if (isfinite(cursor->train.accuracy))
         snprintf(accuracy, sizeof accuracy, "  accuracy %6.2f %%", 100 * cursor->train.accuracy);
     anni_say(phase->run, "%s/%s  epoch %lld/%lld  step %lld  loss %.5f%s  %.0f samples/s  %s left", name,
-             stage, epoch, epochs, (long long)cursor->step, cursor->train.loss, accuracy, rate, left);
+             stage, (long long)epoch, (long long)epochs, (long long)cursor->step, cursor->train.loss,
+             accuracy, rate, left);
     snprintf(line, sizeof line,
              "{\"phase\":\"%s\",\"stage\":\"%s\",\"epoch\":%lld,\"step\":%lld,\"position\":%lld,\"loss\":%s,"
              "\"accuracy\":%s,\"lr\":%.9g,\"samples_per_s\":%.1f}\n",
-             name, stage, epoch, (long long)cursor->step, (long long)cursor->position,
+             name, stage, (long long)epoch, (long long)cursor->step, (long long)cursor->position,
              json_number(loss_json, cursor->train.loss), json_number(accuracy_json, cursor->train.accuracy),
              cursor->lr, rate);
     return metrics_write(phase->run, line);

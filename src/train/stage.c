@@ -115,31 +115,33 @@ static ann_status prepare(stage *s, const ann_store *before, const char *restore
     return status;
 }
 
+enum { SAME_WORDS = 5 };
+
+static ann_status compare_ranks(const anni_phase *phase, const uint64_t (*words)[SAME_WORDS]) {
+    static const char *const what[SAME_WORDS] = {"plan", "plan of the last batch", "dataset", "configuration",
+                                                 "position"};
+    for (int r = 1; r < phase->run->size; r++)
+        for (int i = 0; i < SAME_WORDS; i++)
+            if (words[r][i] != words[0][i])
+                return ann_error(ANN_ERR_CONFIG, "phase %s: rank %d has another %s than rank 0",
+                                 phase->config->name, r, what[i]);
+    return ANN_OK;
+}
+
 /* The ranks must be about to do the same: the same collectives, over the same data, under the same
  * configuration. */
 static ann_status check_same(const stage *s) {
     const anni_phase *phase = s->phase;
-    const anni_run *run = phase->run;
-    const struct {
-        uint64_t main_plan, tail_plan, data, facts;
-        int64_t position;
-    } mine = {s->main_step.comm_hash, s->tail_step.comm_hash, ann_dataset_checksum(phase->train),
-              ann_hash_str(phase->facts), s->cursor->position};
-    uint64_t(*all)[5] = NULL;
-    _Static_assert(sizeof mine == sizeof *all, "five words");
-    void *memory = calloc((size_t)run->size, sizeof mine);
+    ann_comm *comm = phase->run->comm;
+    const uint64_t mine[SAME_WORDS] = {s->main_step.comm_hash, s->tail_step.comm_hash,
+                                       ann_dataset_checksum(phase->train), ann_hash_str(phase->facts),
+                                       (uint64_t)s->cursor->position};
+    uint64_t(*all)[SAME_WORDS] = calloc((size_t)phase->run->size, sizeof *all);
     ann_status status =
-        ann_agree(run->comm, memory ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory to compare ranks"));
-    if (status == ANN_OK) status = ann_comm_allgather(run->comm, memory, &mine, sizeof mine);
-    static const char *const what[] = {"plan", "plan of the last batch", "dataset", "configuration",
-                                       "position"};
-    all = memory;
-    for (int r = 1; status == ANN_OK && r < run->size; r++)
-        for (int i = 0; status == ANN_OK && i < 5; i++)
-            if (all[r][i] != all[0][i])
-                status = ann_error(ANN_ERR_CONFIG, "phase %s: rank %d has another %s than rank 0",
-                                   phase->config->name, r, what[i]);
-    free(memory);
+        ann_agree(comm, all ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory to compare ranks"));
+    if (status == ANN_OK) status = ann_comm_allgather(comm, all, mine, sizeof mine);
+    if (status == ANN_OK && all) status = compare_ranks(phase, (const uint64_t(*)[SAME_WORDS])all);
+    free(all);
     return status;
 }
 
@@ -159,7 +161,7 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
     s->scalars.lr = cursor->lr;
     s->scalars.step = (double)(cursor->stage_step + 1);
     const ann_status status = ann_plan_run(step->plan, s->pending);
-    if (status != ANN_OK) {
+    if (status != ANN_OK || !batch) {
         ANN_TRY(ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status));
         return status;
     }

@@ -1,5 +1,5 @@
-/* A small dataset for tests of training: noisy images of four shapes, a fifth of the labels wrong, so that the loss
-   stays well above 0. */
+/* A small dataset for tests of training: noisy images of four shapes, a fifth of the labels wrong, so that
+   the loss stays well above 0. */
 #ifndef TESTS_SUPPORT_TINY_DATA_H
 #define TESTS_SUPPORT_TINY_DATA_H
 
