@@ -119,7 +119,8 @@ typedef struct ann_ledger {
 void ann_ledger_add(ann_ledger *ledger, int64_t epoch, const int64_t *samples, int64_t n);
 /* The same for a batch of a stream over `samples` samples, which may straddle two epochs. */
 void ann_ledger_add_batch(ann_ledger *ledger, const ann_batch *batch, int64_t samples);
-/* The ledger of positions [0, end) of a stream over `samples` samples, each used once. Cost: O(end). */
-ann_ledger ann_ledger_expected(uint64_t seed, int64_t samples, int64_t end);
+/* The ledger of positions [first, end) of a shuffled stream over `samples` samples, each used once. Cost:
+ * O(end - first). */
+ann_ledger ann_ledger_expected(uint64_t seed, int64_t samples, int64_t first, int64_t end);
 
 #endif

@@ -113,7 +113,7 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     phase->run->metrics_offset = offset;
     if (stage < 0 || stage >= phase->config->stage_count)
         return ann_error(ANN_ERR_CORRUPT, "%s: stage %lld", path, (long long)stage);
-    const ann_ledger want = ann_ledger_expected(phase->seed, phase->samples, cursor->position);
+    const ann_ledger want = ann_ledger_expected(phase->seed, phase->samples, 0, cursor->position);
     if (want.sum != cursor->ledger.sum || want.count != cursor->ledger.count)
         return ann_error(ANN_ERR_CORRUPT, "%s: its sample ledger does not belong to position %lld", path,
                          (long long)cursor->position);

@@ -176,19 +176,21 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
     return ANN_OK;
 }
 
-/* Sums the ledger over ranks; it must be the one of all positions so far. Collective. */
+/* Sums over ranks what was used since the last time; it must be just the positions in between. Collective. */
 static ann_status settle_ledger(stage *s) {
     anni_cursor *cursor = s->cursor;
+    const int64_t first = (int64_t)cursor->ledger.count;
     int64_t words[2] = {(int64_t)s->ledger.sum, (int64_t)s->ledger.count};
     ANN_TRY(ann_comm_allreduce(s->phase->run->comm, words, 2, ANN_I64));
-    cursor->ledger.sum += (uint64_t)words[0];
-    cursor->ledger.count += (uint64_t)words[1];
     s->ledger = (ann_ledger){0, 0};
-    const ann_ledger want = ann_ledger_expected(s->phase->seed, s->phase->samples, cursor->position);
-    if (want.sum == cursor->ledger.sum && want.count == cursor->ledger.count) return ANN_OK;
-    return ann_error(
-        ANN_ERR_CORRUPT, "phase %s: up to position %lld, %llu samples were used and not each once",
-        s->phase->config->name, (long long)cursor->position, (unsigned long long)cursor->ledger.count);
+    const ann_ledger want = ann_ledger_expected(s->phase->seed, s->phase->samples, first, cursor->position);
+    if (want.sum != (uint64_t)words[0] || want.count != (uint64_t)words[1])
+        return ann_error(
+            ANN_ERR_CORRUPT, "phase %s: of positions %lld to %lld, %lld samples were used and not each once",
+            s->phase->config->name, (long long)first, (long long)cursor->position, (long long)words[1]);
+    cursor->ledger.sum += want.sum;
+    cursor->ledger.count += want.count;
+    return ANN_OK;
 }
 
 static ann_status checkpoint(stage *s) {

@@ -150,7 +150,7 @@ static void test_ranks_join(void **state) {
                 run_loader(&o, seen, &sum);
             }
             for (int p = 0; p < END; p++) assert_int_equal(seen[p], 1);
-            const ann_ledger want = ann_ledger_expected(SEED, N, END);
+            const ann_ledger want = ann_ledger_expected(SEED, N, 0, END);
             assert_true(sum.sum == want.sum && sum.count == want.count);
         }
     }
@@ -173,7 +173,7 @@ static void test_resume_anywhere(void **state) {
             run_loader(&o, after, &sum);
         }
         for (int64_t p = 0; p < END; p++) assert_int_equal(p < stop ? before[p] : after[p - stop], 1);
-        const ann_ledger want = ann_ledger_expected(SEED, N, END);
+        const ann_ledger want = ann_ledger_expected(SEED, N, 0, END);
         assert_true(sum.sum == want.sum && sum.count == want.count);
     }
 }
@@ -214,7 +214,7 @@ static void test_limited_dataset(void **state) {
         check_ok(ann_loader_next(loader, &batch));
     }
     for (int s = 0; s < LIMIT; s++) assert_int_equal(seen[s], ROUNDS);
-    const ann_ledger want = ann_ledger_expected(SEED, LIMIT, ROUNDS * LIMIT);
+    const ann_ledger want = ann_ledger_expected(SEED, LIMIT, 0, ROUNDS * LIMIT);
     assert_true(ledger.sum == want.sum && ledger.count == want.count);
     ann_loader_free(loader);
     ann_dataset_close(few);
@@ -289,7 +289,7 @@ static ann_ledger ledger_of(const int64_t *epochs, const int64_t *samples, int n
 }
 
 static bool is_expected(const ann_ledger *ledger, int end) {
-    const ann_ledger want = ann_ledger_expected(SEED, N, end);
+    const ann_ledger want = ann_ledger_expected(SEED, N, 0, end);
     return ledger->sum == want.sum && ledger->count == want.count;
 }
 
