@@ -32,6 +32,7 @@ static int setup(void **state) {
     if (rank == 0) {
         scratch_make(dir);
         tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
     }
     return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
 }
@@ -202,6 +203,41 @@ static void more_ranks_than_samples_in_a_batch(void **state) {
     assert_all_ranks(strstr(ann_error_text(), "phase only: batch: 1 samples") != NULL);
 }
 
+/* One sample makes the loss of the one rank that has it infinite: all ranks end with that rank's error, in
+   the same step, and no checkpoint holds what came of it. */
+static void one_rank_fails_and_all_say_why(void **state) {
+    (void)state;
+    static const char text[] =
+        "name: huge\noutput: %s/huge\ndata: { path: %s/huge.h5 }\ncheckpoint: { every_steps: 1 }\n"
+        "models: { net: [flatten: {}, dense: { name: out, units: 64 }] }\n"
+        "phases:\n  - { name: only, kind: pretrain, model: [net], loss: mse, batch: 24, optimizer: { kind: "
+        "sgd },\n"
+        "      program: [{ epochs: 2, lr: 0.01 }] }\n";
+    char yaml[sizeof text + 2 * SCRATCH_PATH_BYTES];
+    const ann_train_options options = {.threads = 1};
+    ann_run_config *config;
+    ann_ckpt *ckpt;
+    char path[SCRATCH_PATH_BYTES], sub[SCRATCH_PATH_BYTES];
+    snprintf(yaml, sizeof yaml, text, dir, dir);
+    assert_all_ranks(ann_run_config_parse(&config, "huge.yaml", yaml, NULL, 0) == ANN_OK);
+    const ann_status status = ann_train(comm, config, &options);
+    ann_run_config_free(config);
+    const char *at = strstr(ann_error_text(), "phase only, step ");
+    const int64_t step = at ? strtoll(at + strlen("phase only, step "), NULL, 10) : 0;
+    if (status != ANN_ERR_NUMERIC || !at)
+        fprintf(stderr, "%s: %s\n", ann_status_name(status), ann_error_text());
+    assert_all_ranks(status == ANN_ERR_NUMERIC && step >= 1 && step <= 11);
+    assert_all_ranks(ann_ckpt_latest(comm, scratch_path(sub, "%s/huge/only", dir), path, sizeof path) ==
+                     ANN_OK);
+    assert_all_ranks((path[0] != '\0') == (step > 1));
+    if (step > 1) {
+        assert_all_ranks(ann_ckpt_open(&ckpt, path) == ANN_OK);
+        const int64_t saved = ann_ckpt_step(ckpt);
+        ann_ckpt_close(ckpt);
+        assert_all_ranks(saved == step - 1);
+    }
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -210,6 +246,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(same_bits_on_the_same_number_of_ranks),
         cmocka_unit_test(empty_share_of_the_last_batch),
         cmocka_unit_test(more_ranks_than_samples_in_a_batch),
+        cmocka_unit_test(one_rank_fails_and_all_say_why),
     };
     const int failed = cmocka_run_group_tests(tests, setup, teardown);
     MPI_Finalize();

@@ -20,29 +20,39 @@ static void draw(uint8_t *image, uint8_t *label, uint32_t stream, uint64_t sampl
     *label = (uint8_t)(wrong ? (class + 1) % TINY_CLASSES : class);
 }
 
-static void put(hid_t group, const char *name, int rank, const hsize_t *dims, const uint8_t *data) {
+static void put(hid_t group, const char *name, hid_t type, int rank, const hsize_t *dims, const void *data) {
     const hid_t space = H5Screate_simple(rank, dims, NULL);
-    const hid_t set = H5Dcreate2(group, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(set >= 0);
-    assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    assert_true(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
     H5Dclose(set);
     H5Sclose(space);
 }
 
-static void put_split(hid_t file, const char *name, uint32_t stream, int samples) {
+/* huge < 0: u8 */
+static void put_split(hid_t file, const char *name, uint32_t stream, int samples, int huge) {
     static uint8_t x[TINY_TRAIN][PIXELS], y[TINY_TRAIN];
+    static float real[TINY_TRAIN][PIXELS];
     const hsize_t dims[4] = {(hsize_t)samples, TINY_SIDE, TINY_SIDE, 1};
     const hid_t group = H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    for (int i = 0; i < samples; i++) draw(x[i], &y[i], stream, (uint64_t)i);
-    put(group, "x", 4, dims, x[0]);
-    put(group, "y", 1, dims, y);
+    for (int i = 0; i < samples; i++) {
+        draw(x[i], &y[i], stream, (uint64_t)i);
+        for (int j = 0; j < PIXELS; j++) real[i][j] = (float)x[i][j] / 256;
+    }
+    if (huge >= 0 && huge < samples) real[huge][0] = 3e38f;
+    if (huge < 0) put(group, "x", H5T_NATIVE_UINT8, 4, dims, x);
+    else put(group, "x", H5T_NATIVE_FLOAT, 4, dims, real);
+    put(group, "y", H5T_NATIVE_UINT8, 1, dims, y);
     H5Gclose(group);
 }
 
-void tiny_data_write(const char *path) {
+static void write_file(const char *path, int huge) {
     const hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(file >= 0);
-    put_split(file, "train", 1, TINY_TRAIN);
-    put_split(file, "test", 2, TINY_TEST);
+    put_split(file, "train", 1, TINY_TRAIN, huge);
+    put_split(file, "test", 2, TINY_TEST, huge < 0 ? huge : TINY_TRAIN);
     assert_true(H5Fclose(file) >= 0);
 }
+
+void tiny_data_write(const char *path) { write_file(path, -1); }
+void tiny_data_write_f32(const char *path, int huge) { write_file(path, huge); }
