@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/mem.h"
 
 #define GROW_BYTES ((size_t)1 << 12)
 
@@ -45,8 +46,8 @@ static herr_t udata_keep(void *udata) {
     return 0;
 }
 
-/* Without alignment and without small-data blocks there are no gaps, so datasets stand in the order of their
- * making. */
+/* Every object is aligned, as the store's memory is, and there are no small-data blocks: so no gap is large
+   enough for another object, and datasets stand in the order of their making. */
 static hid_t create(anni_image *image, size_t metadata_bytes) {
     H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy, image_realloc, image_keep,
                                              udata_share,  udata_keep,   image};
@@ -54,7 +55,8 @@ static hid_t create(anni_image *image, size_t metadata_bytes) {
     hid_t file = -1;
     if (access >= 0 && H5Pset_fapl_core(access, GROW_BYTES, 0) >= 0 &&
         H5Pset_file_image_callbacks(access, &callbacks) >= 0 &&
-        H5Pset_meta_block_size(access, metadata_bytes) >= 0 && H5Pset_small_data_block_size(access, 0) >= 0)
+        H5Pset_meta_block_size(access, metadata_bytes) >= 0 && H5Pset_small_data_block_size(access, 0) >= 0 &&
+        H5Pset_alignment(access, 1, ANN_ALIGN_BYTES) >= 0)
         file = H5Fcreate("annulus-checkpoint", H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (access >= 0) H5Pclose(access);
     return file;

@@ -63,15 +63,17 @@ static ann_status lay_out_blocks(hid_t file, span *spans, const anni_manifest *m
 /* Finds the ranges and lays the file out. The datasets must stand in the file in order of their blocks. */
 static ann_status lay_out(anni_image *image, span *spans, const anni_manifest *m, int rank,
                           const ann_store *store) {
+    size_t metadata_bytes = 4096;
     for (int i = 0; i < m->block_count; i++) {
         const anni_block *block = &m->blocks[i];
+        metadata_bytes += 768 + strlen(block->name); /* measured: 450 and the name */
         const size_t width = ann_dtype_bytes(block->dtype);
         anni_shard_range(&spans[i].begin, &spans[i].elems, block->elems, rank, m->shard_count);
         spans[i].data =
             (const char *)ann_store_block_data(store, (ann_block){i}) + (size_t)spans[i].begin * width;
         spans[i].bytes = (size_t)spans[i].elems * width;
     }
-    ANN_TRY(anni_image_begin(image, 4096 + 2048 * (size_t)m->block_count));
+    ANN_TRY(anni_image_begin(image, metadata_bytes));
     ANN_TRY(anni_image_end(image, lay_out_blocks(image->file, spans, m, rank)));
     int64_t end = 0;
     for (int i = 0; i < m->block_count; i++) {
