@@ -42,11 +42,13 @@ ann_status ann_meta_get_str(const ann_meta *meta, const char *key,
 
 /* Writes the committed store and meta (NULL: none) as DIR/step-<step>; makes DIR if need be. Every rank must
    hold the same store contents (data parallelism) and writes its range of each block; DIR must be the same
-   directory for all. Afterwards the newest `keep` checkpoints are left (0: all), the one just written among
-   them in any case. Left-over
+   directory for all, and the store must not change meanwhile. Each shard is read back before the commit, so a
+   committed checkpoint is a verified one. Afterwards the newest `keep` checkpoints are left (0: all), the one
+   just written among them in any case. Left-over
    ".part" directories of earlier attempts are removed: one job at a time may write into DIR. Errors (the same
-   on all ranks; the directory is as if nothing had been tried): ANN_ERR_NOSPACE (also a quota), ANN_ERR_IO,
-   ANN_ERR_ARG, ANN_ERR_MEMORY. Collective; three agreements, one broadcast, one allgather of 16 bytes per
+   on all ranks; the directory is as if nothing had been tried): ANN_ERR_NOSPACE (also a quota or a file-size
+   limit, if SIGXFSZ is ignored), ANN_ERR_IO, ANN_ERR_CORRUPT (a shard does not read back the same),
+   ANN_ERR_ARG, ANN_ERR_MEMORY. Collective; five agreements, one broadcast, one allgather of 16 bytes per
    tensor, whose memory is 16 bytes x ranks x tensors. */
 ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const ann_store *store,
                           const ann_meta *meta, int keep) ANN_MUST_CHECK;

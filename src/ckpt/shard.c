@@ -87,6 +87,41 @@ static ann_status lay_out(anni_image *image, span *spans, const anni_manifest *m
     return ANN_OK;
 }
 
+/* ---- checking a file against its checksums ---- */
+
+static ann_status feed_file(anni_audit *audit, int fd, const char *path) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) return anni_file_error("stat", path);
+    if (st.st_size != audit->shard->file_bytes)
+        return ann_error(ANN_ERR_CORRUPT, "%s: the shard has %lld bytes, not %lld", path,
+                         (long long)st.st_size, (long long)audit->shard->file_bytes);
+    char *buffer = malloc(ANNI_IO_BYTES);
+    if (!buffer) return ann_error(ANN_ERR_MEMORY, "%s: no memory to read it", path);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    ann_status status = ANN_OK;
+    while (status == ANN_OK && audit->at < st.st_size) {
+        const int64_t left = st.st_size - audit->at;
+        const size_t n = left < (int64_t)ANNI_IO_BYTES ? (size_t)left : ANNI_IO_BYTES;
+        status = anni_file_read_at(fd, buffer, n, audit->at, path);
+        if (status == ANN_OK) anni_audit_feed(audit, buffer, n);
+    }
+    free(buffer);
+    return status;
+}
+
+static ann_status compare(const anni_audit *audit, const char *path) {
+    for (int i = 0; i < audit->shard->piece_count; i++) {
+        const anni_piece *piece = &audit->shard->pieces[i];
+        if (audit->piece_hash[i] != piece->hash)
+            return ann_error(ANN_ERR_CORRUPT, "%s: wrong checksum of tensor %s, elements %lld to %lld", path,
+                             audit->manifest->tensors[piece->tensor].name, (long long)piece->begin,
+                             (long long)(piece->begin + piece->elems - 1));
+    }
+    if (anni_audit_rest(audit) != audit->shard->rest_hash)
+        return ann_error(ANN_ERR_CORRUPT, "%s: wrong checksum of the bytes around the tensors", path);
+    return ANN_OK;
+}
+
 /* ---- writing ---- */
 
 #define WRITEBACK_BYTES ((int64_t)8 << 20)
@@ -154,21 +189,34 @@ static void place_pieces(anni_shard *shard, const anni_manifest *m, const span *
     }
 }
 
+/* Reads the file back while the disk is still busy with it. It differs if the store changed between hashing
+   and writing; such a checkpoint must not be committed, because then older ones may be removed. */
+static ann_status read_back(const writer *w, uint64_t *hashes) {
+    anni_audit again;
+    anni_audit_begin(&again, w->audit.manifest, w->audit.shard, hashes);
+    ANN_TRY(feed_file(&again, w->fd, w->path));
+    return compare(&again, w->path);
+}
+
+static ann_status fill_file(writer *w, anni_shard *shard, const span *spans) {
+    uint64_t *hashes = w->audit.piece_hash;
+    ANN_TRY(write_spans(w, spans, w->audit.manifest->block_count));
+    for (int i = 0; i < shard->piece_count; i++) shard->pieces[i].hash = hashes[i];
+    shard->rest_hash = anni_audit_rest(&w->audit);
+    shard->file_bytes = w->image->file_bytes;
+    return read_back(w, hashes);
+}
+
 static ann_status write_file(const char *path, anni_manifest *m, int rank, const span *spans,
                              const anni_image *image) {
     anni_shard *shard = &m->shards[rank];
     uint64_t *hashes = ann_arena_alloc(m->arena, (size_t)(shard->piece_count + 1) * sizeof *hashes);
     if (!hashes) return ann_error(ANN_ERR_MEMORY, "%s: no memory for checksums", path);
     place_pieces(shard, m, spans);
-    writer w = {
-        .fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), .path = path, .image = image};
+    writer w = {.fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), .path = path, .image = image};
     if (w.fd < 0) return anni_file_error("create", path);
     anni_audit_begin(&w.audit, m, shard, hashes);
-    ANN_TRY(anni_file_finish(w.fd, write_spans(&w, spans, m->block_count), path));
-    for (int i = 0; i < shard->piece_count; i++) shard->pieces[i].hash = hashes[i];
-    shard->rest_hash = anni_audit_rest(&w.audit);
-    shard->file_bytes = image->file_bytes;
-    return ANN_OK;
+    return anni_file_finish(w.fd, fill_file(&w, shard, spans), path);
 }
 
 ann_status anni_shard_write(const char *dir, anni_manifest *manifest, int rank, const ann_store *store) {
@@ -190,39 +238,6 @@ ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shar
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0 && errno == ENOENT) return ann_error(ANN_ERR_CORRUPT, "%s: the shard is missing", path);
     return *fd < 0 ? anni_file_error("open", path) : ANN_OK;
-}
-
-static ann_status feed_file(anni_audit *audit, int fd, const char *path) {
-    struct stat st;
-    if (fstat(fd, &st) != 0) return anni_file_error("stat", path);
-    if (st.st_size != audit->shard->file_bytes)
-        return ann_error(ANN_ERR_CORRUPT, "%s: the shard has %lld bytes, not %lld", path,
-                         (long long)st.st_size, (long long)audit->shard->file_bytes);
-    char *buffer = malloc(ANNI_IO_BYTES);
-    if (!buffer) return ann_error(ANN_ERR_MEMORY, "%s: no memory to read it", path);
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    ann_status status = ANN_OK;
-    while (status == ANN_OK && audit->at < st.st_size) {
-        const int64_t left = st.st_size - audit->at;
-        const size_t n = left < (int64_t)ANNI_IO_BYTES ? (size_t)left : ANNI_IO_BYTES;
-        status = anni_file_read_at(fd, buffer, n, audit->at, path);
-        if (status == ANN_OK) anni_audit_feed(audit, buffer, n);
-    }
-    free(buffer);
-    return status;
-}
-
-static ann_status compare(const anni_audit *audit, const char *path) {
-    for (int i = 0; i < audit->shard->piece_count; i++) {
-        const anni_piece *piece = &audit->shard->pieces[i];
-        if (audit->piece_hash[i] != piece->hash)
-            return ann_error(ANN_ERR_CORRUPT, "%s: wrong checksum of tensor %s, elements %lld to %lld", path,
-                             audit->manifest->tensors[piece->tensor].name, (long long)piece->begin,
-                             (long long)(piece->begin + piece->elems - 1));
-    }
-    if (anni_audit_rest(audit) != audit->shard->rest_hash)
-        return ann_error(ANN_ERR_CORRUPT, "%s: wrong checksum of the bytes around the tensors", path);
-    return ANN_OK;
 }
 
 ann_status anni_shard_verify(const char *dir, const anni_manifest *manifest, int rank) {

@@ -1,5 +1,6 @@
 /* What is written is read back exactly; what does not fit is refused before anything is changed. */
-#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,46 @@ static void many_blocks(void **state) {
     ann_store_free(into);
 }
 
+static atomic_bool stop;
+
+static void *scribble(void *data) {
+    for (atomic_uint *word = data; !atomic_load(&stop);) atomic_fetch_add(word, 1);
+    return NULL;
+}
+
+/* A store that changes while it is written: an error, or a checkpoint that is right in itself; nothing
+ * between. */
+static void a_store_that_changes_meanwhile(void **state) {
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* the race is the test */
+#endif
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    ann_store *store;
+    ann_tensor tensor;
+    pthread_t thread;
+    const ann_shape shape = ANN_SHAPE(1 << 18);
+    check_ok(ann_store_new(&store, 1));
+    check_ok(ann_store_declare(&tensor, store, "x", ANN_I32, &shape, ANN_ROLE_STATE,
+                               (ann_init){.kind = ANN_INIT_ZERO}));
+    check_ok(ann_store_commit(store));
+    scratch_path(sub, "%s/changing", dir);
+    check_ok(ann_ckpt_write(comm, sub, 1, store, NULL, 0));
+    assert_int_equal(pthread_create(&thread, NULL, scribble, ann_store_data(store, tensor)), 0);
+    for (int64_t step = 2; step < 12; step++) {
+        ann_ckpt *ckpt;
+        const ann_status status = ann_ckpt_write(comm, sub, step, store, NULL, 1);
+        assert_true(status == ANN_OK || status == ANN_ERR_CORRUPT);
+        check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
+        check_ok(ann_ckpt_open(&ckpt, path));
+        assert_true(status != ANN_OK || ann_ckpt_step(ckpt) == step);
+        ann_ckpt_close(ckpt);
+    }
+    atomic_store(&stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    ann_store_free(store);
+}
+
 static void metadata(void **state) {
     (void)state;
     ann_meta *meta;
@@ -278,6 +319,7 @@ int main(void) {
         cmocka_unit_test(refuses_a_store_that_does_not_fit),
         cmocka_unit_test(refuses_bad_arguments),
         cmocka_unit_test(many_blocks),
+        cmocka_unit_test(a_store_that_changes_meanwhile),
         cmocka_unit_test(metadata),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
