@@ -117,26 +117,22 @@ RULE(cast) {
 /* ---- entries
  * ------------------------------------------------------------------------------------------------------- */
 
-#define ENTRY(id, arity, rule, more)                                                                         \
+#define ENTRY(id, arity, rule, more, ...)                                                                    \
     const ann_op_info anni_op_##id = {.name = #id,                                                           \
                                       .tier = ANN_TIER_MATH,                                                 \
                                       .min_in = arity,                                                       \
                                       .max_in = arity,                                                       \
                                       .infer = rule,                                                         \
-                                      .flags = ANNI_ELEMENTWISE | ANNI_INPLACE | (more)}
-#define DIFFERENTIABLE(id, arity, rule)                                                                      \
-    const ann_op_info anni_op_##id = {.name = #id,                                                           \
-                                      .tier = ANN_TIER_MATH,                                                 \
-                                      .min_in = arity,                                                       \
-                                      .max_in = arity,                                                       \
-                                      .infer = rule,                                                         \
-                                      .vjp = vjp_##id,                                                       \
-                                      .flags = ANNI_ELEMENTWISE | ANNI_INPLACE}
+                                      .eval = eval_##id,                                                     \
+                                      .flags = ANNI_ELEMENTWISE | ANNI_INPLACE | (more),                     \
+                                      __VA_ARGS__}
+#define DIFFERENTIABLE(id, arity, rule) ENTRY(id, arity, rule, 0, .vjp = vjp_##id)
+#define FLAT(id, arity, rule) ENTRY(id, arity, rule, ANNI_ZERO_GRAD, .vjp = NULL)
 
 DIFFERENTIABLE(neg, 1, infer_same);
 DIFFERENTIABLE(abs, 1, infer_same);
-ENTRY(sign, 1, infer_same, ANNI_ZERO_GRAD);
-ENTRY(step, 1, infer_same, ANNI_ZERO_GRAD);
+FLAT(sign, 1, infer_same);
+FLAT(step, 1, infer_same);
 DIFFERENTIABLE(exp, 1, infer_float);
 DIFFERENTIABLE(log, 1, infer_float);
 DIFFERENTIABLE(sqrt, 1, infer_float);
@@ -151,8 +147,8 @@ DIFFERENTIABLE(mul, 2, infer_same);
 DIFFERENTIABLE(div, 2, infer_float);
 DIFFERENTIABLE(max, 2, infer_same);
 DIFFERENTIABLE(min, 2, infer_same);
-ENTRY(eq, 2, infer_same, ANNI_ZERO_GRAD);
-ENTRY(gt, 2, infer_same, ANNI_ZERO_GRAD);
+FLAT(eq, 2, infer_same);
+FLAT(gt, 2, infer_same);
 DIFFERENTIABLE(select, 3, infer_same);
 
 const ann_op_info anni_op_cast = {
