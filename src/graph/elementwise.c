@@ -123,7 +123,6 @@ RULE(cast) {
                                       .min_in = arity,                                                       \
                                       .max_in = arity,                                                       \
                                       .infer = rule,                                                         \
-                                      .eval = eval_##id,                                                     \
                                       .flags = ANNI_ELEMENTWISE | ANNI_INPLACE | (more),                     \
                                       __VA_ARGS__}
 #define DIFFERENTIABLE(id, arity, rule) ENTRY(id, arity, rule, 0, .vjp = vjp_##id)
