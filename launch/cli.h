@@ -13,8 +13,7 @@ int cmd_data(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
-/* ---- options: --name VALUE, --name=VALUE, --flag; "--" ends them
- * -------------------------------------------------- */
+/* ---- options: --name VALUE, --name=VALUE, --flag; "--" ends them ---- */
 
 typedef struct cli_option {
     const char *name;   /* "--set" */

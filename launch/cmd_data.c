@@ -36,8 +36,7 @@ static const char idx_help[] =
     "                     the files, where they have other names\n"
     "  --help             this text\n";
 
-/* ---- import idx
- * -------------------------------------------------------------------------------------------------- */
+/* ---- import idx ---- */
 
 enum { MAX_CLASSES = 256, PATH_BYTES = 4096 };
 
@@ -108,8 +107,7 @@ static int cmd_import_idx(int argc, char **argv) {
     return code;
 }
 
-/* ---- info
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- info ---- */
 
 static int cmd_info(int argc, char **argv) {
     bool verify = false;

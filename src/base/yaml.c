@@ -13,8 +13,7 @@ ann_status anni_yaml_memory(void) {
     return ann_error(ANN_ERR_MEMORY, "out of memory while reading a YAML document");
 }
 
-/* ---- the tree
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 ann_status anni_yaml_node_new(ann_yaml_node **out, ann_yaml *yaml, ann_yaml_kind kind, const char *source,
                               int line, int column) {
@@ -60,8 +59,7 @@ ann_status anni_yaml_name(ann_yaml *yaml, const ann_yaml_node *parent, const cha
     return ANN_OK;
 }
 
-/* ---- documents
- * --------------------------------------------------------------------------------------------------- */
+/* ---- documents ---- */
 
 static ann_status fill(ann_yaml *yaml, const char *source, const char *text) {
     yaml->source = ann_arena_strdup(yaml->arena, source);

@@ -77,8 +77,7 @@ ann_status ann_yaml_string(const ann_yaml_node *node, const char **out) {
     return ANN_OK;
 }
 
-/* ---- near words
- * -------------------------------------------------------------------------------------------------- */
+/* ---- near words ---- */
 
 #define MAX_WORD 40
 

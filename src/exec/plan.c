@@ -21,9 +21,7 @@ static void *grab(maker *m, size_t elems, size_t size) {
 }
 static ann_status no_memory(void) { return ann_error(ANN_ERR_MEMORY, "no memory for a plan"); }
 
-/* ---- pointers
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- pointers ---- */
 
 static int32_t root_of(const maker *m, int32_t id) {
     return m->memory.place[id].kind == ANN_PLACE_ALIAS ? m->memory.place[id].root : id;
@@ -69,9 +67,7 @@ static void connect(maker *m, const void **slot, int32_t id) {
         (anni_patch){slot, place->kind == ANN_PLACE_ALIAS ? place->offset_bytes : 0};
 }
 
-/* ---- inputs and results
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- inputs and results ---- */
 
 static ann_status make_inputs(maker *m) {
     int n = 0, operands = ann_graph_output_count(m->g);
@@ -113,9 +109,7 @@ static ann_status make_results(maker *m) {
     return ANN_OK;
 }
 
-/* ---- instructions
- * ---------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- instructions ---- */
 
 static ann_status fill_call(maker *m, anni_instr *instr, ann_node node) {
     const ann_node *in;
@@ -209,9 +203,7 @@ static ann_status make_instrs(maker *m) {
     return ann_mem_alloc(&m->plan->scratch, m->plan->scratch_bytes);
 }
 
-/* ---- waits
- * ------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- waits ---- */
 
 static bool reads_value(const maker *m, ann_node reader, int32_t root) {
     const ann_node *in;
@@ -266,9 +258,7 @@ static ann_status check_hazards(const maker *m) {
     return ANN_OK;
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static ann_status make(maker *m) {
     ANN_TRY(ann_graph_status(m->g));
@@ -319,9 +309,7 @@ void ann_plan_free(ann_plan *plan) {
     free(plan);
 }
 
-/* ---- use
- * -------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- use ---- */
 
 static anni_input *find_input(ann_plan *plan, const char *name) {
     for (int i = 0; i < plan->n_inputs; i++)

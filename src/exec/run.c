@@ -16,9 +16,7 @@ typedef struct step {
     bool wrote;
 } step;
 
-/* ---- reductions
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- reductions ---- */
 
 /* Local data is copied first unless the reduction works in place. Returns a failure of communication itself.
  */
@@ -50,9 +48,7 @@ static ann_status wait_for_operands(step *s, const anni_instr *instr) {
     return ANN_OK;
 }
 
-/* ---- instructions
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- instructions ---- */
 
 /* Gradients that were not computed right in the pack are copied there. */
 static void pack(const ann_kernel_call *call) {
@@ -103,9 +99,7 @@ ann_status ann_plan_run(ann_plan *plan, ann_status inject) {
     return status;
 }
 
-/* ---- profile
- * ---------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- profile ---- */
 
 static int slowest_first(const void *a, const void *b) {
     const anni_instr *x = *(anni_instr *const *)a, *y = *(anni_instr *const *)b;

@@ -11,8 +11,7 @@
 
 static uint32_t last_axis(const ann_graph *g, ann_node x) { return 1u << (ann_node_shape(g, x)->rank - 1); }
 
-/* ---- softmax, log_softmax
- * -------------------------------------------------------------------------------------------------- */
+/* ---- softmax, log_softmax ---- */
 
 static ann_status infer_rows(anni_infer *node) {
     if (!ann_dtype_is_float(node->in_dtype[0])) return ann_error(ANN_ERR_DTYPE, "f32 or f64 is needed");
@@ -66,9 +65,7 @@ ann_node ann_log_softmax(ann_graph *g, ann_node x) {
     return anni_build(g, ANN_OP_LOG_SOFTMAX, ANN_F32, NULL, NULL, &x, 1);
 }
 
-/* ---- cross_entropy
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- cross_entropy ---- */
 
 static ann_status infer_cross_entropy(anni_infer *node) {
     if (node->in[0]->rank != 2 || node->in[1]->rank != 1 || node->in[0]->dim[0] != node->in[1]->dim[0])
@@ -107,9 +104,7 @@ ann_node ann_cross_entropy(ann_graph *g, ann_node logits, ann_node labels) {
     return anni_build(g, ANN_OP_CROSS_ENTROPY, ANN_F32, NULL, NULL, (ann_node[]){logits, labels}, 2);
 }
 
-/* ---- dropout
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- dropout ---- */
 
 static ann_status infer_dropout(anni_infer *node) {
     if (!ann_dtype_is_float(node->in_dtype[0]) || node->in_dtype[1] != ANN_I64)
@@ -157,8 +152,7 @@ ann_node ann_dropout(ann_graph *g, ann_node x, ann_node ids, double p, uint64_t 
     return anni_build(g, ANN_OP_DROPOUT, ANN_F32, NULL, &attrs, (ann_node[]){x, ids}, 2);
 }
 
-/* ---- losses that are formulas
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- losses that are formulas ---- */
 
 ann_node ann_bce_logits(ann_graph *g, ann_node logits, ann_node target) {
     return ann_sub(g, ann_softplus(g, logits), ann_mul(g, logits, target));

@@ -4,9 +4,7 @@
 
 #include <stdio.h>
 
-/* ---- windows
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 ann_window anni_window_defaults(ann_window w) {
     if (!w.stride_h) w.stride_h = 1;
@@ -42,8 +40,7 @@ void anni_window_print(const ann_attrs *attrs, char *buf, size_t size) {
              w->pad_left, w->pad_right, w->groups);
 }
 
-/* ---- shape rules
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- shape rules ---- */
 
 static ann_status check_operands(const anni_infer *node) {
     if (node->in_dtype[0] != node->in_dtype[1] || !ann_dtype_is_float(node->in_dtype[0]))
@@ -106,8 +103,7 @@ static ann_status infer_conv_dw(anni_infer *node) {
     return ANN_OK;
 }
 
-/* ---- gradient rules
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- gradient rules ---- */
 
 #define RULE(name)                                                                                           \
     static void vjp_##name(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx)
@@ -159,9 +155,7 @@ ENTRY(conv);
 ENTRY(conv_dx);
 ENTRY(conv_dw);
 
-/* ---- builders
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- builders ---- */
 
 static ann_node build(ann_graph *g, ann_op op, ann_node a, ann_node b, ann_window window) {
     const ann_attrs attrs = {.window = anni_window_defaults(window)};

@@ -1,8 +1,7 @@
 /* Elementwise math ops: entries, gradient rules, and the builders that insert broadcasts. */
 #include "graph/node.h"
 
-/* ---- broadcasting
- * -------------------------------------------------------------------------------------------------- */
+/* ---- broadcasting ---- */
 
 /* The NumPy rule: extents are aligned at the end; 1 stretches. */
 static bool common_shape(ann_shape *out, const ann_shape *a, const ann_shape *b) {
@@ -37,8 +36,7 @@ static ann_node binary(ann_graph *g, ann_op op, ann_node a, ann_node b) {
     return elementwise(g, op, (ann_node[]){a, b}, 2);
 }
 
-/* ---- shape rules
- * ----------------------------------------------------------------------------------------------- */
+/* ---- shape rules ---- */
 
 static ann_status infer_same(anni_infer *node) {
     for (int i = 1; i < node->n; i++) {
@@ -58,8 +56,7 @@ static ann_status infer_cast(anni_infer *node) {
     return ANN_OK;
 }
 
-/* ---- gradient rules
- * ---------------------------------------------------------------------------------------------- */
+/* ---- gradient rules ---- */
 
 #define RULE(name)                                                                                           \
     static void vjp_##name(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx)
@@ -114,8 +111,7 @@ RULE(cast) {
     if (ann_dtype_is_float(ann_node_dtype(g, IN(0)))) dx[0] = ann_cast(g, dy, ann_node_dtype(g, IN(0)));
 }
 
-/* ---- entries
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 #define ENTRY(id, arity, rule, more, ...)                                                                    \
     const ann_op_info anni_op_##id = {.name = #id,                                                           \
@@ -159,8 +155,7 @@ const ann_op_info anni_op_stop_grad = {.name = "stop_grad",
                                        .infer = infer_same,
                                        .flags = ANNI_ZERO_GRAD | ANNI_ALIAS};
 
-/* ---- builders
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- builders ---- */
 
 ann_node ann_neg(ann_graph *g, ann_node x) { return unary(g, ANN_OP_NEG, x); }
 ann_node ann_abs(ann_graph *g, ann_node x) { return unary(g, ANN_OP_ABS, x); }

@@ -48,8 +48,7 @@ static const ann_op_info *const op_table[ANN_OP_COUNT] = {
 
 const ann_op_info *anni_op_info(ann_op op) { return op_table[op]; }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 ann_status ann_graph_new(ann_graph **out, ann_store *store) {
     *out = NULL;
@@ -94,8 +93,7 @@ ann_node ann_graph_fail(ann_graph *graph, ann_status status, const char *fmt, ..
     return ANN_NODE_NONE;
 }
 
-/* ---- scopes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- scopes ---- */
 
 void ann_scope_push(ann_graph *graph, const char *name) {
     const size_t used = strlen(graph->scope);
@@ -125,8 +123,7 @@ static const char *scope_keep(ann_graph *graph) {
     return graph->scope_kept;
 }
 
-/* ---- nodes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static node *node_append(ann_graph *g) {
     if (g->count == g->capacity) {
@@ -232,8 +229,7 @@ ann_node anni_zeros_like(ann_graph *g, ann_node x) {
     return ann_fill(g, ann_node_dtype(g, x), *ann_node_shape(g, x), 0);
 }
 
-/* ---- roots
- * --------------------------------------------------------------------------------------------------- */
+/* ---- roots ---- */
 
 static void root_append(ann_graph *g, root **list, int *n, const char *name, ann_node which) {
     if (g->status != ANN_OK) return;

@@ -15,8 +15,7 @@ typedef struct {
 #define ANN_NODE_NONE ((ann_node){-1})
 static inline bool ann_node_is(ann_node n) { return n.id >= 0; }
 
-/* ---- the graph
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the graph ---- */
 
 /* `store` is borrowed and must outlive the graph; NULL if no tensor is used. */
 ann_status ann_graph_new(ann_graph **out, ann_store *store) ANN_MUST_CHECK;
@@ -34,8 +33,7 @@ void ann_scope_pop(ann_graph *graph);
 void ann_output(ann_graph *graph, const char *name, ann_node node);
 void ann_effect(ann_graph *graph, ann_node assign);
 
-/* ---- reading a graph
- * --------------------------------------------------------------------------------------------- */
+/* ---- reading a graph ---- */
 
 /* Nodes are numbered so that inputs come before users. */
 int32_t ann_graph_count(const ann_graph *graph);
@@ -61,8 +59,7 @@ ann_status ann_graph_print_text(const ann_graph *graph, const char *title,
 ann_status ann_graph_print_dot(const ann_graph *graph, const char *title,
                                void (*write)(void *to, const char *text), void *to) ANN_MUST_CHECK;
 
-/* ---- gradient
- * ------------------------------------------------------------------------------------------------ */
+/* ---- gradient ---- */
 
 /* Appends nodes that compute d y / d wrt[i] (y a scalar float node) and stores them in grads[i], of wrt[i]'s
    shape and dtype. May be applied to its own results, to any order. A wrt on which y does not depend gets a
@@ -70,8 +67,7 @@ ann_status ann_graph_print_dot(const ann_graph *graph, const char *title,
    nodes: about twice y's. */
 void ann_grad(ann_graph *graph, ann_node y, const ann_node *wrt, int n, ann_node *grads);
 
-/* ---- leaves
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- leaves ---- */
 
 ann_node ann_input(ann_graph *g, const char *name, ann_dtype dtype, ann_shape shape);
 ann_node ann_load(ann_graph *g, ann_tensor tensor);     /* the store's tensor, at the start of the step */
@@ -82,8 +78,7 @@ ann_node ann_scalar(ann_graph *g, ann_dtype dtype, double value);
 ann_node ann_rand(ann_graph *g, ann_rand_kind kind, ann_dtype dtype, ann_shape shape, ann_node ids,
                   uint64_t seed, uint32_t stream);
 
-/* ---- elementwise; shapes are broadcast as in NumPy
- * ------------------------------------------------------------- */
+/* ---- elementwise; shapes are broadcast as in NumPy ---- */
 
 ann_node ann_neg(ann_graph *g, ann_node x);
 ann_node ann_abs(ann_graph *g, ann_node x);
@@ -116,8 +111,7 @@ ann_node ann_square(ann_graph *g, ann_node x);
 ann_node ann_leaky_relu(ann_graph *g, ann_node x, double slope);
 ann_node ann_elu(ann_graph *g, ann_node x, double alpha);
 
-/* ---- shape
- * --------------------------------------------------------------------------------------------------- */
+/* ---- shape ---- */
 
 ann_node ann_reshape(ann_graph *g, ann_node x, ann_shape shape); /* one dim may be -1 */
 ann_node ann_flatten(ann_graph *g, ann_node x);                  /* [B, ...] -> [B, rest] */
@@ -128,8 +122,7 @@ ann_node ann_slice(ann_graph *g, ann_node x, const int64_t *lo, const int64_t *h
 ann_node ann_pad(ann_graph *g, ann_node x, const int64_t *before, const int64_t *after);
 ann_node ann_concat(ann_graph *g, const ann_node *xs, int n, int axis);
 
-/* ---- reductions; the reduced axes stay with extent 1
- * -------------------------------------------------------------- */
+/* ---- reductions; the reduced axes stay with extent 1 ---- */
 
 ann_node ann_reduce_sum(ann_graph *g, ann_node x, uint32_t axes);
 ann_node ann_reduce_max(ann_graph *g, ann_node x, uint32_t axes); /* ties share the gradient */
@@ -139,8 +132,7 @@ ann_node ann_argmax(ann_graph *g,
 ann_node ann_one_hot(ann_graph *g, ann_node index, int64_t k,
                      ann_dtype dtype); /* i32 [..] -> [.., k]; out of range: zeros */
 
-/* ---- contractions
- * ------------------------------------------------------------------------------------------------ */
+/* ---- contractions ---- */
 
 /* a [M,K] (or [K,M] if trans_a), b [K,N] (or [N,K]); rank 3 is batched over the first axis. */
 ann_node ann_matmul(ann_graph *g, ann_node a, ann_node b, bool trans_a, bool trans_b);
@@ -152,8 +144,7 @@ ann_node ann_conv2d(ann_graph *g, ann_node x, ann_node w, ann_window window);
 ann_node ann_conv2d_dx(ann_graph *g, ann_node dy, ann_node w, ann_window window);
 ann_node ann_conv2d_dw(ann_graph *g, ann_node x, ann_node dy, ann_window window);
 
-/* ---- windows: x [N,H,W,C]
- * ---------------------------------------------------------------------------------------- */
+/* ---- windows: x [N,H,W,C] ---- */
 
 ann_node ann_sum_pool2d(ann_graph *g, ann_node x, ann_window window);
 ann_node ann_sum_pool2d_dx(ann_graph *g, ann_node dy, ann_window window);
@@ -166,8 +157,7 @@ ann_node ann_max_pool2d(ann_graph *g, ann_node x, ann_window window);
 ann_node ann_avg_pool2d(ann_graph *g, ann_node x, ann_window window); /* padding counts in the mean */
 ann_node ann_global_avg_pool(ann_graph *g, ann_node x);               /* [N,H,W,C] -> [N,C] */
 
-/* ---- communication and effects
- * ----------------------------------------------------------------------------------- */
+/* ---- communication and effects ---- */
 
 ann_node ann_allreduce(ann_graph *g, ann_node x, int32_t channel);
 /* At the end of the step the memory of `target` (an ann_load or ann_load_block node) takes `value`, of equal
@@ -177,8 +167,7 @@ ann_node ann_assign(ann_graph *g, ann_node target, ann_node value);
  */
 ann_node ann_pack(ann_graph *g, const ann_node *xs, int n, const int64_t *offsets, int64_t elems);
 
-/* ---- composites and losses
- * ------------------------------------------------------------------------------------- */
+/* ---- composites and losses ---- */
 
 ann_node ann_softmax(ann_graph *g, ann_node x);     /* last axis */
 ann_node ann_log_softmax(ann_graph *g, ann_node x); /* last axis */

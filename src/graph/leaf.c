@@ -9,8 +9,7 @@ static ann_status infer_as_asked(anni_infer *node) {
     return ANN_OK;
 }
 
-/* ---- input
- * --------------------------------------------------------------------------------------------------- */
+/* ---- input ---- */
 
 static ann_status own_name(ann_arena *arena, ann_attrs *attrs, int n_in) {
     (void)n_in;
@@ -34,8 +33,7 @@ ann_node ann_input(ann_graph *g, const char *name, ann_dtype dtype, ann_shape sh
     return anni_build(g, ANN_OP_INPUT, dtype, &shape, &attrs, NULL, 0);
 }
 
-/* ---- the store
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the store ---- */
 
 static ann_status infer_store(anni_infer *node) {
     const ann_store *store = ann_graph_store(node->graph);
@@ -92,8 +90,7 @@ ann_node ann_load_block(ann_graph *g, ann_block block) {
     return anni_build(g, ANN_OP_BLOCK, ANN_F32, NULL, &attrs, NULL, 0);
 }
 
-/* ---- constants and random numbers
- * ------------------------------------------------------------------------------ */
+/* ---- constants and random numbers ---- */
 
 static void print_fill(const ann_attrs *attrs, char *buf, size_t size) {
     snprintf(buf, size, "value=%.9g", attrs->fill.value);

@@ -7,9 +7,7 @@
 
 #include "kernel/fused.h"
 
-/* ---- pack
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- pack ---- */
 
 static ann_status infer_pack(anni_infer *node) {
     int64_t end = 0;
@@ -47,9 +45,7 @@ ann_node ann_pack(ann_graph *g, const ann_node *xs, int n, const int64_t *offset
     return anni_build(g, ANN_OP_PACK, ANN_F32, &ANN_SHAPE(elems), &attrs, xs, n);
 }
 
-/* ---- fused
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- fused ---- */
 
 static ann_status infer_fused(anni_infer *node) {
     const ann_fused *f = node->attrs->fused;
@@ -91,9 +87,7 @@ const ann_op_info anni_op_fused = {.name = "fused",
                                    .own_attrs = own_program,
                                    .print = print_fused};
 
-/* ---- bias_act
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- bias_act ---- */
 
 static ann_status infer_bias_act(anni_infer *node) {
     const ann_shape *x = node->in[0];

@@ -6,8 +6,7 @@
     static void vjp_##name(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx)
 #define IN(i) anni_in(g, self, i)
 
-/* ---- shape rules
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- shape rules ---- */
 
 /* From the image side: [N,H,W,C] -> [N,OH,OW,C]. */
 static ann_status infer_down(anni_infer *node) {
@@ -67,8 +66,7 @@ static ann_status infer_scatter(anni_infer *node) {
     return infer_up(node);
 }
 
-/* ---- gradient rules
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- gradient rules ---- */
 
 RULE(sum_pool) { (void)wanted, dx[0] = ann_sum_pool2d_dx(g, dy, ann_node_attrs(g, self)->window); }
 RULE(sum_pool_dx) { (void)wanted, dx[0] = ann_sum_pool2d(g, dy, ann_node_attrs(g, self)->window); }
@@ -110,9 +108,7 @@ ENTRY(window_scatter, ANN_TIER_MATH, 2, infer_scatter, .vjp = vjp_window_scatter
 ENTRY(max_pool, ANN_TIER_COMPOSITE, 1, infer_max_pool, .vjp = vjp_max_pool, .expand = expand_max_pool,
       .flops = flops_window);
 
-/* ---- builders
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- builders ---- */
 
 static ann_node build(ann_graph *g, ann_op op, const ann_node *in, int n, ann_window window) {
     const ann_attrs attrs = {.window = anni_window_defaults(window)};

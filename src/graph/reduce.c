@@ -68,8 +68,7 @@ ann_node ann_sum_all(ann_graph *g, ann_node x) {
     return ann_reshape(g, ann_reduce_sum(g, x, all), ANN_SCALAR);
 }
 
-/* ---- argmax and one_hot
- * --------------------------------------------------------------------------------------------- */
+/* ---- argmax and one_hot ---- */
 
 static ann_status infer_argmax(anni_infer *node) {
     if (node->in[0]->rank < 1 || node->in[0]->dim[node->in[0]->rank - 1] < 1)

@@ -9,8 +9,7 @@
     static void vjp_##name(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx)
 #define IN(i) anni_in(g, self, i)
 
-/* ---- reshape
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- reshape ---- */
 
 static ann_status infer_reshape(anni_infer *node) {
     const int64_t elems = ann_shape_elems(node->in[0]);
@@ -51,8 +50,7 @@ ann_node ann_flatten(ann_graph *g, ann_node x) {
     return ann_reshape(g, x, ANN_SHAPE(shape->dim[0], rest));
 }
 
-/* ---- permute
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- permute ---- */
 
 static ann_status infer_permute(anni_infer *node) {
     const int rank = node->in[0]->rank;
@@ -107,8 +105,7 @@ ann_node ann_transpose(ann_graph *g, ann_node x) {
     return ann_permute(g, x, perm);
 }
 
-/* ---- bcast
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- bcast ---- */
 
 static ann_status infer_bcast(anni_infer *node) {
     char text[128];
@@ -148,8 +145,7 @@ ann_node ann_bcast(ann_graph *g, ann_node x, ann_shape shape) {
     return anni_build(g, ANN_OP_BCAST, ANN_F32, &shape, NULL, &y, 1);
 }
 
-/* ---- slice and pad
- * ----------------------------------------------------------------------------------------------- */
+/* ---- slice and pad ---- */
 
 static ann_status infer_slice(anni_infer *node) {
     node->shape = *node->in[0];
@@ -227,8 +223,7 @@ ann_node ann_pad(ann_graph *g, ann_node x, const int64_t *before, const int64_t 
     return build_range(g, ANN_OP_PAD, x, before, after);
 }
 
-/* ---- concat
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- concat ---- */
 
 static ann_status infer_concat(anni_infer *node) {
     const int axis = node->attrs->axis.axis;

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "kernel/kernels.h"
 
-/* ---- the process's oneDNN engine
- * -------------------------------------------------------------------------------------- */
+/* ---- the process's oneDNN engine ---- */
 
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
@@ -31,8 +30,7 @@ static ann_status check(dnnl_status_t status, const char *what) {
     return ann_error(code, "oneDNN: %s: status %d", what, (int)status);
 }
 
-/* ---- describing a call
- * ------------------------------------------------------------------------------------------------- */
+/* ---- describing a call ---- */
 
 /* The three tensors of a convolution whichever of them is the result: image x, weights w, output y. */
 typedef struct problem {
@@ -133,8 +131,7 @@ static ann_status choose(dnnl_primitive_desc_t *out, described *d, const ann_ker
     return status;
 }
 
-/* ---- prepared calls
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- prepared calls ---- */
 
 typedef struct state {
     dnnl_primitive_t conv, reorder; /* reorder is NULL if the weights lie as the primitive prefers */

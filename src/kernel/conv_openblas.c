@@ -59,8 +59,7 @@ static int64_t chunk_elems(const task *t) {
 }
 static int64_t weight_elems(const task *t) { return t->out_c * t->row; }
 
-/* ---- rows <-> image
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- rows <-> image ---- */
 
 typedef struct pixel {
     int64_t n, oh, ow;
@@ -127,8 +126,7 @@ static void scatter_add(const task *t, const float *rows, int64_t lo, int64_t hi
     }
 }
 
-/* ---- the three operations
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the three operations ---- */
 
 static void product(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int64_t m, int64_t n, int64_t k, const float *a,
                     int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
@@ -190,9 +188,7 @@ static void dw_part(const void *task_, int part, int parts) {
     }
 }
 
-/* ---- the kernel
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- the kernel ---- */
 
 static ann_status run(const ann_kernel_call *call) {
     task t = task_of(call);

@@ -64,8 +64,7 @@ static void lay_out(task *t) {
     t->n_tiles = t->layout == PARTIAL ? s->outer * t->row_tiles : (n + t->tile_elems - 1) / t->tile_elems;
 }
 
-/* ---- one thread
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- one thread ---- */
 
 typedef struct worker {
     const task *t;
@@ -163,8 +162,7 @@ static void run_part(const void *task_, int part, int parts) {
     }
 }
 
-/* ---- the kernel
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the kernel ---- */
 
 static ann_status fused(const ann_kernel_call *call) {
     task t = {.call = call, .program = call->state};

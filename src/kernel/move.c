@@ -17,8 +17,7 @@ typedef struct move {
     uint32_t *out;
 } move;
 
-/* ---- simplifying the axes
- * --------------------------------------------------------------------------------------- */
+/* ---- simplifying the axes ---- */
 
 static void add_axis(move *m, int64_t dim, int64_t stride) {
     if (dim == 1) return;
@@ -47,8 +46,7 @@ static void finish(move *m) {
         if (m->stride[i] == 1 && m->stride[m->rank - 1] > 1) m->near = i;
 }
 
-/* ---- copying
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- copying ---- */
 
 /* Where unit `unit` of the work starts. A unit is one position on all axes but the last, and of the near axis
  * a block. */
@@ -102,8 +100,7 @@ static void move_part(const void *move_, int part, int parts) {
     }
 }
 
-/* ---- kernels
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- kernels ---- */
 
 static ann_status run(move *m, const ann_kernel_call *call) {
     const int64_t elems = ann_shape_elems(&call->out_shape);

@@ -36,8 +36,7 @@ static task task_of(const ann_kernel_call *call, const ann_shape *y) {
     return t;
 }
 
-/* ---- the elements of a window
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the elements of a window ---- */
 
 /* Which elements of one window are in the image, and where. */
 typedef struct taps {
@@ -73,8 +72,7 @@ static void each_window(const task *t, int64_t lo, int64_t hi, window_fn run) {
         }
 }
 
-/* ---- from image to windows
- * ------------------------------------------------------------------------------------------------- */
+/* ---- from image to windows ---- */
 
 /* A NaN is larger than every number. */
 ANNI_INLINE float larger(float top, float x) { return ((x > top) | (x != x)) ? x : top; }
@@ -170,8 +168,7 @@ static void sum_window(const task *t, const taps *w, int64_t at) {
     }
 }
 
-/* ---- from windows back to the image
- * ---------------------------------------------------------------------------------------------- */
+/* ---- from windows back to the image ---- */
 
 static void scatter_window(const task *t, const taps *w, int64_t at) {
     const int64_t channels = t->channels;
@@ -201,9 +198,7 @@ static void spread_window(const task *t, const taps *w, int64_t at) {
     }
 }
 
-/* ---- kernels
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- kernels ---- */
 
 /* Windows of one image may overlap: the adjoints split by image. */
 static void adjoint_part(const task *t, int part, int parts, window_fn run, bool zero) {

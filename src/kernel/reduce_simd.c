@@ -36,8 +36,7 @@ typedef struct task {
     bool cut_terms; /* parts share the terms of one output row; otherwise each has output rows of its own */
 } task;
 
-/* ---- inner == 1: sums of neighbours
- * ------------------------------------------------------------------------------------------ */
+/* ---- inner == 1: sums of neighbours ---- */
 
 static double sum_run(const float *x, int64_t n) {
     double sum = 0.0;
@@ -51,8 +50,7 @@ static double sum_run(const float *x, int64_t n) {
     return sum;
 }
 
-/* ---- inner > 1: sums of rows
- * ------------------------------------------------------------------------------------------------- */
+/* ---- inner > 1: sums of rows ---- */
 
 /* run[j] = sum of x[r][j] over rows [lo, hi), hi - lo <= RUN_ROWS. */
 static void add_rows(float *restrict run, const float *restrict x, int64_t rows, int64_t n) {
@@ -75,9 +73,7 @@ static void sum_rows(double *restrict sum, float *restrict run, const float *x, 
     }
 }
 
-/* ---- the kernel
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- the kernel ---- */
 
 static void sum_terms(const task *t, int part, const float *x, int64_t terms) {
     double *sum = t->sums + part * t->e.inner;

@@ -19,8 +19,7 @@ typedef struct split {
     ann_node *parts;  /* [count * n_buckets] */
 } split;
 
-/* ---- which nodes are flat
- * --------------------------------------------------------------------------------------------------- */
+/* ---- which nodes are flat ---- */
 
 static bool has_flat_shape(const ann_graph *g, ann_node n, int64_t elems) {
     const ann_shape *shape = ann_node_shape(g, n);
@@ -57,9 +56,7 @@ static bool can_split(const split *s) {
     return true;
 }
 
-/* ---- where to cut
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- where to cut ---- */
 
 /* Cuts lie at the offsets of the pack's inputs; a bucket is closed before the input that would make it too
  * large. */
@@ -86,9 +83,7 @@ static ann_status choose_bounds(split *s, ann_node pack, const ann_bucket_option
     return ANN_OK;
 }
 
-/* ---- clones
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- clones ---- */
 
 static ann_node part_of_pack(split *s, ann_node pack, int b) {
     const ann_node *in;

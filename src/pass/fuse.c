@@ -32,9 +32,7 @@ typedef struct fuser {
     int n_groups;
 } fuser;
 
-/* ---- inputs of a loop
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- inputs of a loop ---- */
 
 typedef struct loop_input {
     ann_node source; /* old node whose memory is read; for constants the fill */
@@ -124,9 +122,7 @@ static loop loop_of(const fuser *f, const group *gr, int32_t index) {
     return l;
 }
 
-/* ---- forming groups
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- forming groups ---- */
 
 static bool fusable(const fuser *f, ann_node n) {
     const ann_graph *g = f->rw.from;
@@ -187,9 +183,7 @@ static void group_elementwise(fuser *f, ann_node n) {
     f->group_of[n.id] = i;
 }
 
-/* ---- bias + activation
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- bias + activation ---- */
 
 /* What biases are added to: contractions, and max pooling, which is taken before the bias. */
 static bool takes_bias(const ann_graph *g, ann_node n) {
@@ -236,9 +230,7 @@ static void find_bias_acts(fuser *f) {
     }
 }
 
-/* ---- building
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 static ann_node build_bias_act(fuser *f, ann_node n) {
     const ann_graph *g = f->rw.from;

@@ -36,9 +36,7 @@ static int64_t bytes_of(const ann_graph *g, ann_node n) {
     return (int64_t)ann_align_up((size_t)bytes + SLACK_BYTES, ANN_ALIGN_BYTES);
 }
 
-/* ---- kinds
- * -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- kinds ---- */
 
 static void alias_to(planner *p, int32_t id, int32_t of, int64_t offset) {
     const ann_place *target = &p->place[of];
@@ -99,9 +97,7 @@ static void resolve(planner *p) {
     }
 }
 
-/* ---- lifetimes
- * ---------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- lifetimes ---- */
 
 static int32_t root_of(const planner *p, int32_t id) {
     return p->place[id].kind == ANN_PLACE_ALIAS ? p->place[id].root : id;
@@ -157,9 +153,7 @@ static void merge_in_place(planner *p) {
     }
 }
 
-/* ---- offsets
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- offsets ---- */
 
 static int larger_first(const void *a, const void *b, void *values) {
     const value *x = (const value *)values + *(const int32_t *)a,

@@ -18,9 +18,7 @@ typedef struct orderer {
     bool eager;
 } orderer;
 
-/* ---- classes
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- classes ---- */
 
 static bool is_gradient_reduction(const ann_graph *g, ann_node n) {
     return ann_node_op(g, n) == ANN_OP_ALLREDUCE && ann_node_op(g, anni_in(g, n, 0)) == ANN_OP_PACK;
@@ -46,8 +44,7 @@ static void classify(orderer *o) {
     }
 }
 
-/* ---- what must come before a node
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- what must come before a node ---- */
 
 /* Does `reader` read memory of the store that lies in `range`? */
 static bool reads(const ann_graph *g, ann_node reader, const anni_range *range) {
@@ -79,9 +76,7 @@ static bool ready(const orderer *o, ann_node n) {
     return true;
 }
 
-/* ---- emission
- * -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- emission ---- */
 
 static void emit_ready(orderer *o, uint8_t kind) {
     for (bool again = true; again;) {

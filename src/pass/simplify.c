@@ -7,8 +7,7 @@
 #include "base/hash.h"
 #include "kernel/scalar.h"
 
-/* ---- rules: the simpler node in `to`, or ANN_NODE_NONE to keep the op
- * --------------------------------------------------- */
+/* ---- rules: the simpler node in `to`, or ANN_NODE_NONE to keep the op ---- */
 
 /* A rule sees the new graph, the old node and its mapped inputs. */
 typedef ann_node (*rule)(ann_graph *g, const ann_graph *from, ann_node old, const ann_node *in);
@@ -128,8 +127,7 @@ static ann_node fold(ann_graph *g, const ann_graph *from, ann_node old, const an
     return fill_like(g, from, old, f(v[0], v[1], v[2]));
 }
 
-/* ---- equal nodes
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- equal nodes ---- */
 
 typedef struct table {
     int32_t *slot; /* node id + 1, 0 empty; open addressing */
@@ -169,9 +167,7 @@ static ann_node unique(table *t, const ann_graph *g, ann_node n) {
     }
 }
 
-/* ---- the pass
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- the pass ---- */
 
 static void visit(anni_rewrite *rw, table *t, ann_node old) {
     const int n = anni_rewrite_inputs(rw, old);

@@ -76,8 +76,7 @@ void ann_store_free(ann_store *store) {
 
 uint64_t ann_store_seed(const ann_store *store) { return store->seed; }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 /* The slot that holds `name`, or the free one where it would go. */
 static int find_slot(const ann_store *store, const char *name) {
@@ -107,8 +106,7 @@ ann_tensor ann_store_find(const ann_store *store, const char *name) {
     return (ann_tensor){store->slots[find_slot(store, name)]};
 }
 
-/* ---- declarations
- * ------------------------------------------------------------------------------------------------ */
+/* ---- declarations ---- */
 
 static ann_status check_same(const ann_tensor_info *old, ann_dtype dtype, const ann_shape *shape) {
     if (old->dtype != dtype)
@@ -156,8 +154,7 @@ ann_status ann_store_declare(ann_tensor *out, ann_store *store, const char *name
     return ANN_OK;
 }
 
-/* ---- blocks
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- blocks ---- */
 
 /* Lays the n tensors (not in a block, of one dtype) out in a new block. */
 static ann_status add_block(ann_block *out, ann_store *store, const char *name, const ann_tensor *tensors,
@@ -234,8 +231,7 @@ ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *pr
     return status;
 }
 
-/* ---- commit
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- commit ---- */
 
 static void fill_initial(const ann_store *store, const ann_tensor_info *info, void *data) {
     if (info->init.kind == ANN_INIT_ZERO) return;
@@ -272,8 +268,7 @@ ann_status ann_store_commit(ann_store *store) {
     return ANN_OK;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 int ann_store_count(const ann_store *store) { return store->tensor_count; }
 const ann_tensor_info *ann_store_info(const ann_store *store, ann_tensor tensor) {

@@ -23,8 +23,7 @@ static ann_status get_items(const ann_yaml_node **out, const ann_yaml_node *map,
     return ann_yaml_error(*out, "is empty, accepted is at least one %s", what);
 }
 
-/* ---- blocks
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- blocks ---- */
 
 static ann_status find_layer_kind(ann_layer_kind *out, const ann_yaml_node *node) {
     const char *names[ANN_LAYER_KIND_COUNT];
@@ -82,8 +81,7 @@ static ann_status read_blocks(ann_run_config *config, const ann_yaml_node *root)
     return ANN_OK;
 }
 
-/* ---- phases
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- phases ---- */
 
 static ann_status find_block(const ann_block_config **out, const ann_run_config *config,
                              const ann_yaml_node *node) {
@@ -146,8 +144,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     return ANN_OK;
 }
 
-/* ---- the whole
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static ann_status read_run(ann_run_config *config, const char *const *sets, int set_count) {
     ann_yaml *yaml = config->memory->yaml;

@@ -14,8 +14,7 @@ static const ann_yaml_node *node_of(const ann_yaml_node *map, const char *key) {
     return node ? node : map;
 }
 
-/* ---- layers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- layers ---- */
 
 static ann_status check_names(const ann_block_config *block) {
     for (int i = 0; i < block->layer_count; i++)
@@ -52,8 +51,7 @@ static ann_status check_blocks(const ann_run_config *config) {
     return ANN_OK;
 }
 
-/* ---- patterns of tensor names
- * -------------------------------------------------------------------------------------- */
+/* ---- patterns of tensor names ---- */
 
 static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
     [ANN_LAYER_DENSE] = {"weight", "bias"},
@@ -107,8 +105,7 @@ static ann_status check_load(const ann_run_config *config, int p) {
                           phase->load_tensors, phase->load_from, phase->name);
 }
 
-/* ---- losses
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- losses ---- */
 
 /* The activation behind the last layer that computes anything; *layer is that layer. */
 static ann_activation last_activation(const ann_layer_config **layer, const ann_phase_config *phase) {
@@ -150,8 +147,7 @@ static ann_status check_loss(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
-/* ---- optimizer and stages
- * ---------------------------------------------------------------------------------------- */
+/* ---- optimizer and stages ---- */
 
 static ann_status check_optimizer(const ann_phase_config *phase) {
     static const struct {

@@ -67,8 +67,7 @@ enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
 const char *anni_config_section_path(section_id section) { return sections[section].path; }
 
-/* ---- words
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 /* Index of `word` in "one|two|three", or -1. */
 static int word_index(const char *words, const char *word) {
@@ -127,8 +126,7 @@ static char *accepted_text(char *buf, size_t size, const key_spec *k) {
     return buf;
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- values ---- */
 
 static ann_status out_of_range(const key_spec *k, const ann_yaml_node *node) {
     char accepted[160], found[128];
@@ -213,8 +211,7 @@ static ann_status read_key(const key_spec *k, const ann_yaml_node *node, void *b
     return ANN_OK;
 }
 
-/* ---- maps
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- maps ---- */
 
 static ann_status unknown_key(section_id section, const ann_yaml_node *node) {
     const char *names[KEY_COUNT];
@@ -275,8 +272,7 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
     return ANN_OK;
 }
 
-/* ---- the reference
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the reference ---- */
 
 static void print_key(const key_spec *k, void (*print)(void *to, const char *line), void *to) {
     char accepted[160], dflt[64] = "", line[512];

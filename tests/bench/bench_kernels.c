@@ -41,8 +41,7 @@ static void must(ann_status status) {
     exit(1);
 }
 
-/* ---- measuring
- * --------------------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 static size_t bytes_of(const ann_shape *shape, ann_dtype dtype) {
     return (size_t)ann_shape_elems(shape) * ann_dtype_bytes(dtype);
@@ -129,8 +128,7 @@ static void run(const entry *e) {
     (void)fflush(stdout);
 }
 
-/* ---- cases
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- cases ---- */
 
 static void matmul(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
     entry e = {.op = ANN_OP_MATMUL, .n_in = 2, .flops = 2.0 * (double)(m * n * k)};

@@ -46,8 +46,7 @@ static void must(ann_status status) {
 
 static void print(void *to, const char *text) { (void)fputs(text, to); }
 
-/* ---- models
- * --------------------------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
 static ann_node ae_loss(bench *b, ann_nn *nn) {
     static const int64_t units[] = {1024, 512, 64, 512, 1024, 784};
@@ -84,8 +83,7 @@ static ann_node lenet_loss(bench *b, ann_nn *nn) {
     return ann_mul_const(g, ann_sum_all(g, ann_cross_entropy(g, h, labels)), 1.0 / samples);
 }
 
-/* ---- setting up
- * ------------------------------------------------------------------------------------------------- */
+/* ---- setting up ---- */
 
 static void compile(bench *b, ann_graph *g) {
     ann_graph *ready;
@@ -146,8 +144,7 @@ static void make_data(bench *b) {
     bind(b, "step", &b->step);
 }
 
-/* ---- measuring
- * ------------------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 static double one_step(bench *b, int i) {
     bind(b, "x", b->x[i % BATCHES]);

@@ -112,8 +112,7 @@ static void compare(const trace *got, const trace *want, double tolerance) {
     assert_true(want->loss[STEPS - 1] < want->loss[0]);
 }
 
-/* ---- the passes, one by one
- * -------------------------------------------------------------------------------------- */
+/* ---- the passes, one by one ---- */
 
 static ann_status none(ann_graph **out, const ann_graph *g) { return ann_pass_order(out, g, false); }
 static ann_status simplify(ann_graph **out, const ann_graph *g) { return ann_pass_simplify(out, g); }
@@ -157,8 +156,7 @@ static void each_pass_keeps_the_step(void **state) {
     free(want.params);
 }
 
-/* ---- structure
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- structure ---- */
 
 static int count_op(const ann_graph *g, ann_op op) {
     uint8_t *live;
@@ -187,9 +185,7 @@ static void the_pipeline_lowers(void **state) {
     model_free(&m);
 }
 
-/* ---- failure
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- failure ---- */
 
 static void an_injected_failure_changes_nothing(void **state) {
     (void)state;
