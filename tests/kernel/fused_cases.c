@@ -106,23 +106,55 @@ static void make_program(generator *g, ann_dtype real) {
     if (p->n_store == 1 && roll(g, 3) == 0) p->has_value = false;
 }
 
+/* The sums that optimizers are made of, each over a loop of rows and a tail. */
+static const struct {
+    case_gen gen[CASE_MAX_IN];
+    int16_t n_code;
+    ann_fused_instr code[3];
+} sums[] = {
+    {{CASE_SMALL_INT, CASE_SMALL_INT, CASE_SMALL_INT, CASE_SMALL_INT}, /* moving average: a b + c d */
+     3,
+     {{ANN_OP_MUL, 0, 1, -1}, {ANN_OP_MUL, 2, 3, -1}, {ANN_OP_ADD, 4, 5, -1}}},
+    {{CASE_SQUARE, CASE_SMALL_INT, CASE_SMALL_INT, CASE_SMALL_INT}, /* Adam's divisor: sqrt(a) b + c */
+     3,
+     {{ANN_OP_SQRT, 0, -1, -1}, {ANN_OP_MUL, 4, 1, -1}, {ANN_OP_ADD, 5, 2, -1}}},
+    {{CASE_SMALL_INT, CASE_SMALL_INT, CASE_SMALL_INT, CASE_POWER}, /* Adam's step: a - b c / d */
+     3,
+     {{ANN_OP_MUL, 1, 2, -1}, {ANN_OP_DIV, 4, 3, -1}, {ANN_OP_SUB, 0, 5, -1}}},
+};
+
+static void visit_program(const ann_fused *p, const case_gen *gen, const char *what, int number,
+                          bool integer_input, case_visit visit) {
+    kernel_case c = {.op = ANN_OP_FUSED,
+                     .attrs = {.fused = p},
+                     .n_in = p->n_in,
+                     .out_dtype = p->dtype,
+                     .bound = BOUND_EXACT};
+    snprintf(c.name, sizeof c.name, "%s %d: %d inputs, %d instructions, loop %lldx%lld", what, number,
+             p->n_in, p->n_code, (long long)p->outer, (long long)p->inner);
+    for (int i = 0; i < c.n_in; i++) {
+        c.gen[i] = gen[i];
+        c.in_dtype[i] = i == 1 && integer_input ? ANN_I32 : p->dtype;
+        c.in_shape[i] = input_shape(p, p->access[i]);
+    }
+    c.out_shape = p->has_value ? ANN_SHAPE(p->outer, p->inner) : ANN_SHAPE(0);
+    visit(&c);
+}
+
 void fused_cases(ann_dtype real, case_visit visit) {
+    for (int k = 0; k < (int)(sizeof sums / sizeof *sums); k++)
+        for (int scalars = 0; scalars < 2; scalars++) {
+            ann_fused p = {
+                .dtype = real, .outer = 7, .inner = 511, .n_in = CASE_MAX_IN, .n_code = sums[k].n_code};
+            p.has_value = true;
+            p.value = (int16_t)(p.n_in + p.n_code - 1);
+            for (int i = 0; i < p.n_code; i++) p.code[i] = sums[k].code[i];
+            if (scalars) p.access[1] = p.access[3] = ANN_ACCESS_SCALAR;
+            visit_program(&p, sums[k].gen, "optimizer sum", k, false, visit);
+        }
     for (uint64_t k = 0; k < PROGRAMS; k++) {
         generator g = {.sample = k};
         make_program(&g, real);
-        kernel_case c = {
-            .op = ANN_OP_FUSED, .attrs = {.fused = &g.program}, .out_dtype = real, .bound = BOUND_EXACT};
-        snprintf(c.name, sizeof c.name, "fused program %d: %d inputs, %d instructions, loop %lldx%lld",
-                 (int)k, g.program.n_in, g.program.n_code, (long long)g.program.outer,
-                 (long long)g.program.inner);
-        c.n_in = g.program.n_in;
-        for (int i = 0; i < c.n_in; i++) {
-            c.gen[i] = g.gen[i];
-            /* Input 1 is sometimes a label or another number that is converted when loaded. */
-            c.in_dtype[i] = i == 1 && k % 5 == 0 ? ANN_I32 : real;
-            c.in_shape[i] = input_shape(&g.program, g.program.access[i]);
-        }
-        c.out_shape = g.program.has_value ? ANN_SHAPE(g.program.outer, g.program.inner) : ANN_SHAPE(0);
-        visit(&c);
+        visit_program(&g.program, g.gen, "fused program", (int)k, k % 5 == 0, visit);
     }
 }
