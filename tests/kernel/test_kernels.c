@@ -1,3 +1,4 @@
+// timeout: 600
 /* Every kernel of the table against its reference, at each instruction set this processor has, with one and
    two threads: equal within the case's derived bound; the same bits again, and when fewer threads are granted
    than asked for; nothing written outside the output, nothing of it left unwritten, inputs unchanged. */
