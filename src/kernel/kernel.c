@@ -23,8 +23,10 @@
 /* The kernels of a *_simd.c file, best first. */
 #if defined(__x86_64__)
 #define SIMD(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_base
+#define SIMD_AVX512(kernel) &kernel##_avx512,
 #else
 #define SIMD(kernel) &kernel##_base
+#define SIMD_AVX512(kernel)
 #endif
 /* Fast for f32, plain for f64 (and the integers). */
 #define FAST_FLOAT(kernel)                                                                                   \
@@ -94,7 +96,8 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_ARGMAX] = {[ANN_I32] = REF(anni_kernel_argmax_ref)},
     [ANN_OP_ONE_HOT] = REF_ANY(anni_kernel_one_hot_ref),
 
-    [ANN_OP_MATMUL] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_matmul_dnnl) & anni_kernel_matmul_openblas,
+    [ANN_OP_MATMUL] = {[ANN_F32] = ROW(SIMD_AVX512(anni_kernel_matmul_nt) ONEDNN(anni_kernel_matmul_dnnl) &
+                                           anni_kernel_matmul_openblas,
                                        &anni_kernel_matmul_ref),
                        [ANN_F64] = ROW(&anni_kernel_matmul_openblas, &anni_kernel_matmul_ref)},
     [ANN_OP_CONV] = {[ANN_F32] = ROW(ONEDNN(anni_kernel_conv_dnnl) & anni_kernel_conv_openblas,

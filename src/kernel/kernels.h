@@ -57,6 +57,9 @@ ANNI_SIMD_KERNEL(anni_kernel_window_scatter);
 ANNI_SIMD_KERNEL(anni_kernel_sum_pool);
 ANNI_SIMD_KERNEL(anni_kernel_sum_pool_dx);
 
+/* For one instruction set. */
+extern const ann_kernel anni_kernel_matmul_nt_avx512; /* matmul_nt_simd.c */
+
 /* For every instruction set. */
 extern const ann_kernel anni_kernel_permute_blocks; /* move.c */
 extern const ann_kernel anni_kernel_bcast_rows;

@@ -141,11 +141,11 @@ static void matmul_case(ann_dtype real, int64_t batch, int64_t m, int64_t n, int
 }
 
 static void matmul_cases(ann_dtype real, case_visit visit) {
-    static const int64_t sizes[][4] = {{0, 1, 1, 1},      {0, 1, 7, 1},     {0, 5, 3, 2},     {0, 7, 1, 9},
-                                       {0, 16, 16, 16},   {0, 17, 33, 65},  {0, 64, 48, 80},  {0, 3, 129, 16},
-                                       {0, 130, 67, 257}, {0, 64, 10, 500}, {0, 31, 784, 20}, {0, 0, 5, 3},
-                                       {0, 5, 0, 3},      {0, 5, 3, 0},     {3, 5, 7, 4},     {2, 17, 19, 33},
-                                       {5, 1, 1, 8}};
+    static const int64_t sizes[][4] = {
+        {0, 1, 1, 1},     {0, 1, 7, 1},    {0, 5, 3, 2},      {0, 7, 1, 9},      {0, 16, 16, 16},
+        {0, 17, 33, 65},  {0, 64, 48, 80}, {0, 3, 129, 16},   {0, 130, 67, 257}, {0, 64, 10, 500},
+        {0, 31, 784, 20}, {0, 0, 5, 3},    {0, 5, 0, 3},      {0, 5, 3, 0},      {3, 5, 7, 4},
+        {2, 17, 19, 33},  {5, 1, 1, 8},    {0, 128, 257, 261}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int trans = 0; trans < 4; trans++)
             matmul_case(real, sizes[s][0], sizes[s][1], sizes[s][2], sizes[s][3], trans, visit);
