@@ -53,8 +53,10 @@ ann_status ann_meta_get_str(const ann_meta *meta, const char *key,
 ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const ann_store *store,
                           const ann_meta *meta, int keep) ANN_MUST_CHECK;
 
-/* Finds the newest checkpoint in dir whose manifest and checksums are right; *path is "" if there is none.
- * Those that fail are named in the log. size of path >= 4096. Collective. */
+/* Finds the newest checkpoint in dir whose manifest and checksums are right; *path is "" if there is no
+   checkpoint at all. Those that fail are named in the log. size of path >= 4096. Errors: ANN_ERR_CORRUPT
+   (there are some, and none is good: what may still be saved from them must not be overwritten). Collective.
+ */
 ann_status ann_ckpt_latest(ann_comm *comm, const char *dir, char *path, size_t size) ANN_MUST_CHECK;
 
 typedef struct ann_ckpt ann_ckpt;

@@ -35,6 +35,7 @@ static ann_status share_list(ann_comm *comm, anni_listed **out, int *count, cons
 }
 
 static ann_status choose(ann_comm *comm, char *path, const char *dir, const anni_listed *list, int count) {
+    int bad = 0;
     for (int i = 0; i < count; i++) {
         if (list[i].kind == ANNI_LISTED_PART) continue;
         ANN_TRY(anni_path_join(path, dir, list[i].name));
@@ -42,10 +43,13 @@ static ann_status choose(ann_comm *comm, char *path, const char *dir, const anni
         if (status == ANN_OK || !is_about_checkpoint(status)) return status;
         if (ann_comm_rank(comm) == 0)
             ann_log_line(ANN_LOG_WARN, "checkpoint %s is not used: %s", list[i].name, ann_error_text());
+        bad++;
     }
     path[0] = '\0';
-    ann_error_clear();
-    return ANN_OK;
+    if (bad == 0) return ANN_OK;
+    return ann_error(ANN_ERR_CORRUPT,
+                     "%s: no checkpoint there is good (%d tried); to start anew, move the folder away", dir,
+                     bad);
 }
 
 ann_status ann_ckpt_latest(ann_comm *comm, const char *dir, char *path, size_t size) {

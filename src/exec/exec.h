@@ -18,9 +18,8 @@ typedef struct ann_channel_ops {
                         int *request);
     ann_status (*progress)(void *self); /* makes progress on all requests; cheap, never blocks */
     ann_status (*wait)(void *self, int request, bool *fault);
-    void (*where)(
-        void *self,
-        const char *text); /* what the rank is doing, for the watchdog; text is static or owned by the plan */
+    void (*where)(void *self, const char *text); /* what the rank is doing, for the watchdog, until the next
+                                                    call; NULL: nothing special */
 } ann_channel_ops;
 
 typedef struct ann_plan_options {

@@ -169,10 +169,11 @@ static ann_status make_instr(maker *m, ann_node node) {
     if (op == ANN_OP_ALLREDUCE) instr->channel = instr->call.attrs->comm.channel;
     if (instr->kind == ANNI_KERNEL) ANN_TRY(choose_kernel(m, instr));
     char shape[128];
+    const char *scope = ann_node_scope(m->g, node);
     instr->label = ann_arena_printf(
-        m->plan->arena, "%s %s%s %s", instr->kernel ? instr->kernel->name : anni_op_info(op)->name,
+        m->plan->arena, "%s %s%s%s%s", instr->kernel ? instr->kernel->name : anni_op_info(op)->name,
         ann_dtype_name(instr->call.out_dtype), ann_shape_str(shape, sizeof shape, &instr->call.out_shape),
-        ann_node_scope(m->g, node));
+        scope[0] ? " " : "", scope);
     return instr->label ? ANN_OK : no_memory();
 }
 

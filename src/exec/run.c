@@ -36,6 +36,7 @@ static ann_status wait_reduce(step *s, anni_instr *instr) {
     if (!s->ops || instr->request < 0) return ANN_OK;
     s->ops->where(s->ops->self, instr->label);
     const ann_status status = s->ops->wait(s->ops->self, instr->request, &fault);
+    s->ops->where(s->ops->self, NULL);
     instr->request = -1;
     s->plan->in_flight--;
     if (status == ANN_OK && fault && s->status == ANN_OK)

@@ -11,10 +11,11 @@ static ann_status check_data(const anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
     const ann_phase_config *p = phase->config;
     if (p->batch < phase->run->size)
-        return ann_error(ANN_ERR_CONFIG,
-                         "%s: phase %s: batch: %lld samples for %d ranks; at least one each is needed",
-                         config->path, p->name, (long long)p->batch, phase->run->size);
-    ANN_TRY(ann_data_check_shards(phase->train, phase->run->size));
+        return ann_yaml_error(ann_yaml_find(p->node, "batch"),
+                              "%lld samples for %d ranks, accepted is at least one for each rank",
+                              (long long)p->batch, phase->run->size);
+    if (ann_data_check_shards(phase->train, phase->run->size) != ANN_OK)
+        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s", config->path, p->name, ann_error_text());
     if (anni_model_has_labels(p) && ann_dataset_find(phase->train, "y") < 0)
         return ann_error(ANN_ERR_CONFIG, "%s: phase %s: loss: cross_entropy needs labels, and %s has none",
                          config->path, p->name, config->data_path);

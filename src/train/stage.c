@@ -237,6 +237,13 @@ static ann_status loop(stage *s) {
     return ANN_OK;
 }
 
+/* Says when the other ranks were lost. */
+static ann_status with_step(const stage *s, ann_status status) {
+    if (status != ANN_ERR_TIMEOUT && status != ANN_ERR_COMM) return status;
+    return ann_error(status, "phase %s, step %lld: %s", s->phase->config->name,
+                     (long long)s->cursor->step + 1, ann_error_text());
+}
+
 ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
@@ -246,7 +253,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     ann_status status = ann_agree(phase->run->comm, prepare(&s, *store, restore));
     if (status == ANN_OK) status = check_same(&s);
     anni_progress_begin(&s.progress, phase, cursor);
-    if (status == ANN_OK) status = loop(&s);
+    if (status == ANN_OK) status = with_step(&s, loop(&s));
     ann_loader_free(s.loader);
     anni_step_free(&s.main_step);
     anni_step_free(&s.tail_step);

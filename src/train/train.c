@@ -44,12 +44,14 @@ static ann_status make_directories(const char *path) {
 static ann_status move_aside(const anni_run *run) {
     const char *output = run->config->output;
     char aside[ANNI_PATH_BYTES];
-    struct stat unused;
-    if (rmdir(output) == 0 || errno == ENOENT) return ANN_OK;
+    struct stat info;
+    if (stat(output, &info) == 0 && !S_ISDIR(info.st_mode))
+        return ann_error(ANN_ERR_IO, "output %s: is not a folder", output);
+    if (rmdir(output) == 0 || errno == ENOENT || errno == ENOTDIR) return ANN_OK;
     for (int i = 1;; i++) {
         if (snprintf(aside, sizeof aside, "%s.%d", output, i) >= (int)sizeof aside)
             return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", output);
-        if (lstat(aside, &unused) != 0) break;
+        if (lstat(aside, &info) != 0) break;
     }
     if (rename(output, aside) != 0)
         return ann_error(ANN_ERR_IO, "output %s: cannot move it to %s: %s", output, aside, strerror(errno));
