@@ -15,11 +15,13 @@ wrong() { echo "WRONG: $*"; sed 's/^/    /' err; bad=1; }
 
 # Processes that work in this folder, but for this shell's own.
 left() {
-    local pid
-    for pid in $(pgrep -x 'annulus|mpi.*|orte.*'); do
-        [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$PWD" ] && echo "$pid"
+    local process
+    for process in $(grep -lxE 'annulus|mpi.*|orte.*' /proc/[0-9]*/comm 2>/dev/null); do
+        process=${process%/comm}
+        [ "$(readlink "$process/cwd" 2>/dev/null)" = "$PWD" ] && echo "${process#/proc/}"
     done
 }
+children() { grep -lx "PPid:[[:space:]]$1" /proc/[0-9]*/status 2>/dev/null | cut -d / -f 3; }
 none_left() {
     for _ in $(seq 50); do [ "$(left)" ] || return 0; sleep 0.1; done
     wrong "processes left after: $1"
@@ -65,11 +67,11 @@ start() {
     timeout -k 5 60 "$MPIRUN" -q -n "${ranks_of_start:-3}" "$ANNULUS" train "$@" long.yaml >out 2>err &
     job=$!
     for _ in $(seq 600); do grep -qs loss out && break; sleep 0.05; done
-    mpi=$(pgrep -P $job)
+    mpi=$(children $job)
 }
 pid_of_rank() {
     local pid
-    for pid in $(pgrep -P "$mpi"); do
+    for pid in $(children "$mpi"); do
         tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$1" && echo "$pid"
     done
 }
