@@ -200,7 +200,7 @@ static void more_ranks_than_samples_in_a_batch(void **state) {
     }
     const ann_status status = run("few", 0, "sgd", 0.02, "steps", 2, "phases[0].batch=1");
     assert_all_ranks(status == ANN_ERR_CONFIG);
-    assert_all_ranks(strstr(ann_error_text(), "phase only: batch: 1 samples") != NULL);
+    assert_all_ranks(strstr(ann_error_text(), "batch: 1 samples for ") != NULL);
 }
 
 /* One sample makes the loss of the one rank that has it infinite: all ranks end with that rank's error, in
