@@ -214,7 +214,8 @@ static bool reads_value(const maker *m, ann_node reader, int32_t root) {
     return false;
 }
 
-/* The first instruction that reads a reduction's result waits for it. */
+/* The first instruction that reads a reduction's result waits for it, and so does the first that changes the
+   store: only when all reductions before it have come in without a fault may anything be changed. */
 static ann_status make_waits(maker *m) {
     m->plan->last_waits = grab(m, (size_t)m->count, sizeof *m->plan->last_waits);
     if (!m->plan->last_waits) return no_memory();
@@ -222,7 +223,8 @@ static ann_status make_waits(maker *m) {
         anni_instr *reduce = m->by_node[id], *first = NULL;
         if (!reduce || reduce->kind != ANNI_REDUCE) continue;
         for (int32_t later = id + 1; later < m->count && !first; later++)
-            if (m->by_node[later] && reads_value(m, (ann_node){later}, root_of(m, id)))
+            if (m->by_node[later] &&
+                (m->by_node[later]->writes || reads_value(m, (ann_node){later}, root_of(m, id))))
                 first = m->by_node[later];
         if (!first) {
             m->plan->last_waits[m->plan->n_last_waits++] = reduce;

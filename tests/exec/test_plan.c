@@ -214,12 +214,71 @@ static void an_injected_failure_changes_nothing(void **state) {
     model_free(&m);
 }
 
+/* A second rank that adds nothing, and fails at one of the reductions. */
+typedef struct peer {
+    int started, waited, fails_at; /* fails_at: index of a reduction; -1 never */
+    bool told;                     /* this rank has told of a failure of its own */
+} peer;
+
+static ann_status peer_start(void *self, int32_t channel, void *data, int64_t elems, ann_dtype dtype,
+                             bool fault, int *request) {
+    (void)channel, (void)data, (void)elems, (void)dtype;
+    peer *p = self;
+    p->told = p->told || fault;
+    *request = p->started++;
+    return ANN_OK;
+}
+static ann_status peer_progress(void *self) {
+    (void)self;
+    return ANN_OK;
+}
+static ann_status peer_wait(void *self, int request, bool *fault) {
+    peer *p = self;
+    p->waited++;
+    *fault = request == p->fails_at || p->told;
+    return ANN_OK;
+}
+static void peer_where(void *self, const char *text) { (void)self, (void)text; }
+
+static void a_failing_peer_changes_nothing(void **state) {
+    (void)state;
+    int buckets = 1;
+    for (int k = -1; k < buckets; k++) {
+        model m;
+        ann_graph *g;
+        ann_plan *plan;
+        trace before, after;
+        peer p = {.fails_at = k};
+        const ann_channel_ops ops = {&p, 2, peer_start, peer_progress, peer_wait, peer_where};
+        model_new(&m, ANN_F32);
+        check_ok(standard(&g, m.graph));
+        check_ok(ann_plan_new(&plan, g, &(ann_plan_options){.threads = 1, .channels = &ops}));
+        inputs in;
+        inputs_at(&in, 0);
+        bind_all(plan, &in, ANN_F32);
+        keep_params(&before, &m, ANN_F32);
+        assert_int_equal(ann_plan_run(plan, ANN_OK), k < 0 ? ANN_OK : ANN_ERR_PEER);
+        keep_params(&after, &m, ANN_F32);
+        assert_int_equal(memcmp(before.params, after.params, (size_t)before.n * sizeof(double)) == 0, k >= 0);
+        assert_false(ann_plan_torn(plan));
+        assert_int_equal(p.waited, p.started); /* all of the schedule was drained */
+        buckets = p.started;
+        free(before.params);
+        free(after.params);
+        ann_plan_free(plan);
+        ann_graph_free(g);
+        model_free(&m);
+    }
+    assert_true(buckets > 2);
+}
+
 int main(void) {
     ann_kernel_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pass_keeps_the_step),
         cmocka_unit_test(the_pipeline_lowers),
         cmocka_unit_test(an_injected_failure_changes_nothing),
+        cmocka_unit_test(a_failing_peer_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
