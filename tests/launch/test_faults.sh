@@ -2,7 +2,7 @@
 # What goes wrong for users, end to end, on one rank and on several: a mistake in the run file, unusable data, no room on the disk,
 # damaged checkpoints, requests to stop, lost ranks. Each time: one clear line, the same exit code on every rank, no hang, nothing
 # lost, no process left.
-# timeout: 300
+# timeout: 900
 set -u
 [ -n "${ANNULUS:-}" ] && [ -x "$ANNULUS" ] || { echo "skipped: the program annulus was not built"; exit 77; }
 . "$ANNULUS_SOURCE/launch/env.sh"
