@@ -47,11 +47,14 @@ static void *pointer_of(const maker *m, int32_t id) {
     return NULL;
 }
 
-static anni_input *input_of(const maker *m, int32_t root) {
-    const char *name = ann_node_attrs(m->g, (ann_node){root})->input.name;
-    for (int i = 0; i < m->plan->n_inputs; i++)
-        if (strcmp(m->plan->inputs[i].name, name) == 0) return &m->plan->inputs[i];
+static anni_input *find_input(const ann_plan *plan, const char *name) {
+    for (int i = 0; i < plan->n_inputs; i++)
+        if (strcmp(plan->inputs[i].name, name) == 0) return &plan->inputs[i];
     return NULL;
+}
+
+static anni_input *input_of(const maker *m, int32_t root) {
+    return find_input(m->plan, ann_node_attrs(m->g, (ann_node){root})->input.name);
 }
 
 /* Sets *slot to the memory of node id, now or whenever its input is bound. */
@@ -86,8 +89,6 @@ static ann_status make_inputs(maker *m) {
             return ann_error(ANN_ERR_ARG, "two inputs are called %s", ann_node_attrs(m->g, node)->input.name);
         anni_input *input = &m->plan->inputs[m->plan->n_inputs++];
         input->name = ann_arena_strdup(m->plan->arena, ann_node_attrs(m->g, node)->input.name);
-        input->bytes =
-            (size_t)ann_shape_elems(ann_node_shape(m->g, node)) * ann_dtype_bytes(ann_node_dtype(m->g, node));
         input->patches = grab(m, (size_t)operands, sizeof *input->patches);
         if (!input->name || !input->patches) return no_memory();
     }
@@ -314,17 +315,7 @@ void ann_plan_free(ann_plan *plan) {
 
 /* ---- use ---- */
 
-static anni_input *find_input(ann_plan *plan, const char *name) {
-    for (int i = 0; i < plan->n_inputs; i++)
-        if (strcmp(plan->inputs[i].name, name) == 0) return &plan->inputs[i];
-    return NULL;
-}
-
-bool ann_plan_has_input(const ann_plan *plan, const char *input) {
-    for (int i = 0; i < plan->n_inputs; i++)
-        if (strcmp(plan->inputs[i].name, input) == 0) return true;
-    return false;
-}
+bool ann_plan_has_input(const ann_plan *plan, const char *input) { return find_input(plan, input) != NULL; }
 
 ann_status ann_plan_bind(ann_plan *plan, const char *name, const void *data) {
     anni_input *input = find_input(plan, name);

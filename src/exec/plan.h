@@ -27,7 +27,6 @@ typedef struct anni_patch {
 
 typedef struct anni_input {
     const char *name;
-    size_t bytes;
     const void *bound;
     anni_patch *patches;
     int n_patches;

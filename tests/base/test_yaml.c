@@ -4,12 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/yaml.h"
+#include "support/scratch.h"
 
 static const char *const document = "name: run # comment\n"
                                     "size: 1_000\n"
@@ -205,20 +204,17 @@ static void test_files(void **state) {
                         "/nonexistent/run.yaml: cannot be opened: No such file or directory");
     assert_int_equal(ann_yaml_load(&yaml, "/"), ANN_ERR_CONFIG);
     assert_non_null(strstr(ann_error_text(), "/: cannot be read: "));
-    const char *tmp = getenv("TMPDIR");
-    char path[512];
-    snprintf(path, sizeof path, "%s/annulus-yaml-XXXXXX", tmp ? tmp : "/tmp");
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "a: 1\0b", 6), 6);
+    char dir[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    scratch_make(dir);
+    scratch_path(path, "%.*s/run.yaml", SCRATCH_PATH_BYTES - 16, dir);
+    scratch_write(path, "a: 1\0b", 6);
     assert_int_equal(ann_yaml_load(&yaml, path), ANN_ERR_CONFIG);
     assert_non_null(strstr(ann_error_text(), "is not a text file"));
-    assert_int_equal(ftruncate(fd, 4), 0);
+    scratch_write(path, "a: 1", 4);
     assert_int_equal(ann_yaml_load(&yaml, path), ANN_OK);
     assert_string_equal(ann_yaml_root(yaml)->items[0]->source, path);
     ann_yaml_free(yaml);
-    close(fd);
-    unlink(path);
+    scratch_remove(dir);
 }
 
 static void test_nearest_word(void **state) {

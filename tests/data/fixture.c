@@ -5,31 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "support/scratch.h"
 
-static char folder[200];
+static char folder[SCRATCH_PATH_BYTES];
 
 int fixture_setup(void **state) {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/annulus-data-XXXXXX", tmp != NULL ? tmp : "/tmp");
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    scratch_make(folder);
+    return 0;
 }
 
 int fixture_teardown(void **state) {
     (void)state;
-    DIR *dir = opendir(folder);
-    if (dir == NULL) return -1;
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (unlink(path) != 0) rmdir(path);
-    }
-    closedir(dir);
-    return rmdir(folder);
+    scratch_remove(folder);
+    return 0;
 }
 
 const char *fixture_path(const char *name) {
-    static char paths[8][512];
+    static char paths[8][SCRATCH_PATH_BYTES + 256];
     static int next;
     char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
