@@ -186,7 +186,8 @@ static ann_status say_open_split(const description *d, const char *split, const 
 
 static ann_status say_split(const description *d, const char *split) {
     ann_dataset *dataset;
-    const ann_dataset_options options = {.path = d->path, .split = split};
+    const ann_data_source source = {.path = d->path};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
     ANN_TRY(ann_dataset_open(&dataset, &options));
     const ann_status status = say_open_split(d, split, dataset);
     ann_dataset_close(dataset);

@@ -194,7 +194,8 @@ static ann_status close_file(anni_writer *w) {
 /* Opening the split runs every check of the reader on what was written. */
 static ann_status put_checksum(anni_writer *w, const char *split) {
     ann_dataset *dataset;
-    const ann_dataset_options options = {.path = w->part, .split = split};
+    const ann_data_source source = {.path = w->part};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
     ANN_TRY(ann_dataset_open(&dataset, &options));
     const uint64_t checksum = ann_dataset_compute_checksum(dataset);
     ann_dataset_close(dataset);

@@ -1,13 +1,9 @@
-/* Datasets: HDF5 files, shards of a keyed order, prefetch.
+/* Datasets: HDF5 files with named fields, subsets, order, prefetch.
 
-   File layout (written by `annulus data import`, see datasets/README.md): groups /train and /test, each with
-   datasets "x" [N, H, W, C] u8 (or f32 [N, ...]) and "y" [N] u8 or i32 (class labels; may be absent),
-   contiguous; attributes on the root: "format" = "annulus-dataset", "version" = 1, "name", "classes"
-   (strings), "mean", "std" (of x / 255 for u8, over the training split), "source", "checksum" per split group
-   (XXH3 of x then y, see ann_dataset_compute_checksum).
-
-   Files made by others are read too: "x" and "y" in "/train" and "/test" are enough. Without "mean" and "std"
-   these are 0 and 1, without "classes" there are max(y) + 1 of them.
+   File layout (datasets/README.md has it whole): in each of the groups /train and /test every HDF5 dataset
+   whose first extent is the number of samples is a field. "x" is the input and must be there; "y" as
+   integers of rank 1 is the class label. Files made by others are read too, by naming their datasets
+   (ann_data_source), and so are several files one after the other, and virtual-dataset indexes of many files.
 
    Order: the training stream is an endless sequence of positions 0, 1, 2, ...; position p is sample
    ann_permute_index(seed, ANN_STREAM_ORDER, p / N, N, p mod N) of the dataset. A global batch is a range of
@@ -20,36 +16,59 @@
 
 typedef struct ann_dataset ann_dataset;
 
+/* ---- fields ---- */
+
 typedef struct ann_field_info {
-    const char *name; /* "x", "y" */
-    ann_dtype dtype;  /* as delivered: u8 or f32 for x, i32 for y */
-    ann_shape shape;  /* of one sample: [28,28,1]; scalar for y */
+    const char *name; /* "x", "y", "mask", "domain", "weight" ... */
+    ann_dtype dtype;  /* as delivered: u8, f32 or i32 */
+    ann_shape shape;  /* of one sample: [28,28,1]; a scalar for class labels */
+    int channels;     /* length of mean and std: 0 (the file has none), 1, or the last extent of shape */
+    const double *mean, *std; /* normalisation, of x / 255 for u8 */
 } ann_field_info;
 
-/* Opens one split ("train" or "test"). All HDF5 calls happen inside open and close on the calling thread;
-   afterwards samples are read through mmap (contiguous) or from memory (chunked or compressed: decoded once
-   at open). limit: use only the first `limit` samples of a keyed order of the split (0: all) - for few-label
-   experiments; with `balanced`, equally many of each class (the remainder goes to the first classes). Samples
-   of a subset are numbered 0..limit-1. A larger subset of the same seed contains a smaller one. The file may
-   be replaced by rename while it is open, but not truncated. Errors, each one line that names file and
-   dataset: ANN_ERR_NOT_FOUND (missing file), ANN_ERR_IO (unreadable), ANN_ERR_FORMAT (not HDF5, truncated,
-   wrong rank, dtype, or unequal sample counts), ANN_ERR_NUMERIC (a f32 field holds NaN or Inf: names the
-   sample), ANN_ERR_CORRUPT (a label outside the classes), ANN_ERR_ARG (limit above the number of samples, or
-   of a class), ANN_ERR_MEMORY. Local. */
+/* Where a field lies in someone else's file: "x" is "train/data". */
+typedef struct ann_field_source {
+    const char *name, *path;
+} ann_field_source;
+
+typedef struct ann_data_source {
+    const char *path;               /* an HDF5 file, or an index of virtual datasets over many of them */
+    const ann_field_source *fields; /* NULL: each dataset of the group of the split is a field */
+    int field_count;
+    ann_shape shape; /* of one sample of "x"; rank 0: as stored */
+} ann_data_source;
+
+/* Opens one split. limit: use only the first `limit` samples of a keyed order of the split (0: all) - for
+   few-label experiments; with `balanced`, equally many of each class (the remainder goes to the first
+   classes). Samples of a subset are numbered 0..limit-1. A larger subset of the same seed contains a smaller
+   one. The files may be replaced by rename while they are open, but not truncated. Errors, each one line that
+   names file and dataset: ANN_ERR_NOT_FOUND (missing file), ANN_ERR_IO (unreadable), ANN_ERR_FORMAT (not
+   HDF5, truncated, wrong rank, dtype, or unequal sample counts; sources that differ in fields, shapes or
+   class names), ANN_ERR_NUMERIC (a f32 field holds NaN or Inf: names the sample), ANN_ERR_CORRUPT (a label
+   outside the classes), ANN_ERR_ARG (limit above the number of samples, or of a class), ANN_ERR_MEMORY.
+   Local. */
 typedef struct ann_dataset_options {
-    const char *path, *split;
+    const ann_data_source *sources; /* their samples are numbered one source after the other */
+    int source_count;  /* with more than one, a field "domain" (the source's index, i32) is added if there is
+                          none */
+    const char *split; /* "train" or "test": the group of sources without named fields */
     int64_t limit;
     bool balanced;
     uint64_t subset_seed;
+    int64_t cache_bytes; /* of decoded blocks of chunked or compressed fields; 0: 256 MiB */
 } ann_dataset_options;
 ann_status ann_dataset_open(ann_dataset **out, const ann_dataset_options *options) ANN_MUST_CHECK;
 void ann_dataset_close(ann_dataset *dataset);
 int64_t ann_dataset_samples(const ann_dataset *dataset);
+int ann_dataset_source_count(const ann_dataset *dataset);
+/* Samples [first, first + count) come from this source (before any subset). */
+void ann_dataset_source_range(const ann_dataset *dataset, int source, int64_t *first, int64_t *count);
 int ann_dataset_field_count(const ann_dataset *dataset);
 const ann_field_info *ann_dataset_field(const ann_dataset *dataset, int i);
-int ann_dataset_find(const ann_dataset *dataset, const char *name); /* -1 if absent */
-int ann_dataset_classes(const ann_dataset *dataset);                /* 0 if unlabelled */
-void ann_dataset_moments(const ann_dataset *dataset, double *mean, double *std);
+int ann_dataset_find(const ann_dataset *dataset, const char *name);        /* -1 if absent */
+int ann_dataset_classes(const ann_dataset *dataset);                       /* 0 if unlabelled */
+const char *ann_dataset_class_name(const ann_dataset *dataset, int label); /* NULL if it has none */
+int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample);     /* -1 if unlabelled */
 /* Of the whole split, as the file's attribute says it; computed at open where there is none. */
 uint64_t ann_dataset_checksum(const ann_dataset *dataset);
 /* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y as i32; it does not
@@ -59,6 +78,18 @@ uint64_t ann_dataset_compute_checksum(const ann_dataset *dataset);
  * Local, thread-safe. */
 ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t *ids, int64_t n,
                             void *out) ANN_MUST_CHECK;
+/* A hint that samples [first, first + count) will be read soon. Cheap. Local, thread-safe. */
+void ann_dataset_prefetch(const ann_dataset *dataset, int64_t first, int64_t count);
+/* Reads samples [first, first + count) of every field into memory, once. From then on reads are served from
+   there, and one outside the range is ANN_ERR_ARG. Not to be called while others read. Errors: ANN_ERR_ARG,
+   ANN_ERR_MEMORY, those of reading. Local. */
+ann_status ann_dataset_hold(ann_dataset *dataset, int64_t first, int64_t count) ANN_MUST_CHECK;
+/* Errors: ANN_ERR_ARG (fewer samples than ranks: some rank's shard of every epoch would be empty). Local, the
+ * same on every rank. */
+ann_status ann_data_check_shards(const ann_dataset *dataset, int size) ANN_MUST_CHECK;
+/* May a model made for `train` be evaluated on `test`? Errors: ANN_ERR_FORMAT (x or y is missing, a field is
+   of another dtype or shape, or a label is outside the classes of `train`). Local. */
+ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) ANN_MUST_CHECK;
 
 /* ---- order and shards ---- */
 
@@ -69,12 +100,6 @@ typedef enum ann_order { ANN_ORDER_SHUFFLED, ANN_ORDER_SEQUENTIAL } ann_order;
 int64_t ann_data_sample_at(ann_order order, uint64_t seed, int64_t samples, int64_t position);
 /* Rank's share of the n positions from `first` on: [first + rank*n/size, first + (rank+1)*n/size). Local. */
 void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, int64_t n, int rank, int size);
-/* Errors: ANN_ERR_ARG (fewer samples than ranks: some rank's shard of every epoch would be empty). Local, the
- * same on every rank. */
-ann_status ann_data_check_shards(const ann_dataset *dataset, int size) ANN_MUST_CHECK;
-/* May a model made for `train` be evaluated on `test`? Errors: ANN_ERR_FORMAT (a field is missing, of another
-   dtype or shape, or a label is outside the classes of `train`). Local. */
-ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) ANN_MUST_CHECK;
 
 /* ---- the loader: batches of one rank's shard, read ahead by the I/O thread ---- */
 

@@ -16,7 +16,8 @@ struct ann_dataset {
     ann_field_info fields[FIELD_COUNT];
     int field_count;
     int64_t samples;
-    int64_t *subset; /* [samples] indices in the split; NULL: all, in order */
+    int64_t held_first, held_count; /* count 0: nothing is held */
+    int64_t *subset;                /* [samples] indices in the split; NULL: all, in order */
     uint64_t checksum;
     char name[320]; /* "PATH: /SPLIT", for errors */
 };
@@ -83,11 +84,17 @@ static ann_status choose_subset(ann_dataset *dataset, const ann_dataset_options 
 }
 
 static ann_status open_into(ann_dataset *dataset, const ann_dataset_options *options) {
-    snprintf(dataset->name, sizeof dataset->name, "%s: /%s", options->path, options->split);
-    ANN_TRY(anni_split_init(&dataset->split, options->path, options->split));
+    const char *path = options->sources[0].path;
+    snprintf(dataset->name, sizeof dataset->name, "%s: /%s", path, options->split);
+    ANN_TRY(anni_split_init(&dataset->split, path, options->split));
     const anni_split *split = &dataset->split;
-    dataset->fields[FIELD_X] = (ann_field_info){"x", split->dtype, split->shape};
-    dataset->fields[FIELD_Y] = (ann_field_info){"y", ANN_I32, ANN_SCALAR};
+    dataset->fields[FIELD_X] = (ann_field_info){.name = "x", .dtype = split->dtype, .shape = split->shape};
+    if (split->has_moments) {
+        dataset->fields[FIELD_X].channels = 1;
+        dataset->fields[FIELD_X].mean = &split->mean;
+        dataset->fields[FIELD_X].std = &split->std;
+    }
+    dataset->fields[FIELD_Y] = (ann_field_info){.name = "y", .dtype = ANN_I32};
     dataset->field_count = split->y == NULL ? 1 : 2;
     dataset->checksum = split->has_checksum ? split->checksum : ann_dataset_compute_checksum(dataset);
     return choose_subset(dataset, options);
@@ -95,11 +102,15 @@ static ann_status open_into(ann_dataset *dataset, const ann_dataset_options *opt
 
 ann_status ann_dataset_open(ann_dataset **out, const ann_dataset_options *options) {
     *out = NULL;
-    if (options->path == NULL || options->split == NULL) {
+    if (options->source_count < 1 || options->sources[0].path == NULL || options->split == NULL) {
         return ann_error(ANN_ERR_ARG, "a dataset needs a path and a split");
     }
+    if (options->source_count > 1 || options->sources[0].field_count > 0) {
+        return ann_error(ANN_ERR_UNSUPPORTED, "%s: one source with fields of its own split is read",
+                         options->sources[0].path);
+    }
     ann_dataset *dataset = calloc(1, sizeof *dataset);
-    if (dataset == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", options->path);
+    if (dataset == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", options->sources[0].path);
     const ann_status status = open_into(dataset, options);
     if (status != ANN_OK) {
         ann_dataset_close(dataset);
@@ -129,9 +140,42 @@ int ann_dataset_find(const ann_dataset *dataset, const char *name) {
 
 int ann_dataset_classes(const ann_dataset *dataset) { return dataset->split.classes; }
 
-void ann_dataset_moments(const ann_dataset *dataset, double *mean, double *std) {
-    *mean = dataset->split.mean;
-    *std = dataset->split.std;
+int ann_dataset_source_count(const ann_dataset *dataset) {
+    (void)dataset;
+    return 1;
+}
+
+void ann_dataset_source_range(const ann_dataset *dataset, int source, int64_t *first, int64_t *count) {
+    (void)source;
+    *first = 0;
+    *count = dataset->split.samples;
+}
+
+const char *ann_dataset_class_name(const ann_dataset *dataset, int label) {
+    (void)dataset;
+    (void)label;
+    return NULL;
+}
+
+int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample) {
+    if (dataset->split.y == NULL) return -1;
+    return dataset->split.y[dataset->subset == NULL ? sample : dataset->subset[sample]];
+}
+
+void ann_dataset_prefetch(const ann_dataset *dataset, int64_t first, int64_t count) {
+    (void)dataset;
+    (void)first;
+    (void)count;
+}
+
+ann_status ann_dataset_hold(ann_dataset *dataset, int64_t first, int64_t count) {
+    if (first < 0 || count < 0 || first > dataset->samples - count) {
+        return ann_error(ANN_ERR_ARG, "%s: samples %" PRId64 "..%" PRId64 " of %" PRId64, dataset->name,
+                         first, first + count, dataset->samples);
+    }
+    dataset->held_first = first;
+    dataset->held_count = count;
+    return ANN_OK;
 }
 
 uint64_t ann_dataset_checksum(const ann_dataset *dataset) { return dataset->checksum; }
@@ -152,6 +196,11 @@ ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t
         if (ids[i] < 0 || ids[i] >= dataset->samples) {
             return ann_error(ANN_ERR_ARG, "%s: sample %" PRId64 " of %" PRId64, dataset->name, ids[i],
                              dataset->samples);
+        }
+        if (dataset->held_count > 0 &&
+            (uint64_t)(ids[i] - dataset->held_first) >= (uint64_t)dataset->held_count) {
+            return ann_error(ANN_ERR_ARG, "%s: sample %" PRId64 " is outside those held in memory",
+                             dataset->name, ids[i]);
         }
         const int64_t s = dataset->subset == NULL ? ids[i] : dataset->subset[ids[i]];
         if (field == FIELD_Y) {

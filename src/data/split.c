@@ -249,10 +249,11 @@ static ann_status count_class_names(int *out, hid_t file, const char *path) {
 
 static ann_status read_group(anni_split *split, hid_t file, hid_t group, const char *path,
                              const char *where) {
-    bool found;
+    bool has_mean, has_std;
     int class_names;
-    ANN_TRY(anni_h5_get_double(&split->mean, &found, file, "mean", path));
-    ANN_TRY(anni_h5_get_double(&split->std, &found, file, "std", path));
+    ANN_TRY(anni_h5_get_double(&split->mean, &has_mean, file, "mean", path));
+    ANN_TRY(anni_h5_get_double(&split->std, &has_std, file, "std", path));
+    split->has_moments = has_mean || has_std;
     if (!isfinite(split->mean) || !isfinite(split->std) || split->std <= 0) {
         return ann_error(ANN_ERR_FORMAT,
                          "%s: attributes \"mean\" %g and \"std\" %g: accepted: finite, std > 0", path,

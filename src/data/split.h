@@ -6,12 +6,13 @@
 
 typedef struct anni_split {
     int64_t samples;
-    ann_dtype dtype;   /* of x: u8 or f32 */
-    ann_shape shape;   /* of one sample of x */
-    const uint8_t *x;  /* [samples, shape]; f32 may be unaligned; inside `map` or `decoded` */
-    int32_t *y;        /* [samples]; NULL if unlabelled */
-    int32_t classes;   /* labels are 0..classes-1 */
-    double mean, std;  /* 0 and 1 if the file does not say */
+    ann_dtype dtype;  /* of x: u8 or f32 */
+    ann_shape shape;  /* of one sample of x */
+    const uint8_t *x; /* [samples, shape]; f32 may be unaligned; inside `map` or `decoded` */
+    int32_t *y;       /* [samples]; NULL if unlabelled */
+    int32_t classes;  /* labels are 0..classes-1 */
+    double mean, std; /* 0 and 1 if the file does not say */
+    bool has_moments;
     uint64_t checksum; /* as the file says it, if it does */
     bool has_checksum;
 

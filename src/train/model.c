@@ -67,10 +67,8 @@ static ann_node input_of(ann_graph *g, const anni_phase *phase, int64_t batch) {
     for (int i = 0; i < field->shape.rank; i++) shape.dim[i + 1] = field->shape.dim[i];
     ann_node x = ann_cast(g, ann_input(g, "x", field->dtype, shape), ANN_F32);
     if (field->dtype == ANN_U8) x = ann_mul_const(g, x, 1.0 / 255.0);
-    if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
-    double mean, std;
-    ann_dataset_moments(phase->train, &mean, &std);
-    return ann_mul_const(g, ann_add_const(g, x, -mean), 1.0 / (std > 0 ? std : 1));
+    if (phase->config->input != ANN_INPUT_STANDARDIZE || field->channels == 0) return x;
+    return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
 }
 
 /* Per sample, [B]: the mean over a sample's elements. */

@@ -33,12 +33,14 @@ static ann_status as_labels_error(const anni_phase *phase, ann_status status) {
 
 static ann_status open_parts(anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
-    const ann_dataset_options train = {.path = config->data_path,
+    const ann_data_source source = {.path = config->data_path};
+    const ann_dataset_options train = {.sources = &source,
+                                       .source_count = 1,
                                        .split = "train",
                                        .limit = phase->config->labels,
                                        .balanced = phase->config->labels > 0,
                                        .subset_seed = config->seed};
-    const ann_dataset_options test = {.path = config->data_path, .split = "test"};
+    const ann_dataset_options test = {.sources = &source, .source_count = 1, .split = "test"};
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));

@@ -11,7 +11,8 @@
 #include "data/data.h"
 
 static ann_status open_split(ann_dataset **out, const char *path, const char *split) {
-    const ann_dataset_options options = {.path = path, .split = split};
+    const ann_data_source source = {.path = path};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
     return ann_dataset_open(out, &options);
 }
 
@@ -50,9 +51,9 @@ static void test_reads_images(void **state) {
     assert_true(ann_shape_equal(&x->shape, &ANN_SHAPE(2, 3, 1)));
     assert_int_equal(y->dtype, ANN_I32);
     assert_int_equal(y->shape.rank, 0);
-    double mean, std;
-    ann_dataset_moments(dataset, &mean, &std);
-    assert_true(mean == 0.25 && std == 0.5);
+    assert_int_equal(x->channels, 1);
+    assert_true(x->mean[0] == 0.25 && x->std[0] == 0.5);
+    assert_int_equal(y->channels, 0);
 
     const int64_t ids[] = {9, 0, 4, 4};
     uint8_t rows[4 * FIXTURE_ROW];
@@ -79,9 +80,7 @@ static void test_unlabelled(void **state) {
     assert_int_equal(ann_dataset_field_count(dataset), 1);
     assert_int_equal(ann_dataset_classes(dataset), 0);
     assert_int_equal(ann_dataset_find(dataset, "y"), -1);
-    double mean, std;
-    ann_dataset_moments(dataset, &mean, &std);
-    assert_true(mean == 0.0 && std == 1.0);
+    assert_int_equal(ann_dataset_field(dataset, 0)->channels, 0);
     ann_dataset_close(dataset);
     ann_dataset_close(NULL);
 }
@@ -308,9 +307,7 @@ static void test_bad_attributes(void **state) {
     fixture_attr_strings(path, "/", "classes", words, 2);
     ann_dataset *dataset = must_open(path, "train");
     assert_true(ann_dataset_checksum(dataset) == UINT64_MAX);
-    double mean, std;
-    ann_dataset_moments(dataset, &mean, &std);
-    assert_true(std == 2.0);
+    assert_true(ann_dataset_field(dataset, 0)->std[0] == 2.0);
     ann_dataset_close(dataset);
 }
 
@@ -376,7 +373,13 @@ enum { SUBSET_N = 103, SUBSET_CLASSES = 4 };
 /* The real sample of each of the subset's, recognised by its pixels. */
 static void subset_samples(int *real, const char *path, int64_t limit, bool balanced, uint64_t seed) {
     ann_dataset *dataset;
-    const ann_dataset_options options = {path, "train", limit, balanced, seed};
+    const ann_data_source source = {.path = path};
+    const ann_dataset_options options = {.sources = &source,
+                                         .source_count = 1,
+                                         .split = "train",
+                                         .limit = limit,
+                                         .balanced = balanced,
+                                         .subset_seed = seed};
     check_ok(ann_dataset_open(&dataset, &options));
     assert_int_equal(ann_dataset_samples(dataset), limit);
     for (int64_t i = 0; i < limit; i++) {
@@ -433,7 +436,9 @@ static void test_subsets(void **state) {
 
 static ann_status open_limited(const char *path, const char *split, int64_t limit, bool balanced) {
     ann_dataset *dataset;
-    const ann_dataset_options options = {path, split, limit, balanced, 0};
+    const ann_data_source source = {.path = path};
+    const ann_dataset_options options = {
+        .sources = &source, .source_count = 1, .split = split, .limit = limit, .balanced = balanced};
     const ann_status status = ann_dataset_open(&dataset, &options);
     ann_dataset_close(dataset);
     return status;

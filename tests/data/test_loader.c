@@ -19,7 +19,8 @@ static int setup(void **state) {
     if (fixture_setup(state) != 0) return -1;
     const char *path = fixture_path("loader.h5");
     fixture_images(path, "train", N, CLASSES);
-    const ann_dataset_options options = {.path = path, .split = "train"};
+    const ann_data_source source = {.path = path};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = "train"};
     return ann_dataset_open(&dataset, &options) == ANN_OK ? 0 : -1;
 }
 
@@ -197,7 +198,13 @@ static void test_sequential(void **state) {
 static void test_limited_dataset(void **state) {
     (void)state;
     enum { LIMIT = 12, ROUNDS = 3 };
-    const ann_dataset_options limited = {fixture_path("loader.h5"), "train", LIMIT, true, 4};
+    const ann_data_source source = {.path = fixture_path("loader.h5")};
+    const ann_dataset_options limited = {.sources = &source,
+                                         .source_count = 1,
+                                         .split = "train",
+                                         .limit = LIMIT,
+                                         .balanced = true,
+                                         .subset_seed = 4};
     ann_dataset *few;
     check_ok(ann_dataset_open(&few, &limited));
     ann_loader_options o = options_for(0, 1, 5, 0, ROUNDS * LIMIT);
