@@ -1,7 +1,8 @@
 /* Sharded checkpoints: committed or non-existent.
 
    A checkpoint is a directory DIR/step-NNNNNNNNNN with
-   - one HDF5 shard per rank (shard-RRRR.h5): a contiguous range of every block, as a dataset "block-NNNNNN";
+   - one HDF5 shard per writer (shard-WWWW.h5): a contiguous range of every block, as a dataset
+   "block-NNNNNN";
    - manifest.yaml: format version, serial number, step, blocks, tensors (name, dtype, shape, role, block,
    offset), for each shard its size, where its piece of each tensor is, and the XXH3 checksums of each piece
    and of the rest, and the metadata; its last line is the checksum of all lines before it;
@@ -17,11 +18,12 @@
    that verifies. Newest means made last: the serial number decides, not the step. DIR/latest is for people
    and scripts.
 
-   The HDF5 library is only called inside ann_ckpt_write, on the calling thread, and only lays out files in
-   memory. All files are written and read by plain system calls. */
+   The HDF5 library is only called under the lock of base/h5lock.h, and only lays out files in memory. All
+   files are written and read by plain system calls. */
 #ifndef ANN_CKPT_CKPT_H
 #define ANN_CKPT_CKPT_H
 
+#include <stdbool.h>
 #include "comm/comm.h"
 #include "tensor/store.h"
 
@@ -40,18 +42,90 @@ ann_status ann_meta_get_f64(const ann_meta *meta, const char *key, double *value
 ann_status ann_meta_get_str(const ann_meta *meta, const char *key,
                             const char **value) ANN_MUST_CHECK; /* borrowed */
 
-/* Writes the committed store and meta (NULL: none) as DIR/step-<step>; makes DIR if need be. Every rank must
-   hold the same store contents (data parallelism) and writes its range of each block; DIR must be the same
-   directory for all, and the store must not change meanwhile. Each shard is read back before the commit, so a
-   committed checkpoint is a verified one. Afterwards the newest `keep` checkpoints are left (0: all), the one
-   just written among them in any case. Left-over
-   ".part" directories of earlier attempts are removed: one job at a time may write into DIR. Errors (the same
-   on all ranks; the directory is as if nothing had been tried): ANN_ERR_NOSPACE (also a quota or a file-size
-   limit, if SIGXFSZ is ignored), ANN_ERR_IO, ANN_ERR_CORRUPT (a shard does not read back the same),
-   ANN_ERR_ARG, ANN_ERR_MEMORY. Collective; five agreements, one broadcast, one allgather of 16 bytes per
-   tensor, whose memory is 16 bytes x ranks x tensors. */
+/* ---- writing ---- */
+
+/* Which checkpoints stay when a new one has been verified; the new one stays in any case. */
+typedef struct ann_ckpt_retention {
+    int last;         /* so many of the newest, with the new one; 0: all */
+    int every;        /* each one whose serial number is a multiple of it, for good; 0: none */
+    const char *best; /* key of a number in the metadata: the one with the best number stays (of equal ones
+                         the newer), and DIR/best names it as DIR/latest does the newest; NULL: none */
+    bool higher_is_better;
+} ann_ckpt_retention;
+
+enum { ANN_CKPT_EACH_RANK = 0, ANN_CKPT_EACH_NODE = -1 };
+
+typedef struct ann_ckpt_options {
+    const char *dir; /* the same directory for all ranks */
+    int writers;     /* how many ranks write a shard: a number, spread over the nodes, or one of the above */
+    ann_ckpt_retention keep;
+    /* Called on rank 0's writer thread before each commit: makes durable what the checkpoint counts on. NULL:
+       nothing. */
+    ann_status (*before_commit)(void *to);
+    void *to;
+} ann_ckpt_options;
+
+/* Writes checkpoints of one store beside training: a *snapshot* is taken while training waits, and a thread
+   of each writing rank makes a checkpoint of it.
+
+   The snapshot is the shard's file in memory, HDF5's own structures included, so that it is hashed and
+   written without being touched again; nothing changes it until the checkpoint is there. So what is written
+   is what was hashed, and verifying is left to find out what the disk did: after the commit the shard is read
+   back, past the page cache where the file system allows it, and only then are older checkpoints removed.
+   (Reading back before the commit would delay the checkpoint by as much as writing it takes, and protect
+   nothing more: until it has been verified, all older ones are there.)
+
+   A thread never communicates. What the threads have done is joined when all ranks call _poll or _wait, in
+   five stages: directory (rank 0), shards, manifest and commit (rank 0), verification, retention (rank 0);
+   after a failure, removal of what was made. An attempt that fails is logged by rank 0, and the directory is
+   then as if nothing had been tried; unless it is the verification that fails: then the new checkpoint stays
+   where it is, marked by its checksums, and no older one is removed. */
+typedef struct ann_ckpt_writer ann_ckpt_writer;
+
+/* Plans the shards of the committed store and allocates (and touches) this rank's snapshot: the memory of its
+   shard. The strings of options are copied. store is borrowed until _free. Errors: ANN_ERR_ARG,
+   ANN_ERR_MEMORY, ANN_ERR_INTERNAL. Collective. */
+ann_status ann_ckpt_writer_new(ann_comm *comm, ann_ckpt_writer **out, const ann_store *store,
+                               const ann_ckpt_options *options) ANN_MUST_CHECK;
+/* Waits for this rank's thread, and gives up what is under way. Local. */
+void ann_ckpt_writer_free(ann_ckpt_writer *writer);
+
+/* Takes the snapshot of the store and a copy of meta (NULL: none; rank 0's counts) for the checkpoint of
+   step. Returns when the store may change again, after one copy of this rank's shard. Errors: ANN_ERR_ARG
+   (the writer is busy; another step or store than on rank 0), ANN_ERR_MEMORY. Collective; 3 agreements. */
+ann_status ann_ckpt_writer_begin(ann_comm *comm, ann_ckpt_writer *writer, int64_t step,
+                                 const ann_meta *meta) ANN_MUST_CHECK;
+/* Moves the attempt on if all threads have done their part. *busy: whether it is still under way; false at
+   once, without communication, if none is. Errors: those of the communicator, and ANN_ERR_NUMERIC (the
+   snapshot holds a number that is not finite: training is pointless). Collective; one small reduction while
+   busy. */
+ann_status ann_ckpt_writer_poll(ann_comm *comm, ann_ckpt_writer *writer, bool *busy) ANN_MUST_CHECK;
+/* Until nothing is under way. Returns how the last attempt ended; the same errors as ann_ckpt_write.
+   Collective. */
+ann_status ann_ckpt_writer_wait(ann_comm *comm, ann_ckpt_writer *writer) ANN_MUST_CHECK;
+bool ann_ckpt_writer_busy(const ann_ckpt_writer *writer); /* the same on every rank; Local */
+
+/* The last attempt, or the one under way; all the same on every rank but the times. */
+typedef struct ann_ckpt_report {
+    int64_t step;
+    ann_status status; /* ANN_OK while it is under way */
+    double stall_s;    /* of _begin */
+    double write_s;    /* from the end of _begin to the end of retention, as far as this rank saw it */
+} ann_ckpt_report;
+ann_ckpt_report ann_ckpt_writer_report(const ann_ckpt_writer *writer);
+
+/* Writes the committed store and meta (NULL: none) as DIR/step-<step>, by a writer of its own: begin and
+   wait. DIR is made if need be. Every rank must hold the same store contents (data parallelism) and writes
+   its range of each block; DIR must be the same directory for all. Afterwards the newest `keep` checkpoints
+   are left (0: all), the one just written among them in any case. Left-over ".part" directories of earlier
+   attempts are removed: one job at a time may write into DIR. Errors (the same on all ranks): ANN_ERR_NOSPACE
+   (also a quota or a file-size limit, if SIGXFSZ is ignored), ANN_ERR_IO, ANN_ERR_CORRUPT (a shard does not
+   read back the same), ANN_ERR_ARG, ANN_ERR_MEMORY. Collective; ten agreements, one broadcast, one allgather
+   of 16 bytes per tensor, whose memory is 16 bytes x ranks x tensors. */
 ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const ann_store *store,
                           const ann_meta *meta, int keep) ANN_MUST_CHECK;
+
+/* ---- reading ---- */
 
 /* Finds the newest checkpoint in dir whose manifest and checksums are right; *path is "" if there is no
    checkpoint at all. Those that fail are named in the log. size of path >= 4096. Errors: ANN_ERR_CORRUPT

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/h5lock.h"
 #include "base/mem.h"
 
 #define GROW_BYTES ((size_t)1 << 12)
@@ -64,8 +65,11 @@ static hid_t create(anni_image *image, size_t metadata_bytes) {
 
 ann_status anni_image_begin(anni_image *image, size_t metadata_bytes) {
     *image = (anni_image){.file = -1};
-    if (H5open() < 0 || H5Eget_auto2(H5E_DEFAULT, &image->report, &image->report_data) < 0)
+    ann_h5_lock();
+    if (H5open() < 0 || H5Eget_auto2(H5E_DEFAULT, &image->report, &image->report_data) < 0) {
+        ann_h5_unlock();
         return ann_error(ANN_ERR_INTERNAL, "the HDF5 library does not start");
+    }
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     image->file = create(image, metadata_bytes);
     if (image->file >= 0) return ANN_OK;
@@ -81,6 +85,7 @@ ann_status anni_image_end(anni_image *image, ann_status status) {
         image->file = -1;
     }
     H5Eset_auto2(H5E_DEFAULT, image->report, image->report_data);
+    ann_h5_unlock();
     image->file_bytes = (int64_t)bytes;
     if (image->bytes > bytes) image->bytes = bytes;
     if (status != ANN_OK) anni_image_free(image);

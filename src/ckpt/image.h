@@ -18,7 +18,8 @@ typedef struct anni_image {
     void *report_data;
 } anni_image;
 
-/* metadata_bytes: room for HDF5's structures in one piece at the start of the file (an estimate; may be
+/* Takes the lock of base/h5lock.h, which anni_image_end gives back; so does a begin that fails.
+   metadata_bytes: room for HDF5's structures in one piece at the start of the file (an estimate; may be
  * exceeded). */
 ann_status anni_image_begin(anni_image *image, size_t metadata_bytes) ANN_MUST_CHECK;
 /* Closes the file and, where status is ANN_OK, keeps its bytes (owner: the caller, anni_image_free). Returns
