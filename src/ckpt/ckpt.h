@@ -41,6 +41,11 @@ ann_status ann_meta_get_i64(const ann_meta *meta, const char *key, int64_t *valu
 ann_status ann_meta_get_f64(const ann_meta *meta, const char *key, double *value) ANN_MUST_CHECK;
 ann_status ann_meta_get_str(const ann_meta *meta, const char *key,
                             const char **value) ANN_MUST_CHECK; /* borrowed */
+/* Entry i in the order of their first setting, for tools: its key, and its value as text (strings themselves;
+   numbers are formatted into buf, 32 bytes suffice). NULL if there are fewer. */
+int ann_meta_count(const ann_meta *meta);
+const char *ann_meta_entry(const ann_meta *meta, int i, const char **value, bool *is_text, char *buf,
+                           size_t size);
 
 /* ---- writing ---- */
 
@@ -133,20 +138,42 @@ ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const a
  */
 ann_status ann_ckpt_latest(ann_comm *comm, const char *dir, char *path, size_t size) ANN_MUST_CHECK;
 
+/* The newest checkpoint in dir that was made before the one called `than` (a path or a name; "": the newest
+   of all) and whose manifest is right and whose files are there with their sizes: ann_ckpt_restore and
+   ann_ckpt_read compare the checksums while they read, so that nothing has to be read twice. When they find
+   damage, ask for the one before. Otherwise as ann_ckpt_latest: "" if there is none, ANN_ERR_CORRUPT if there
+   are some (`than` among them) and none is left. Collective. */
+ann_status ann_ckpt_candidate(ann_comm *comm, const char *dir, const char *than, char *path,
+                              size_t size) ANN_MUST_CHECK;
+/* Compares every checksum of the checkpoint at path; the ranks share its shards. Errors: as ann_ckpt_open.
+   Collective. */
+ann_status ann_ckpt_verify(ann_comm *comm, const char *path) ANN_MUST_CHECK;
+
 typedef struct ann_ckpt ann_ckpt;
 /* Opens one checkpoint directory for reading, verifying every checksum. Written by any number of ranks, read
  * by any. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_FORMAT, ANN_ERR_CORRUPT (names shard and tensor). Local. */
 ann_status ann_ckpt_open(ann_ckpt **out, const char *path) ANN_MUST_CHECK;
+/* The same, but compares only the manifest's checksum and the sizes of the files. Local. */
+ann_status ann_ckpt_peek(ann_ckpt **out, const char *path) ANN_MUST_CHECK;
 void ann_ckpt_close(ann_ckpt *ckpt);
+const char *ann_ckpt_path(const ann_ckpt *ckpt);
+int64_t ann_ckpt_serial(const ann_ckpt *ckpt); /* the order of their making, within a directory */
 int64_t ann_ckpt_step(const ann_ckpt *ckpt);
 const ann_meta *ann_ckpt_meta(const ann_ckpt *ckpt);
 int ann_ckpt_tensor_count(const ann_ckpt *ckpt);
 const ann_tensor_info *ann_ckpt_tensor(const ann_ckpt *ckpt, int i);
-/* Reads the tensor called `name` into out (elems * dtype bytes). Errors: ANN_ERR_NOT_FOUND, ANN_ERR_IO.
- * Local. */
+int ann_ckpt_shard_count(const ann_ckpt *ckpt);
+/* Name and size of a shard's file; NULL if there is none of that number. */
+const char *ann_ckpt_shard(const ann_ckpt *ckpt, int i, int64_t *bytes);
+/* The first and the last shard that hold a part of tensor i. */
+void ann_ckpt_tensor_shards(const ann_ckpt *ckpt, int i, int *first, int *last);
+const char *ann_ckpt_block_name(const ann_ckpt *ckpt, ann_block block);
+/* Reads the tensor called `name` into out (elems * dtype bytes), and compares its checksums on the way.
+   Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CORRUPT (names shard and tensor), ANN_ERR_IO. Local. */
 ann_status ann_ckpt_read(const ann_ckpt *ckpt, const char *name, void *out) ANN_MUST_CHECK;
 /* Fills every tensor of the (committed) store from the checkpoint; each must be there with equal dtype and
- * shape. Local. */
+   shape, or nothing is changed. Each byte is read once, straight to its place, and its checksum compared on
+   the way: after ANN_ERR_CORRUPT the store's values are undefined. Two threads. Local. */
 ann_status ann_ckpt_restore(const ann_ckpt *ckpt, ann_store *store) ANN_MUST_CHECK;
 
 #endif

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -11,8 +12,7 @@ static bool is_about_checkpoint(ann_status status) {
            status == ANN_ERR_IO;
 }
 
-/* Verifies the checkpoint at path; the ranks share its shards. */
-static ann_status verify(ann_comm *comm, const char *path) {
+ann_status ann_ckpt_verify(ann_comm *comm, const char *path) {
     ann_ckpt *ckpt;
     const ann_status status = anni_ckpt_open_some(&ckpt, path, ann_comm_rank(comm), ann_comm_size(comm));
     ann_ckpt_close(ckpt);
@@ -34,12 +34,34 @@ static ann_status share_list(ann_comm *comm, anni_listed **out, int *count, cons
     return status == ANN_OK ? ann_comm_broadcast(comm, *out, bytes, 0) : status;
 }
 
-static ann_status choose(ann_comm *comm, char *path, const char *dir, const anni_listed *list, int count) {
+/* Only what can be seen without reading the shards; rank 0 looks. */
+static ann_status peek(ann_comm *comm, const char *path) {
+    ann_ckpt *ckpt = NULL;
+    const ann_status status = ann_comm_rank(comm) == 0 ? ann_ckpt_peek(&ckpt, path) : ANN_OK;
+    ann_ckpt_close(ckpt);
+    return ann_agree(comm, status);
+}
+
+/* The index behind the checkpoint called `than`, or 0. */
+static int index_after(const anni_listed *list, int count, const char *than) {
+    const char *slash = strrchr(than, '/'), *name = slash ? slash + 1 : than;
+    for (int i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0) return i + 1;
+    return 0;
+}
+
+static ann_status choose(ann_comm *comm, char *path, const char *dir, const anni_listed *list, int count,
+                         const char *than, bool verify) {
+    const int first = index_after(list, count, than);
     int bad = 0;
     for (int i = 0; i < count; i++) {
         if (list[i].kind == ANNI_LISTED_PART) continue;
+        if (i < first) {
+            bad++;
+            continue;
+        }
         ANN_TRY(anni_path_join(path, dir, list[i].name));
-        const ann_status status = verify(comm, path);
+        const ann_status status = verify ? ann_ckpt_verify(comm, path) : peek(comm, path);
         if (status == ANN_OK || !is_about_checkpoint(status)) return status;
         if (ann_comm_rank(comm) == 0)
             ann_log_line(ANN_LOG_WARN, "checkpoint %s is not used: %s", list[i].name, ann_error_text());
@@ -52,17 +74,25 @@ static ann_status choose(ann_comm *comm, char *path, const char *dir, const anni
                      bad);
 }
 
-ann_status ann_ckpt_latest(ann_comm *comm, const char *dir, char *path, size_t size) {
+static ann_status find(ann_comm *comm, const char *dir, const char *than, bool verify, char *path,
+                       size_t size) {
     anni_listed *list = NULL;
     int count = 0;
     ann_status status =
         size < ANNI_PATH_BYTES ? ann_error(ANN_ERR_ARG, "a path needs %d bytes", ANNI_PATH_BYTES) : ANN_OK;
     status = ann_agree(comm, status);
-    if (status == ANN_OK) {
-        path[0] = '\0';
-        status = share_list(comm, &list, &count, dir);
-    }
-    if (status == ANN_OK) status = choose(comm, path, dir, list, count);
+    if (status == ANN_OK) status = share_list(comm, &list, &count, dir);
+    if (status == ANN_OK) status = choose(comm, path, dir, list, count, than, verify);
     free(list);
     return status;
+}
+
+ann_status ann_ckpt_latest(ann_comm *comm, const char *dir, char *path, size_t size) {
+    return find(comm, dir, "", true, path, size);
+}
+
+ann_status ann_ckpt_candidate(ann_comm *comm, const char *dir, const char *than, char *path, size_t size) {
+    char name[ANNI_PATH_BYTES]; /* than may be path itself */
+    (void)snprintf(name, sizeof name, "%s", than);
+    return find(comm, dir, name, false, path, size);
 }

@@ -1,5 +1,6 @@
 #include "ckpt/meta.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,4 +143,19 @@ ann_status ann_meta_get_str(const ann_meta *meta, const char *key, const char **
     ANN_TRY(get(&entry, meta, key, ANNI_META_STR));
     *value = entry->str;
     return ANN_OK;
+}
+
+/* ---- for tools ---- */
+
+int ann_meta_count(const ann_meta *meta) { return meta->count; }
+
+const char *ann_meta_entry(const ann_meta *meta, int i, const char **value, bool *is_text, char *buf,
+                           size_t size) {
+    if (i < 0 || i >= meta->count) return NULL;
+    const anni_meta_entry *entry = &meta->entries[i];
+    *is_text = entry->kind == ANNI_META_STR;
+    *value = *is_text ? entry->str : buf;
+    if (entry->kind == ANNI_META_I64) (void)snprintf(buf, size, "%lld", (long long)entry->i64);
+    if (entry->kind == ANNI_META_F64) (void)snprintf(buf, size, "%.17g", entry->f64);
+    return entry->key;
 }

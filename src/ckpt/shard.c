@@ -239,21 +239,3 @@ ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shar
     if (*fd < 0 && errno == ENOENT) return ann_error(ANN_ERR_CORRUPT, "%s: the shard is missing", path);
     return *fd < 0 ? anni_file_error("open", path) : ANN_OK;
 }
-
-ann_status anni_shard_verify(const char *dir, const anni_manifest *manifest, int rank) {
-    const anni_shard *shard = &manifest->shards[rank];
-    char path[ANNI_PATH_BYTES];
-    int fd;
-    ANN_TRY(anni_shard_open(&fd, path, dir, shard));
-    uint64_t *hashes = malloc((size_t)(shard->piece_count + 1) * sizeof *hashes);
-    ann_status status = hashes ? ANN_OK : ann_error(ANN_ERR_MEMORY, "%s: no memory for checksums", path);
-    if (status == ANN_OK) {
-        anni_audit audit;
-        anni_audit_begin(&audit, manifest, shard, hashes);
-        status = feed_file(&audit, fd, path);
-        if (status == ANN_OK) status = compare(&audit, path);
-    }
-    free(hashes);
-    close(fd);
-    return status;
-}

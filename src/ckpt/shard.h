@@ -10,10 +10,6 @@
 ann_status anni_shard_write(const char *dir, anni_manifest *manifest, int rank,
                             const ann_store *store) ANN_MUST_CHECK;
 
-/* Reads shard `rank` in dir whole and compares every checksum. Errors: ANN_ERR_CORRUPT (names the file, and
-   the tensor if it is one's data), ANN_ERR_IO. */
-ann_status anni_shard_verify(const char *dir, const anni_manifest *manifest, int rank) ANN_MUST_CHECK;
-
 /* Opens a shard's file for reading; a missing one is ANN_ERR_CORRUPT. path[ANNI_PATH_BYTES] receives its
  * name. */
 ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shard *shard) ANN_MUST_CHECK;
