@@ -1,134 +1,53 @@
 /* annulus data */
+#include "cmd_data.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "datasets/import.h"
-#include "base/log.h"
+#include "base/yaml.h"
 #include "cli.h"
 
-static const char help[] = "annulus data imports datasets into HDF5 files, and describes them.\n\n"
-                           "usage: annulus data import FORMAT ...   formats: idx\n"
-                           "       annulus data info [--verify] FILE\n\n"
-                           "annulus data import idx --help and annulus data info --help are complete.\n";
+static const struct {
+    const char *name, *usage, *doc;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"import", "FORMAT ...", "make a dataset of files of another format", cmd_data_import},
+    {"info", "FILE", "print what is in a dataset", cmd_data_info},
+    {"verify", "FILE", "read everything and compare it with the checksums", cmd_data_verify},
+    {"bpe", "TEXT... OUT.bpe", "learn a byte-pair encoding of text", cmd_data_bpe},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
-static const char info_help[] = "annulus data info describes a dataset: name, source, classes, mean and std; "
-                                "per split its samples, fields with dtype,\n"
-                                "shape and storage, samples per class, checksum.\n\n"
-                                "usage: annulus data info [--verify] FILE\n\n"
-                                "options:\n"
-                                "  --verify   read all data and compare it with the checksums\n"
-                                "  --help     this text\n";
-
-static const char idx_help[] =
-    "annulus data import idx makes an HDF5 dataset of IDX files (MNIST, Fashion-MNIST, EMNIST ...), gzipped "
-    "or not.\n\n"
-    "usage: annulus data import idx [OPTION...] FOLDER OUT.h5\n"
-    "       annulus data import idx [OPTION...] --train-images FILE [--train-labels FILE]\n"
-    "                               [--test-images FILE [--test-labels FILE]] OUT.h5\n\n"
-    "FOLDER has train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-    "t10k-labels-idx1-ubyte,\n"
-    "each with or without .gz. OUT.h5 is replaced if it exists, once the new one is complete.\n\n"
-    "options:\n"
-    "  --name NAME        name of the dataset (default: that of OUT.h5)\n"
-    "  --classes A,B,...  names of labels 0, 1, ...; a label beyond them is an error\n"
-    "  --train-images FILE, --train-labels FILE, --test-images FILE, --test-labels FILE\n"
-    "                     the files, where they have other names\n"
-    "  --help             this text\n";
-
-/* ---- import idx ---- */
-
-enum { MAX_CLASSES = 256, PATH_BYTES = 4096 };
-
-/* FOLDER/NAME if it exists, else FOLDER/NAME.gz. */
-static const char *find_file(char buf[PATH_BYTES], const char *folder, const char *name) {
-    snprintf(buf, PATH_BYTES, "%s/%s", folder, name);
-    if (access(buf, F_OK) != 0) snprintf(buf, PATH_BYTES, "%s/%s.gz", folder, name);
-    return buf;
+static void print_help(void) {
+    puts("annulus data makes and inspects datasets, which are HDF5 files.\n\n"
+         "usage: annulus data COMMAND [OPTION...] ARGUMENT...\n\ncommands:");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-7s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].doc);
+    puts("\nannulus data COMMAND --help is complete for the command.");
 }
 
-/* Cuts text at its commas. */
-static int split(char *text, const char *words[MAX_CLASSES]) {
-    int n = 0;
-    for (char *p = text; p && n < MAX_CLASSES; n++) {
-        words[n] = p;
-        p = strchr(p, ',');
-        if (p) *p++ = '\0';
+static int unknown_command(const char *name) {
+    const cli c = {"annulus data", NULL, NULL, 0};
+    const char *names[COMMAND_COUNT];
+    char accepted[256];
+    size_t used = 0;
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = commands[i].name;
+        used +=
+            (size_t)snprintf(accepted + used, sizeof accepted - used, "%s%s", i > 0 ? ", " : "", names[i]);
     }
-    return n;
-}
-
-static void report(void *to, const char *path, int64_t done, int64_t total) {
-    (void)to;
-    if (done == total) ann_log_line(ANN_LOG_INFO, "%s: %lld records", path, (long long)total);
-}
-
-static int import_idx(ann_import_idx_options *import, const char *folder, char *classes) {
-    char paths[4][PATH_BYTES];
-    const char *names[MAX_CLASSES];
-    if (folder) {
-        import->train_images = find_file(paths[0], folder, "train-images-idx3-ubyte");
-        import->train_labels = find_file(paths[1], folder, "train-labels-idx1-ubyte");
-        import->test_images = find_file(paths[2], folder, "t10k-images-idx3-ubyte");
-        import->test_labels = find_file(paths[3], folder, "t10k-labels-idx1-ubyte");
-    }
-    if (classes) {
-        import->class_count = split(classes, names);
-        import->classes = names;
-    }
-    import->progress = report;
-    ann_status status = ann_import_idx(import);
-    return status == ANN_OK ? 0 : cli_fail(status);
-}
-
-static int cmd_import_idx(int argc, char **argv) {
-    ann_import_idx_options import = {0};
-    const char *classes = NULL;
-    const cli_option options[] = {{.name = "--name", .value = &import.name},
-                                  {.name = "--classes", .value = &classes},
-                                  {.name = "--train-images", .value = &import.train_images},
-                                  {.name = "--train-labels", .value = &import.train_labels},
-                                  {.name = "--test-images", .value = &import.test_images},
-                                  {.name = "--test-labels", .value = &import.test_labels}};
-    const cli c = {"annulus data import idx", idx_help, options, sizeof options / sizeof options[0]};
-    int count;
-    const cli_result parsed = cli_parse(&c, argc, argv, &count);
-    if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
-    const bool files = import.train_images || import.train_labels || import.test_images || import.test_labels;
-    if (count != (files ? 1 : 2))
-        return cli_wrong(&c, files ? "with --train-images one argument is needed, OUT.h5"
-                                   : "FOLDER and OUT.h5 are needed");
-    if (files && !import.train_images) return cli_wrong(&c, "--train-images is missing");
-    import.out = argv[count - 1];
-    char *copy = classes ? strdup(classes) : NULL;
-    if (classes && !copy) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
-    const int code = import_idx(&import, files ? NULL : argv[0], copy);
-    free(copy);
-    return code;
-}
-
-/* ---- info ---- */
-
-static int cmd_info(int argc, char **argv) {
-    bool verify = false;
-    const cli_option options[] = {{.name = "--verify", .flag = &verify}};
-    const cli c = {"annulus data info", info_help, options, 1};
-    int count;
-    const cli_result parsed = cli_parse(&c, argc, argv, &count);
-    if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
-    if (count != 1) return cli_wrong(&c, "one file is needed, found %d", count);
-    const ann_status status = ann_dataset_describe(argv[0], verify, cli_print, NULL);
-    return status == ANN_OK ? 0 : cli_fail(status);
+    if (name[0] == '\0') return cli_wrong(&c, "a command is needed, accepted are %s", accepted);
+    const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
+    if (nearest) return cli_wrong(&c, "unknown command '%s', did you mean '%s'?", name, nearest);
+    return cli_wrong(&c, "unknown command '%s', accepted are %s", name, accepted);
 }
 
 int cmd_data(int argc, char **argv) {
-    const cli c = {"annulus data", help, NULL, 0};
-    const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "info") == 0) return cmd_info(argc - 1, argv + 1);
-    if (strcmp(what, "import") == 0 && argc > 2 && strcmp(argv[2], "idx") == 0)
-        return cmd_import_idx(argc - 2, argv + 2);
-    int count;
-    if (cli_parse(&c, argc, argv, &count) == CLI_HELP) return 0;
-    if (strcmp(what, "import") == 0) return cli_wrong(&c, "import needs a format, accepted is idx");
-    return cli_wrong(&c, "accepted are import and info");
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return 0;
+    }
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc - 1, argv + 1);
+    return unknown_command(name);
 }

@@ -12,7 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", "train the phases of a run file, or check it", cmd_train},
-    {"data", "import and describe datasets", cmd_data},
+    {"data", "make and inspect datasets", cmd_data},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };

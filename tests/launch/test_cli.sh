@@ -35,7 +35,7 @@ has() {
 # ---- help and command lines
 run 0 "$ANNULUS" --help && has out "annulus COMMAND"
 run 0 "$ANNULUS" --version && has out "annulus "
-for command in train data "data import idx" "data info" graph doctor; do
+for command in train data "data import" "data import idx" "data info" "data verify" graph doctor; do
     run 0 "$ANNULUS" $command --help
     has out "usage: annulus ${command%% *}"
 done
@@ -48,7 +48,7 @@ run 2 "$ANNULUS" train run.yaml --set && has err "annulus train: --set needs a v
 run 2 "$ANNULUS" train --check=yes run.yaml && has err "annulus train: --check takes no value"
 run 2 "$ANNULUS" train --threads many run.yaml && has err "--threads: found 'many', accepted is an integer from 1 to 1024"
 run 2 "$ANNULUS" graph --text --dot run.yaml && has err "accepted is one of --text and --dot"
-run 2 "$ANNULUS" data && has err "accepted are import and info"
+run 2 "$ANNULUS" data && has err "annulus data: a command is needed, accepted are import, info, verify, bpe"
 run 2 "$ANNULUS" data import csv && has err "import needs a format, accepted is idx"
 run 2 "$ANNULUS" data import idx one && has err "FOLDER and OUT.h5 are needed"
 run 0 "$ANNULUS" doctor && has out "OpenBLAS" && has out "warning"
@@ -67,7 +67,7 @@ for split in train:200 t10k:40; do
     ' $split || exit 1
 done
 run 0 "$ANNULUS" data import idx --name tiny --classes dark,bright idx tiny.h5
-run 0 "$ANNULUS" data info --verify tiny.h5 && has out "tiny" && has out "bright"
+run 0 "$ANNULUS" data verify tiny.h5 && has out "tiny" && has out "bright"
 run 0 "$ANNULUS" data import idx --train-images idx/train-images-idx3-ubyte --train-labels=idx/train-labels-idx1-ubyte part.h5
 run 4 "$ANNULUS" data import idx nowhere other.h5 && has err "error: nowhere/train-images-idx3-ubyte.gz"
 run 2 "$ANNULUS" data import idx --test-images idx/t10k-images-idx3-ubyte x.h5 && has err "--train-images is missing"
