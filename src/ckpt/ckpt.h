@@ -7,6 +7,7 @@
    offset), for each shard its size, where its piece of each tensor is, and the XXH3 checksums of each piece
    and of the rest, and the metadata; its last line is the checksum of all lines before it;
    - whole.h5: a virtual-dataset file in which h5py sees every tensor whole. Nothing else needs it.
+   DIR/latest.h5 is the same for the newest checkpoint: h5py.File("DIR/latest.h5")["encoder/fc1/weight"][:].
 
    Order of writing, with an agreement of all ranks after each stage: an empty directory whose name ends in
    ".part"; shards, written, checksummed on the way, and fsynced; whole.h5 and the manifest (written under a

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "ckpt/listing.h"
+#include "ckpt/shard.h"
 
 ann_status anni_commit_init(anni_commit *commit, const char *dir, int64_t step) {
     char name[48];
@@ -88,6 +89,7 @@ ann_status anni_commit_publish(const anni_commit *commit) {
         ann_log_line(ANN_LOG_WARN,
                      "%s; the new checkpoint is there, but \"latest\" may be older after a power cut",
                      ann_error_text());
+    anni_latest_write(commit->dir, commit->name);
     return ANN_OK;
 }
 

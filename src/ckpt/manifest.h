@@ -15,6 +15,7 @@
 
 #define ANNI_MANIFEST_NAME "manifest.yaml"
 #define ANNI_WHOLE_NAME "whole.h5"
+#define ANNI_LATEST_NAME "latest.h5"
 
 typedef struct anni_block {
     const char *name;

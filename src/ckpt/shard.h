@@ -18,7 +18,11 @@ ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shar
    the tensor, with
    '/' making groups. Names that HDF5 cannot hold as such (an empty or "." component, a '#' in front, a name
    that is both tensor and group) become "#N", N being the tensor's number; the attribute "name" always has
-   the name. Scalars are copied. Fills in whole_bytes and whole_hash. */
+   the name, "xxh3" the checksums. Scalars are copied. Fills in whole_bytes and whole_hash. */
 ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const ann_store *store) ANN_MUST_CHECK;
+
+/* Replaces dir/latest.h5 by the same view of the committed checkpoint dir/name. For people alone, so a
+   failure is only logged, and then there is no latest.h5. */
+void anni_latest_write(const char *dir, const char *name);
 
 #endif

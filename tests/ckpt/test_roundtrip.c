@@ -39,7 +39,7 @@ static void writes_and_reads(void **state) {
     assert_string_equal(names, "manifest.yaml shard-0000.h5 whole.h5 ");
     free(names);
     names = scratch_list(sub);
-    assert_string_equal(names, "latest step-0000000007 ");
+    assert_string_equal(names, "latest latest.h5 step-0000000007 ");
     free(names);
     char *latest = scratch_read(NULL, scratch_path(path, "%s/latest", sub));
     assert_string_equal(latest, "step-0000000007\n");
@@ -72,7 +72,7 @@ static void replaces_a_checkpoint_of_the_same_step(void **state) {
     check_ok(ckpt_sample_write(comm, sub, 5, 5, 1));
     assert_int_equal(ckpt_sample_tag(path), 5);
     char *names = scratch_list(sub);
-    assert_string_equal(names, "latest step-0000000005 ");
+    assert_string_equal(names, "latest latest.h5 step-0000000005 ");
     free(names);
 }
 
@@ -89,11 +89,11 @@ static void expect_left(const int64_t *steps, int n, int keep, const char *expec
 
 static void keeps_the_newest(void **state) {
     (void)state;
-    expect_left((int64_t[]){1, 2, 3, 4}, 4, 2, "latest step-0000000003 step-0000000004 ");
-    expect_left((int64_t[]){1, 2, 3}, 3, 1, "latest step-0000000003 ");
-    expect_left((int64_t[]){1, 2, 3}, 3, 0, "latest step-0000000001 step-0000000002 step-0000000003 ");
+    expect_left((int64_t[]){1, 2, 3, 4}, 4, 2, "latest latest.h5 step-0000000003 step-0000000004 ");
+    expect_left((int64_t[]){1, 2, 3}, 3, 1, "latest latest.h5 step-0000000003 ");
+    expect_left((int64_t[]){1, 2, 3}, 3, 0, "latest latest.h5 step-0000000001 step-0000000002 step-0000000003 ");
     /* A run that went back to an earlier step: newest is what was made last. */
-    expect_left((int64_t[]){10, 20, 30, 15}, 4, 2, "latest step-0000000015 step-0000000030 ");
+    expect_left((int64_t[]){10, 20, 30, 15}, 4, 2, "latest latest.h5 step-0000000015 step-0000000030 ");
 }
 
 static void the_newest_is_what_was_made_last(void **state) {
@@ -120,7 +120,7 @@ static void leaves_foreign_names_alone_and_clears_left_overs(void **state) {
     scratch_copy(path, scratch_path(to, "%s/step-0000000001.old", sub));
     check_ok(ckpt_sample_write(comm, sub, 2, 2, 1));
     char *names = scratch_list(sub);
-    assert_string_equal(names, "latest notes step-00000000001 step-0000000001.bak step-0000000001.part2 "
+    assert_string_equal(names, "latest latest.h5 notes step-00000000001 step-0000000001.bak step-0000000001.part2 "
                                "step-0000000002 step-1 step-x ");
     free(names);
 }
@@ -140,7 +140,7 @@ static void an_old_one_without_successor_counts(void **state) {
     assert_int_equal(ckpt_sample_tag(path), 3);
     check_ok(ckpt_sample_write(comm, sub, 4, 4, 0));
     char *names = scratch_list(sub);
-    assert_string_equal(names, "latest step-0000000003 step-0000000004 ");
+    assert_string_equal(names, "latest latest.h5 step-0000000003 step-0000000004 ");
     free(names);
 }
 

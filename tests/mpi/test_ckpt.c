@@ -55,7 +55,7 @@ static void writes_and_reads(void **state) {
     assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && path[0] == '\0');
     for (int64_t step = 1; step <= 3; step++)
         assert_all_ranks(ckpt_sample_write(comm, sub, step, 10 + step, 2) == ANN_OK);
-    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000002 step-0000000003 ") == 0);
+    assert_all_ranks(strcmp(names_in(sub), "latest latest.h5 step-0000000002 step-0000000003 ") == 0);
     assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK);
     assert_all_ranks(strcmp(path + strlen(sub), "/step-0000000003") == 0);
     assert_all_ranks(ckpt_sample_tag(path) == 13);
@@ -115,7 +115,7 @@ static void expect_failure(const char *sub, ann_status found, ann_status expecte
     MPI_Bcast(texts[1], sizeof texts[1], MPI_CHAR, 0, MPI_COMM_WORLD);
     assert_all_ranks(found == expected);
     assert_all_ranks(strcmp(texts[0], texts[1]) == 0 && strstr(texts[0], word) && !strchr(texts[0], '\n'));
-    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000001 ") == 0);
+    assert_all_ranks(strcmp(names_in(sub), "latest latest.h5 step-0000000001 ") == 0);
     assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && ckpt_sample_tag(path) == 31);
 }
 
@@ -148,7 +148,7 @@ static void no_space_on_one_rank(void **state) {
     /* Rank 0's shard fits, its manifest does not. */
     expect_failure(sub, write_limited(sub, 0, 180000), ANN_ERR_NOSPACE, "manifest.yaml.tmp: cannot write");
     assert_all_ranks(ckpt_sample_write(comm, sub, 2, 32, 1) == ANN_OK);
-    assert_all_ranks(strcmp(names_in(sub), "latest step-0000000002 ") == 0);
+    assert_all_ranks(strcmp(names_in(sub), "latest latest.h5 step-0000000002 ") == 0);
 }
 
 static void a_directory_that_cannot_be_prepared(void **state) {
