@@ -165,7 +165,8 @@ static ann_status say_checksum(const description *d, const char *split, const an
         return ANN_OK;
     }
     if (!found) return ann_error(ANN_ERR_NOT_FOUND, "%s: no checksum to verify", where);
-    const uint64_t computed = ann_dataset_compute_checksum(dataset);
+    uint64_t computed;
+    ANN_TRY(ann_dataset_compute_checksum(&computed, dataset));
     if (computed != stated) {
         return ann_error(ANN_ERR_CORRUPT, "%s: checksum is %016" PRIx64 ", the file says %016" PRIx64, where,
                          computed, stated);

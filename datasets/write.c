@@ -197,8 +197,10 @@ static ann_status put_checksum(anni_writer *w, const char *split) {
     const ann_data_source source = {.path = w->part};
     const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
     ANN_TRY(ann_dataset_open(&dataset, &options));
-    const uint64_t checksum = ann_dataset_compute_checksum(dataset);
+    uint64_t checksum;
+    const ann_status computed = ann_dataset_compute_checksum(&checksum, dataset);
     ann_dataset_close(dataset);
+    ANN_TRY(computed);
     w->file = H5Fopen(w->part, H5F_ACC_RDWR, H5P_DEFAULT);
     if (w->file < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot be opened again", w->part);
     const hid_t group = H5Gopen2(w->file, split, H5P_DEFAULT);

@@ -69,11 +69,20 @@ int ann_dataset_find(const ann_dataset *dataset, const char *name);        /* -1
 int ann_dataset_classes(const ann_dataset *dataset);                       /* 0 if unlabelled */
 const char *ann_dataset_class_name(const ann_dataset *dataset, int label); /* NULL if it has none */
 int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample);     /* -1 if unlabelled */
-/* Of the whole split, as the file's attribute says it; computed at open where there is none. */
+/* Of the whole split, as the file's attribute says it; computed at open where there is none. With several
+   sources: of all of theirs. */
 uint64_t ann_dataset_checksum(const ann_dataset *dataset);
-/* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y as i32; it does not
-   depend on how the file stores them. Reads the whole split. Local. */
-uint64_t ann_dataset_compute_checksum(const ann_dataset *dataset);
+/* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y; it does not depend on
+   how the file stores them. Reads the whole split. Errors: those of ann_dataset_read. Local. */
+ann_status ann_dataset_compute_checksum(uint64_t *out, const ann_dataset *dataset) ANN_MUST_CHECK;
+/* XXH3 of one field of the whole split, as delivered. The file states it for fields other than x and y, in
+   the attribute "checksum" of the field: false if it does not (or if there are several sources). Local. */
+bool ann_dataset_field_checksum(uint64_t *out, const ann_dataset *dataset, int field);
+ann_status ann_dataset_compute_field_checksum(uint64_t *out, const ann_dataset *dataset,
+                                              int field) ANN_MUST_CHECK;
+/* What stands beside the fields and is none, one line each such as "/train/names: strings"; NULL after the
+ * last. */
+const char *ann_dataset_skipped(const ann_dataset *dataset, int i);
 /* Copies field `field` of samples ids[0..n) into out, row by row. Errors: ANN_ERR_ARG (id out of range).
  * Local, thread-safe. */
 ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t *ids, int64_t n,

@@ -96,7 +96,8 @@ static ann_status open_into(ann_dataset *dataset, const ann_dataset_options *opt
     }
     dataset->fields[FIELD_Y] = (ann_field_info){.name = "y", .dtype = ANN_I32};
     dataset->field_count = split->y == NULL ? 1 : 2;
-    dataset->checksum = split->has_checksum ? split->checksum : ann_dataset_compute_checksum(dataset);
+    dataset->checksum = split->checksum;
+    if (!split->has_checksum) ANN_TRY(ann_dataset_compute_checksum(&dataset->checksum, dataset));
     return choose_subset(dataset, options);
 }
 
@@ -180,10 +181,31 @@ ann_status ann_dataset_hold(ann_dataset *dataset, int64_t first, int64_t count) 
 
 uint64_t ann_dataset_checksum(const ann_dataset *dataset) { return dataset->checksum; }
 
-uint64_t ann_dataset_compute_checksum(const ann_dataset *dataset) {
+ann_status ann_dataset_compute_checksum(uint64_t *out, const ann_dataset *dataset) {
     const anni_split *split = &dataset->split;
-    const uint64_t hash = ann_hash(split->x, (size_t)split->samples * anni_split_row_bytes(split), 0);
-    return split->y == NULL ? hash : ann_hash(split->y, (size_t)split->samples * sizeof *split->y, hash);
+    *out = ann_hash(split->x, (size_t)split->samples * anni_split_row_bytes(split), 0);
+    if (split->y != NULL) *out = ann_hash(split->y, (size_t)split->samples * sizeof *split->y, *out);
+    return ANN_OK;
+}
+
+bool ann_dataset_field_checksum(uint64_t *out, const ann_dataset *dataset, int field) {
+    (void)out;
+    (void)dataset;
+    (void)field;
+    return false;
+}
+
+ann_status ann_dataset_compute_field_checksum(uint64_t *out, const ann_dataset *dataset, int field) {
+    const anni_split *split = &dataset->split;
+    *out = field == FIELD_X ? ann_hash(split->x, (size_t)split->samples * anni_split_row_bytes(split), 0)
+                            : ann_hash(split->y, (size_t)split->samples * sizeof *split->y, 0);
+    return ANN_OK;
+}
+
+const char *ann_dataset_skipped(const ann_dataset *dataset, int i) {
+    (void)dataset;
+    (void)i;
+    return NULL;
 }
 
 ann_status ann_dataset_read(const ann_dataset *dataset, int field, const int64_t *ids, int64_t n, void *out) {

@@ -9,14 +9,19 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/h5lock.h"
 
 void anni_h5_begin(anni_h5_printing *before) {
+    ann_h5_lock();
     *before = (anni_h5_printing){NULL, NULL};
     H5Eget_auto2(H5E_DEFAULT, &before->print, &before->to);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-void anni_h5_end(const anni_h5_printing *before) { H5Eset_auto2(H5E_DEFAULT, before->print, before->to); }
+void anni_h5_end(const anni_h5_printing *before) {
+    H5Eset_auto2(H5E_DEFAULT, before->print, before->to);
+    ann_h5_unlock();
+}
 
 typedef struct description {
     char text[512];

@@ -1,8 +1,9 @@
 /* What the readers and importers share of HDF5: failures as one line, and attributes. Private to src/data and
    datasets/.
 
-   The HDF5 library prints its error stack on stderr by default. Each public function that calls it does so
-   between anni_h5_begin and anni_h5_end, and turns a failure into one line with anni_h5_error. */
+   The HDF5 library is not thread-safe and prints its error stack on stderr by default. Each public function
+   that calls it does so between anni_h5_begin and anni_h5_end, which hold ann_h5_lock and may be nested, and
+   turns a failure into one line with anni_h5_error. */
 #ifndef ANN_DATA_H5_H
 #define ANN_DATA_H5_H
 
