@@ -5,13 +5,11 @@
    integers of rank 1 is the class label. Files made by others are read too, by naming their datasets
    (ann_data_source), and so are several files one after the other, and virtual-dataset indexes of many files.
 
-   Order: the training stream is an endless sequence of positions 0, 1, 2, ...; position p is sample
-   ann_permute_index(seed, ANN_STREAM_ORDER, p / N, N, p mod N) of the dataset. A global batch is a range of
-   positions, and rank r's shard of it is a sub-range: the order does not depend on the number of ranks, a
-   batch may straddle two epochs, and to resume is to set one integer. */
+   Which sample stands at which position of the training stream: data/order.h. */
 #ifndef ANN_DATA_DATA_H
 #define ANN_DATA_DATA_H
 
+#include "data/order.h"
 #include "tensor/tensor.h"
 
 typedef struct ann_dataset ann_dataset;
@@ -100,13 +98,8 @@ ann_status ann_data_check_shards(const ann_dataset *dataset, int size) ANN_MUST_
    of another dtype or shape, or a label is outside the classes of `train`). Local. */
 ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) ANN_MUST_CHECK;
 
-/* ---- order and shards ---- */
+/* ---- shards ---- */
 
-typedef enum ann_order { ANN_ORDER_SHUFFLED, ANN_ORDER_SEQUENTIAL } ann_order;
-
-/* The sample at a position of the endless stream over `samples` samples; SEQUENTIAL: position mod samples.
- * Local, O(1). */
-int64_t ann_data_sample_at(ann_order order, uint64_t seed, int64_t samples, int64_t position);
 /* Rank's share of the n positions from `first` on: [first + rank*n/size, first + (rank+1)*n/size). Local. */
 void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, int64_t n, int rank, int size);
 
@@ -116,10 +109,8 @@ typedef struct ann_loader ann_loader;
 
 typedef struct ann_loader_options {
     const ann_dataset *dataset;
-    ann_order order;
-    uint64_t seed;
+    const ann_order *order; /* over the dataset's samples; its batch is that of all ranks */
     int rank, size;
-    int64_t global_batch;   /* positions per step, over all ranks */
     int64_t first_position; /* where the stream starts (resume) */
     int64_t end_position;   /* the last batch is cut here; must be > first_position */
     int depth;              /* batches read ahead, >= 1; 0 means 2 */
@@ -132,6 +123,7 @@ typedef struct ann_batch {
     int64_t first, count;               /* this rank's positions; count may be 0 in the last, cut batch */
     const int64_t *positions;  /* [count], 64-byte aligned; they are the sample ids of Philox draws */
     const int64_t *samples;    /* [count] indices in the dataset */
+    const int64_t *epochs;     /* [count] what ann_order_at says */
     const void *const *fields; /* [field][count, ...], in the dataset's order, 64-byte aligned */
 } ann_batch;
 
@@ -145,16 +137,14 @@ int64_t ann_loader_wait_ns(const ann_loader *loader);
 void ann_loader_free(ann_loader *loader);
 
 /* The ledger: a commutative hash of the (epoch, sample) pairs used. Adding all ranks' ledgers (wrapping sums
-   of both words) and comparing with the expected one proves that each sample of each epoch was used exactly
-   once. */
+   of both words) and comparing with the expected one proves that each draw of the order was used exactly
+   once: of an exact order (ann_order_exact), each sample of each epoch. */
 typedef struct ann_ledger {
     uint64_t sum, count;
 } ann_ledger;
 void ann_ledger_add(ann_ledger *ledger, int64_t epoch, const int64_t *samples, int64_t n);
-/* The same for a batch of a stream over `samples` samples, which may straddle two epochs. */
-void ann_ledger_add_batch(ann_ledger *ledger, const ann_batch *batch, int64_t samples);
-/* The ledger of positions [first, end) of a shuffled stream over `samples` samples, each used once. Cost:
- * O(end - first). */
-ann_ledger ann_ledger_expected(uint64_t seed, int64_t samples, int64_t first, int64_t end);
+void ann_ledger_add_batch(ann_ledger *ledger, const ann_batch *batch);
+/* The ledger of positions [first, end), each used once. Cost: O(end - first). */
+ann_ledger ann_ledger_expected(const ann_order *order, int64_t first, int64_t end);
 
 #endif

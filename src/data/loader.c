@@ -15,7 +15,7 @@ enum { MAX_FIELDS = 8, MAX_DEPTH = 1024, ERROR_BYTES = 1024 };
 
 typedef struct slot {
     ann_batch batch;
-    int64_t *positions, *samples;
+    int64_t *positions, *samples, *epochs;
     void *fields[MAX_FIELDS];
 } slot;
 
@@ -39,6 +39,13 @@ struct ann_loader {
     char error[ERROR_BYTES];
 };
 
+void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, int64_t n, int rank,
+                    int size) {
+    const int64_t begin = n * rank / size, end = n * (rank + 1) / size;
+    *shard_first = first + begin;
+    *shard_count = end - begin;
+}
+
 /* ---- slots ---- */
 
 /* Places one array after the other; with base NULL it only measures. */
@@ -50,14 +57,15 @@ static void *place(char *base, size_t *used_bytes, size_t bytes) {
 
 static size_t place_slots(ann_loader *loader, char *base) {
     const ann_loader_options *o = &loader->options;
-    const int64_t positions = o->end_position - o->first_position;
-    const int64_t largest = o->global_batch < positions ? o->global_batch : positions;
+    const int64_t whole = ann_order_after(o->order, 0, 1), positions = o->end_position - o->first_position;
+    const int64_t largest = whole < positions ? whole : positions;
     const size_t rows = (size_t)(largest / o->size + 1);
     size_t used_bytes = 0;
     for (int i = 0; i < loader->slot_count; i++) {
         slot *s = &loader->slots[i];
         s->positions = place(base, &used_bytes, rows * sizeof(int64_t));
         s->samples = place(base, &used_bytes, rows * sizeof(int64_t));
+        s->epochs = place(base, &used_bytes, rows * sizeof(int64_t));
         for (int f = 0; f < ann_dataset_field_count(o->dataset); f++) {
             const ann_field_info *info = ann_dataset_field(o->dataset, f);
             const size_t row_bytes = (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
@@ -82,15 +90,14 @@ static ann_status allocate_slots(ann_loader *loader) {
 static ann_status fill(const ann_loader *loader, slot *s, int64_t k) {
     const ann_loader_options *o = &loader->options;
     ann_batch *b = &s->batch;
-    b->global_first = o->first_position + k * o->global_batch;
-    const int64_t left = o->end_position - b->global_first;
-    b->global_count = left < o->global_batch ? left : o->global_batch;
+    b->global_first = ann_order_after(o->order, o->first_position, k);
+    b->global_count = ann_order_batch(o->order, b->global_first, o->end_position);
     ann_data_shard(&b->first, &b->count, b->global_first, b->global_count, o->rank, o->size);
-    const int64_t samples = ann_dataset_samples(o->dataset);
     for (int64_t i = 0; i < b->count; i++) {
         s->positions[i] = b->first + i;
-        s->samples[i] = ann_data_sample_at(o->order, o->seed, samples, b->first + i);
+        ann_order_at(o->order, b->first + i, &s->epochs[i], &s->samples[i]);
     }
+    b->epochs = s->epochs;
     b->positions = s->positions;
     b->samples = s->samples;
     b->fields = (const void *const *)s->fields;
@@ -142,14 +149,17 @@ static int start_thread(ann_loader *loader) {
 /* ---- the caller's side ---- */
 
 static ann_status check_options(const ann_loader_options *o) {
-    if (o->dataset == NULL) return ann_error(ANN_ERR_ARG, "loader: no dataset");
+    if (o->dataset == NULL || o->order == NULL) return ann_error(ANN_ERR_ARG, "loader: no dataset or order");
+    if (ann_order_samples(o->order) != ann_dataset_samples(o->dataset)) {
+        return ann_error(ANN_ERR_ARG, "loader: an order of %lld samples for a dataset of %lld",
+                         (long long)ann_order_samples(o->order), (long long)ann_dataset_samples(o->dataset));
+    }
     if (o->size < 1 || o->rank < 0 || o->rank >= o->size) {
         return ann_error(ANN_ERR_ARG, "loader: rank %d of %d", o->rank, o->size);
     }
-    if (o->global_batch < 1 || o->first_position < 0 || o->end_position <= o->first_position) {
-        return ann_error(
-            ANN_ERR_ARG, "loader: batch %lld, positions %lld..%lld: accepted: batch >= 1, 0 <= first < end",
-            (long long)o->global_batch, (long long)o->first_position, (long long)o->end_position);
+    if (o->first_position < 0 || o->end_position <= o->first_position) {
+        return ann_error(ANN_ERR_ARG, "loader: positions %lld..%lld: accepted: 0 <= first < end",
+                         (long long)o->first_position, (long long)o->end_position);
     }
     if (o->depth < 0 || o->depth > MAX_DEPTH) {
         return ann_error(ANN_ERR_ARG, "loader: depth %d, accepted: 0 to %d", o->depth, MAX_DEPTH);
@@ -166,8 +176,7 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     ann_loader *loader = calloc(1, sizeof *loader);
     if (loader == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
     loader->options = *options;
-    const int64_t positions = options->end_position - options->first_position;
-    loader->batches = (positions - 1) / options->global_batch + 1;
+    loader->batches = ann_order_steps(options->order, options->first_position, options->end_position);
     loader->slot_count = (options->depth == 0 ? 2 : options->depth) + 1;
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->changed, NULL);

@@ -6,14 +6,12 @@ enum { EVAL_BATCH = 250 };
 /* Runs over positions [first, first + batch * k) of this rank's share. */
 static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store *store, int64_t first,
                             int64_t end, int64_t batch) {
-    const ann_loader_options options = {.dataset = phase->test,
-                                        .order = ANN_ORDER_SEQUENTIAL,
-                                        .rank = 0,
-                                        .size = 1,
-                                        .global_batch = batch,
-                                        .first_position = first,
-                                        .end_position = end};
+    const ann_order_options in_file = {
+        .kind = ANN_ORDER_SEQUENTIAL, .samples = ann_dataset_samples(phase->test), .batch = batch};
+    ann_loader_options options = {
+        .dataset = phase->test, .rank = 0, .size = 1, .first_position = first, .end_position = end};
     if (first == end) return ANN_OK;
+    ann_order *order;
     ann_graph *graph;
     ann_loader *loader = NULL;
     anni_step step;
@@ -21,7 +19,9 @@ static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store 
     ann_status status = anni_step_new(&step, phase, graph, false);
     ann_graph_free(graph);
     if (status != ANN_OK) return status;
-    status = ann_loader_new(&loader, &options);
+    status = ann_order_new(&order, &in_file);
+    options.order = order;
+    if (status == ANN_OK) status = ann_loader_new(&loader, &options);
     while (status == ANN_OK) {
         const ann_batch *next;
         status = ann_loader_next(loader, &next);
@@ -31,6 +31,7 @@ static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store 
         if (status == ANN_OK) anni_step_add(sums, &step, next->count);
     }
     ann_loader_free(loader);
+    ann_order_free(order);
     anni_step_free(&step);
     return status;
 }

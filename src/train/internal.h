@@ -41,7 +41,7 @@ typedef struct anni_phase {
     const ann_phase_config *config;
     int index;
     ann_dataset *train, *test;
-    int64_t samples; /* of the training set; an epoch */
+    ann_order *order; /* of the training samples */
     uint64_t seed;   /* of its order and of its random draws */
     char dir[ANNI_PATH_BYTES];
     char *facts; /* the part of the configuration that decides its results; owned */
@@ -129,6 +129,14 @@ ann_status anni_map_load(ann_store *to, const char *checkpoint, const ann_phase_
                          size_t size) ANN_MUST_CHECK;
 /* Errors: ANN_ERR_NUMERIC (a parameter is not finite). */
 ann_status anni_check_finite(const ann_store *store) ANN_MUST_CHECK;
+
+/* ---- sampling.c: the order of the training samples ---- */
+
+ann_status anni_sampling_new(ann_order **out, const anni_phase *phase) ANN_MUST_CHECK;
+/* Adds what ann_train_check_ledger needs. */
+ann_status anni_sampling_save(ann_meta *meta, const anni_phase *phase) ANN_MUST_CHECK;
+/* "ledger ok: ...": what a right ledger at this position proves. */
+void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t position);
 
 /* ---- evaluate.c ---- */
 

@@ -45,10 +45,10 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     ANN_TRY(ann_data_check_match(phase->train, phase->test));
-    phase->samples = ann_dataset_samples(phase->train);
     phase->seed = ann_hash(phase->config->name, strlen(phase->config->name), config->seed);
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
-    return check_data(phase);
+    ANN_TRY(check_data(phase));
+    return anni_sampling_new(&phase->order, phase);
 }
 
 ann_status anni_phase_open(anni_phase *out, anni_run *run, int index) {
@@ -59,6 +59,7 @@ ann_status anni_phase_open(anni_phase *out, anni_run *run, int index) {
 void anni_phase_close(anni_phase *phase) {
     ann_dataset_close(phase->train);
     ann_dataset_close(phase->test);
+    ann_order_free(phase->order);
     free(phase->facts);
     *phase = (anni_phase){0};
 }
@@ -87,12 +88,9 @@ static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store *
 }
 
 static void say_ledger(const anni_phase *phase, const anni_cursor *cursor) {
-    const int64_t rest = cursor->position % phase->samples;
-    char text[64] = "";
-    if (rest > 0) snprintf(text, sizeof text, " and %lld of the next", (long long)rest);
-    anni_say(phase->run, "%s  ledger ok: %lld samples x %lld epochs%s each used exactly once",
-             phase->config->name, (long long)phase->samples, (long long)(cursor->position / phase->samples),
-             text);
+    char line[ANNI_LINE_BYTES];
+    anni_ledger_line(line, sizeof line, phase->order, cursor->position);
+    anni_say(phase->run, "%s  %s", phase->config->name, line);
 }
 
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {

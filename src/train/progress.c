@@ -93,8 +93,9 @@ double anni_progress_elapsed_s(const anni_progress *progress) {
 static ann_status write_line(anni_progress *progress, const anni_cursor *cursor, double rate) {
     const anni_phase *phase = progress->phase;
     const char *name = phase->config->name, *stage = phase->config->program[cursor->stage].name;
-    const int64_t epoch = (cursor->position - 1) / phase->samples + 1;
-    const int64_t epochs = (progress->total + phase->samples - 1) / phase->samples;
+    const int64_t length = ann_order_length(phase->order);
+    const int64_t epoch = (cursor->position - 1) / length + 1;
+    const int64_t epochs = (progress->total + length - 1) / length;
     char left[32], accuracy[32] = "", loss_json[32], accuracy_json[32], line[ANNI_LINE_BYTES];
     format_time(left, sizeof left, (double)(progress->total - cursor->position) / rate);
     if (isfinite(cursor->train.accuracy))

@@ -1,4 +1,4 @@
-/* One stage: its store, its two plans (whole batches, and the cut one at the end), its loop. */
+/* One stage: its store, its two plans (whole batches, and the smaller ones at ends), its loop. */
 #include "train/internal.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ typedef struct stage {
     ann_store *store;
     ann_schedule schedule;
     int64_t first, end; /* positions */
-    int64_t tail;       /* samples of the cut batch; 0: there is none */
+    int64_t tail;       /* samples of the smaller batches; 0: there are none */
     anni_step main_step, tail_step;
     anni_scalars scalars;
     ann_loader *loader;
@@ -29,7 +29,8 @@ void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_
     for (int i = 0; i <= index; i++) {
         const ann_stage_config *config = &phase->config->program[i];
         *first = *end;
-        *end += config->epochs > 0 ? config->epochs * phase->samples : config->steps * phase->config->batch;
+        *end = config->epochs > 0 ? *first + config->epochs * ann_order_length(phase->order)
+                                  : ann_order_after(phase->order, *first, config->steps);
     }
 }
 
@@ -94,11 +95,9 @@ static ann_status build_plans(stage *s, ann_graph *graphs[2]) {
 static ann_status start_loader(stage *s) {
     const anni_run *run = s->phase->run;
     const ann_loader_options options = {.dataset = s->phase->train,
-                                        .order = ANN_ORDER_SHUFFLED,
-                                        .seed = s->phase->seed,
+                                        .order = s->phase->order,
                                         .rank = run->rank,
                                         .size = run->size,
-                                        .global_batch = s->phase->config->batch,
                                         .first_position = s->cursor->position,
                                         .end_position = s->end};
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
@@ -166,7 +165,7 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
         return status;
     }
     anni_step_add(&s->progress.sums, step, batch->count);
-    ann_ledger_add_batch(&s->ledger, batch, s->phase->samples);
+    ann_ledger_add_batch(&s->ledger, batch);
     if (batch->count > 0 && !isfinite(*step->loss_sum))
         s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
                                (long long)cursor->step + 1, (double)*step->loss_sum);
@@ -183,7 +182,7 @@ static ann_status settle_ledger(stage *s) {
     int64_t words[2] = {(int64_t)s->ledger.sum, (int64_t)s->ledger.count};
     ANN_TRY(ann_comm_allreduce(s->phase->run->comm, words, 2, ANN_I64));
     s->ledger = (ann_ledger){0, 0};
-    const ann_ledger want = ann_ledger_expected(s->phase->seed, s->phase->samples, first, cursor->position);
+    const ann_ledger want = ann_ledger_expected(s->phase->order, first, cursor->position);
     if (want.sum != (uint64_t)words[0] || want.count != (uint64_t)words[1])
         return ann_error(
             ANN_ERR_CORRUPT, "phase %s: of positions %lld to %lld, %lld samples were used and not each once",
@@ -226,10 +225,9 @@ static ann_status after_step(stage *s) {
 
 static ann_status loop(stage *s) {
     anni_cursor *cursor = s->cursor;
-    const int64_t batch = s->phase->config->batch;
     while (cursor->position < s->end) {
-        const int64_t left = s->end - cursor->position;
-        ANN_TRY(run_step(s, left >= batch ? &s->main_step : &s->tail_step, left >= batch ? batch : left));
+        const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
+        ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->main_step : &s->tail_step, n));
         ANN_TRY(after_step(s));
     }
     ANN_TRY(settle_ledger(s));
@@ -247,9 +245,9 @@ static ann_status with_step(const stage *s, ann_status status) {
 ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
-    s.tail = (s.end - s.first) % phase->config->batch;
+    s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
-    s.schedule.total_steps = (s.end - s.first + phase->config->batch - 1) / phase->config->batch;
+    s.schedule.total_steps = ann_order_steps(phase->order, s.first, s.end);
     ann_status status = ann_agree(phase->run->comm, prepare(&s, *store, restore));
     if (status == ANN_OK) status = check_same(&s);
     anni_progress_begin(&s.progress, phase, cursor);

@@ -2,6 +2,7 @@
 #ifndef ANN_TRAIN_TRAIN_H
 #define ANN_TRAIN_TRAIN_H
 
+#include "ckpt/ckpt.h"
 #include "comm/comm.h"
 #include "train/config.h"
 
@@ -22,5 +23,11 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config,
 /* Builds the training graph of phase `phase` (as rank 0 of `size` would) for `annulus graph`. Local. */
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
                            const char *phase, int size) ANN_MUST_CHECK;
+
+/* Recomputes the ledger of a checkpoint of a run from its first position on and compares. `line` gets one line
+   for people: "ledger ok: ...", or "ledger not checked: ..." and why (no ledger in it; a stratified or
+   weighted order, whose dataset is not there). Errors: ANN_ERR_CORRUPT (it is another), ANN_ERR_MEMORY. Cost:
+   O(position), about 0.3 us each. Local. */
+ann_status ann_train_check_ledger(const ann_ckpt *ckpt, char *line, size_t size) ANN_MUST_CHECK;
 
 #endif

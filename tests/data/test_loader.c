@@ -15,6 +15,23 @@ enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 static ann_dataset *dataset; /* N samples, opened once */
 
+/* An order that the test forgets: freed with the others at the end. */
+static ann_order *orders[4096];
+static int order_count;
+
+static ann_order *order_of(ann_order_kind kind, uint64_t seed, int64_t samples, int64_t batch) {
+    const ann_order_options options = {.kind = kind, .seed = seed, .samples = samples, .batch = batch};
+    assert_true(order_count < (int)(sizeof orders / sizeof orders[0]));
+    check_ok(ann_order_new(&orders[order_count], &options));
+    return orders[order_count++];
+}
+
+static int64_t sample_at(const ann_order *order, int64_t position) {
+    int64_t epoch, sample;
+    ann_order_at(order, position, &epoch, &sample);
+    return sample;
+}
+
 static int setup(void **state) {
     if (fixture_setup(state) != 0) return -1;
     const char *path = fixture_path("loader.h5");
@@ -26,15 +43,15 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     ann_dataset_close(dataset);
+    for (int i = 0; i < order_count; i++) ann_order_free(orders[i]);
     return fixture_teardown(state);
 }
 
 static ann_loader_options options_for(int rank, int size, int64_t batch, int64_t first, int64_t end) {
     return (ann_loader_options){.dataset = dataset,
-                                .seed = SEED,
+                                .order = order_of(ANN_ORDER_SHUFFLED, SEED, N, batch),
                                 .rank = rank,
                                 .size = size,
-                                .global_batch = batch,
                                 .first_position = first,
                                 .end_position = end};
 }
@@ -65,8 +82,9 @@ static void test_order_is_a_permutation(void **state) {
         const int64_t n = samples[i];
         uint8_t *seen = calloc((size_t)n, 1);
         assert_non_null(seen);
+        const ann_order *order = order_of(ANN_ORDER_SHUFFLED, SEED, n, 1);
         for (int64_t p = 3 * n; p < 4 * n; p++) { /* epoch 3 */
-            const int64_t s = ann_data_sample_at(ANN_ORDER_SHUFFLED, SEED, n, p);
+            const int64_t s = sample_at(order, p);
             assert_true(s >= 0 && s < n);
             if (seen[s]++ != 0) fail_msg("sample %lld of %lld twice", (long long)s, (long long)n);
         }
@@ -79,12 +97,15 @@ static void test_orders_differ(void **state) {
     (void)state;
     enum { MANY = 60000 };
     int same_epoch = 0, same_seed = 0, same_identity = 0;
+    const ann_order *one = order_of(ANN_ORDER_SHUFFLED, SEED, MANY, 1),
+                    *other = order_of(ANN_ORDER_SHUFFLED, SEED + 1, MANY, 1),
+                    *plain = order_of(ANN_ORDER_SEQUENTIAL, SEED, MANY, 1);
     for (int64_t k = 0; k < MANY; k++) {
-        const int64_t s = ann_data_sample_at(ANN_ORDER_SHUFFLED, SEED, MANY, k);
-        same_epoch += s == ann_data_sample_at(ANN_ORDER_SHUFFLED, SEED, MANY, k + MANY);
-        same_seed += s == ann_data_sample_at(ANN_ORDER_SHUFFLED, SEED + 1, MANY, k);
+        const int64_t s = sample_at(one, k);
+        same_epoch += s == sample_at(one, k + MANY);
+        same_seed += s == sample_at(other, k);
         same_identity += s == k;
-        assert_int_equal(ann_data_sample_at(ANN_ORDER_SEQUENTIAL, SEED, MANY, k + MANY), k);
+        assert_int_equal(sample_at(plain, k + MANY), k);
     }
     assert_true(same_epoch < 20 && same_seed < 20 && same_identity < 20);
 }
@@ -93,10 +114,9 @@ static void test_orders_differ(void **state) {
 
 /* Everything a batch says, against the order; position is where the last batch of this rank must go on. */
 static void check_batch(const ann_batch *batch, const ann_loader_options *o, int64_t global_first) {
-    const int64_t left = o->end_position - global_first;
     int64_t first, count;
     assert_int_equal(batch->global_first, global_first);
-    assert_int_equal(batch->global_count, left < o->global_batch ? left : o->global_batch);
+    assert_int_equal(batch->global_count, ann_order_batch(o->order, global_first, o->end_position));
     ann_data_shard(&first, &count, global_first, batch->global_count, o->rank, o->size);
     assert_int_equal(batch->first, first);
     assert_int_equal(batch->count, count);
@@ -106,7 +126,9 @@ static void check_batch(const ann_batch *batch, const ann_loader_options *o, int
     assert_int_equal((uintptr_t)y % 64, 0);
     assert_int_equal((uintptr_t)batch->positions % 64, 0);
     for (int64_t i = 0; i < count; i++) {
-        const int64_t sample = ann_data_sample_at(o->order, o->seed, N, first + i);
+        int64_t epoch, sample;
+        ann_order_at(o->order, first + i, &epoch, &sample);
+        assert_int_equal(batch->epochs[i], epoch);
         assert_int_equal(batch->positions[i], first + i);
         assert_int_equal(batch->samples[i], sample);
         assert_int_equal(y[i], sample % CLASSES);
@@ -121,12 +143,12 @@ static void run_loader(const ann_loader_options *o, int *seen, ann_ledger *ledge
     const ann_batch *batch;
     check_ok(ann_loader_new(&loader, o));
     for (int64_t global_first = o->first_position; global_first < o->end_position;
-         global_first += o->global_batch) {
+         global_first = ann_order_after(o->order, global_first, 1)) {
         check_ok(ann_loader_next(loader, &batch));
         assert_non_null(batch);
         check_batch(batch, o, global_first);
         for (int64_t i = 0; i < batch->count; i++) seen[batch->positions[i] - o->first_position]++;
-        ann_ledger_add_batch(ledger, batch, N);
+        ann_ledger_add_batch(ledger, batch);
     }
     for (int again = 0; again < 2; again++) {
         check_ok(ann_loader_next(loader, &batch));
@@ -151,7 +173,7 @@ static void test_ranks_join(void **state) {
                 run_loader(&o, seen, &sum);
             }
             for (int p = 0; p < END; p++) assert_int_equal(seen[p], 1);
-            const ann_ledger want = ann_ledger_expected(SEED, N, 0, END);
+            const ann_ledger want = ann_ledger_expected(order_of(ANN_ORDER_SHUFFLED, SEED, N, 1), 0, END);
             assert_true(sum.sum == want.sum && sum.count == want.count);
         }
     }
@@ -174,7 +196,7 @@ static void test_resume_anywhere(void **state) {
             run_loader(&o, after, &sum);
         }
         for (int64_t p = 0; p < END; p++) assert_int_equal(p < stop ? before[p] : after[p - stop], 1);
-        const ann_ledger want = ann_ledger_expected(SEED, N, 0, END);
+        const ann_ledger want = ann_ledger_expected(order_of(ANN_ORDER_SHUFFLED, SEED, N, 1), 0, END);
         assert_true(sum.sum == want.sum && sum.count == want.count);
     }
 }
@@ -187,7 +209,7 @@ static void test_sequential(void **state) {
         ann_ledger sum = {0, 0};
         for (int rank = 0; rank < sizes[i]; rank++) {
             ann_loader_options o = options_for(rank, sizes[i], 10, 0, N);
-            o.order = ANN_ORDER_SEQUENTIAL;
+            o.order = order_of(ANN_ORDER_SEQUENTIAL, SEED, N, 10);
             run_loader(&o, seen, &sum);
         }
         for (int s = 0; s < N; s++) assert_int_equal(seen[s], 1);
@@ -209,6 +231,7 @@ static void test_limited_dataset(void **state) {
     check_ok(ann_dataset_open(&few, &limited));
     ann_loader_options o = options_for(0, 1, 5, 0, ROUNDS * LIMIT);
     o.dataset = few;
+    o.order = order_of(ANN_ORDER_SHUFFLED, SEED, LIMIT, 5);
     ann_loader *loader;
     check_ok(ann_loader_new(&loader, &o));
     int seen[LIMIT] = {0};
@@ -217,11 +240,11 @@ static void test_limited_dataset(void **state) {
     check_ok(ann_loader_next(loader, &batch));
     while (batch != NULL) {
         for (int64_t k = 0; k < batch->count; k++) seen[batch->samples[k]]++;
-        ann_ledger_add_batch(&ledger, batch, LIMIT);
+        ann_ledger_add_batch(&ledger, batch);
         check_ok(ann_loader_next(loader, &batch));
     }
     for (int s = 0; s < LIMIT; s++) assert_int_equal(seen[s], ROUNDS);
-    const ann_ledger want = ann_ledger_expected(SEED, LIMIT, 0, ROUNDS * LIMIT);
+    const ann_ledger want = ann_ledger_expected(o.order, 0, ROUNDS * LIMIT);
     assert_true(ledger.sum == want.sum && ledger.count == want.count);
     ann_loader_free(loader);
     ann_dataset_close(few);
@@ -275,7 +298,6 @@ static void test_bad_options(void **state) {
     check_fails(try_loader(-1, 2, 8, 0, N, 0), ANN_ERR_ARG, "rank -1 of 2");
     check_fails(try_loader(2, 2, 8, 0, N, 0), ANN_ERR_ARG, "rank 2 of 2");
     check_fails(try_loader(0, 0, 8, 0, N, 0), ANN_ERR_ARG, "rank 0 of 0");
-    check_fails(try_loader(0, 1, 0, 0, N, 0), ANN_ERR_ARG, "batch 0");
     check_fails(try_loader(0, 1, 8, N, N, 0), ANN_ERR_ARG, "positions 53..53");
     check_fails(try_loader(0, 1, 8, -1, N, 0), ANN_ERR_ARG, "positions -1..53");
     check_fails(try_loader(0, 1, 8, 0, N, -1), ANN_ERR_ARG, "depth -1");
@@ -295,8 +317,8 @@ static ann_ledger ledger_of(const int64_t *epochs, const int64_t *samples, int n
     return ledger;
 }
 
-static bool is_expected(const ann_ledger *ledger, int end) {
-    const ann_ledger want = ann_ledger_expected(SEED, N, 0, end);
+static bool is_expected(const ann_ledger *ledger, const ann_order *order, int end) {
+    const ann_ledger want = ann_ledger_expected(order, 0, end);
     return ledger->sum == want.sum && ledger->count == want.count;
 }
 
@@ -306,29 +328,30 @@ static void test_ledger_notices(void **state) {
     (void)state;
     enum { END = 2 * N + 20 };
     int64_t epochs[END + 1], samples[END + 1];
+    const ann_order *order = order_of(ANN_ORDER_SHUFFLED, SEED, N, 1);
     for (int p = 0; p <= END; p++) {
         epochs[p] = p / N;
-        samples[p] = ann_data_sample_at(ANN_ORDER_SHUFFLED, SEED, N, p);
+        samples[p] = sample_at(order, p);
     }
     for (int end = 0; end <= END; end++) {
         const ann_ledger honest = ledger_of(epochs, samples, end);
-        assert_true(is_expected(&honest, end));
-        if (end < END) assert_false(is_expected(&honest, end + 1));
+        assert_true(is_expected(&honest, order, end));
+        if (end < END) assert_false(is_expected(&honest, order, end + 1));
     }
     for (int i = 0; i < END; i++) {
         ann_ledger repeated = ledger_of(epochs, samples, END);
         ann_ledger_add(&repeated, epochs[i], &samples[i], 1);
-        assert_false(is_expected(&repeated, END));
-        assert_false(is_expected(&repeated, END + 1));
+        assert_false(is_expected(&repeated, order, END));
+        assert_false(is_expected(&repeated, order, END + 1));
 
         const int64_t sample = samples[i], epoch = epochs[i];
         samples[i] = samples[(i + 1) % END];
         const ann_ledger replaced = ledger_of(epochs, samples, END);
-        assert_int_equal(is_expected(&replaced, END), samples[i] == sample);
+        assert_int_equal(is_expected(&replaced, order, END), samples[i] == sample);
         samples[i] = sample;
         epochs[i] = epoch + 1;
         const ann_ledger moved = ledger_of(epochs, samples, END);
-        assert_false(is_expected(&moved, END));
+        assert_false(is_expected(&moved, order, END));
         epochs[i] = epoch;
     }
 }
