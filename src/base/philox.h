@@ -7,15 +7,18 @@
 
 #include <stdint.h>
 
-/* Streams that are not drawn from a name: those of the data order. */
-#define ANN_STREAM_ORDER 0x0D0Eu  /* the order of an epoch */
-#define ANN_STREAM_SUBSET 0x5B5Eu /* which samples a limited dataset holds */
-#define ANN_STREAM_BLOCKS 0x0B10u /* the order of blocks in an epoch */
-#define ANN_STREAM_SHORT 0x0B11u  /* where in it the short block comes */
-#define ANN_STREAM_WINDOW 0x0B12u /* the order of samples in a window */
-#define ANN_STREAM_STRATA 0x57A7u /* which stratum a position draws from */
-#define ANN_STREAM_STREAM 0x57A8u /* the order of the samples of a stratum */
-#define ANN_STREAM_DRAW 0x3EEDu   /* draws by weight */
+/* Streams that are not drawn from a name: those of the data order and of augmentation. */
+#define ANN_STREAM_ORDER 0x0D0Eu           /* the order of an epoch */
+#define ANN_STREAM_SUBSET 0x5B5Eu          /* which samples a limited dataset holds */
+#define ANN_STREAM_BLOCKS 0x0B10u          /* the order of blocks in an epoch */
+#define ANN_STREAM_SHORT 0x0B11u           /* where in it the short block comes */
+#define ANN_STREAM_WINDOW 0x0B12u          /* the order of samples in a window */
+#define ANN_STREAM_STRATA 0x57A7u          /* which stratum a position draws from */
+#define ANN_STREAM_STREAM 0x57A8u          /* the order of the samples of a stratum */
+#define ANN_STREAM_DRAW 0x3EEDu            /* draws by weight */
+#define ANN_STREAM_AUGMENT 0xA06Au         /* parameters of augmentation */
+#define ANN_STREAM_AUGMENT_ELEMENT 0xA06Bu /* its numbers per element */
+#define ANN_STREAM_MIXUP 0xA06Cu           /* partners and shares */
 
 typedef struct ann_philox4 {
     uint32_t v[4];
