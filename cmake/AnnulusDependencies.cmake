@@ -9,6 +9,8 @@ find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 
 find_path(XXHASH_INCLUDE_DIR xxhash.h)
 mark_as_advanced(XXHASH_INCLUDE_DIR)
@@ -17,7 +19,8 @@ if(NOT XXHASH_INCLUDE_DIR)
 endif()
 
 set(annulus_dependencies
-    MPI::MPI_C hdf5::hdf5 PkgConfig::OPENBLAS PkgConfig::FYAML ZLIB::ZLIB OpenMP::OpenMP_C Threads::Threads m)
+    MPI::MPI_C hdf5::hdf5 PkgConfig::OPENBLAS PkgConfig::FYAML PkgConfig::PNG PkgConfig::JPEG ZLIB::ZLIB
+    OpenMP::OpenMP_C Threads::Threads m)
 
 if(ANNULUS_ONEDNN)
   find_package(DNNL)

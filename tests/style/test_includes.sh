@@ -33,6 +33,7 @@ places() {
     libfyaml.h) echo 'src/base src/ckpt src/train' ;;
     xxhash.h) echo 'src/base' ;;
     zlib.h) echo 'datasets src/data' ;;
+    png.h | jpeglib.h) echo 'datasets' ;;
     *intrin.h) echo 'src/kernel' ;;
     *) echo any ;;
     esac
