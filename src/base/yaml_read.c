@@ -3,6 +3,7 @@
 #include <libfyaml.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/yaml_guard.h"
 
 #define MAX_DEPTH 48
 
@@ -208,6 +209,9 @@ static ann_status name_all(reader *r, ann_yaml_node *root) {
 ann_status anni_yaml_read(ann_yaml_node **out, ann_yaml *yaml, const char *source, const char *text,
                           bool line0) {
     reader r = {.yaml = yaml, .source = source, .line0 = line0, .line = 1, .column = 1};
+    const char *wrong = anni_yaml_guard(&r.line, &r.column, text, strlen(text));
+    if (wrong) return error_at(&r, r.line, r.column, wrong);
+    r.line = r.column = 1;
     struct fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
     diag_config.fp = NULL;

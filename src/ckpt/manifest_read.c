@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <libfyaml.h>
 #include "base/hash.h"
+#include "base/yaml_guard.h"
 #include "ckpt/files.h"
 #include "ckpt/manifest.h"
 #include "ckpt/meta.h"
@@ -265,6 +266,9 @@ static void drop_report(struct fy_diag *diag, void *user, const char *text, size
 }
 
 static ann_status parse(anni_manifest *m, const char *text, size_t bytes) {
+    int line, column;
+    const char *wrong = anni_yaml_guard(&line, &column, text, bytes);
+    if (wrong) return ann_error(ANN_ERR_FORMAT, "line %d: %s", line, wrong);
     struct fy_diag_cfg quiet;
     fy_diag_cfg_default(&quiet);
     quiet.fp = NULL;

@@ -117,6 +117,7 @@ static void test_syntax_errors(void **state) {
         {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: a: the key is given twice, first in line 1"},
         {"a: *x\n", "f.yaml:1:5: not valid YAML: no anchor &x stands before this alias"},
         {"{[1]: 2}\n", "f.yaml:1:2: not valid YAML: a key must be a word"},
+        {"a: 1\n%b", "f.yaml:2:1: not valid YAML: directives (lines that begin with %) are not accepted"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         ann_yaml *yaml = NULL;

@@ -1,0 +1,41 @@
+/* IDX files. The first byte says what the rest is: bit 0, whether images or labels; bit 1, as it is or
+   gzipped here (random changes hardly get past gzip's own checks). */
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+#include "base/log.h"
+#include "datasets/import.h"
+#include "fuzz/fuzz.h"
+
+static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
+static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0};
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    ann_log_setup(ANN_LOG_ERROR, 0);
+    return 0;
+}
+
+static const char *write_input(const uint8_t *data, size_t size, bool gzipped) {
+    if (!gzipped) return fuzz_file("input", data, size);
+    const char *path = fuzz_path("input.gz");
+    gzFile file = gzopen(path, "wb1");
+    fuzz_require(file != NULL && (size == 0 || gzwrite(file, data, (unsigned)size) == (int)size) &&
+                     gzclose(file) == Z_OK,
+                 "cannot write gzip");
+    return path;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 1) return 0;
+    const char *input = write_input(data + 1, size - 1, (data[0] & 2) != 0);
+    const bool is_labels = (data[0] & 1) != 0;
+    const ann_import_idx_options options = {
+        .out = fuzz_path("out.h5"),
+        .train_images = is_labels ? fuzz_file("images", images, sizeof images) : input,
+        .train_labels = is_labels ? input : fuzz_file("labels", labels, sizeof labels),
+    };
+    fuzz_check_failure(ann_import_idx(&options));
+    return 0;
+}

@@ -1,0 +1,173 @@
+/* Writes the inputs that fuzzing starts from: FOLDER/<target>/..., and FOLDER/<target>.dict, words that are
+   worth trying. usage: fuzz_seeds FOLDER */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <hdf5.h>
+#include "base/log.h"
+#include "ckpt/ckpt.h"
+#include "ckpt/manifest.h"
+#include "datasets/import.h"
+#include "fuzz/fuzz.h"
+#include "support/ckpt_sample.h"
+#include "support/scratch.h"
+
+static const char *out;
+
+static const char *seed_path(const char *target, const char *name) {
+    static char path[SCRATCH_PATH_BYTES];
+    (void)mkdir(scratch_path(path, "%s/%s", out, target), 0777);
+    return scratch_path(path, "%s/%s/%s", out, target, name);
+}
+
+static void put(const char *target, const char *name, const void *data, size_t bytes) {
+    scratch_write(seed_path(target, name), data, bytes);
+}
+
+/* ---- run files: the words of config.def; the files themselves are those of launch/runs ---- */
+
+#define ANN_SECTION(id, type, path, doc)
+#define ANN_KEY(id, key, type, field, preset, min, max, words, doc) #key, words, preset,
+static const char *const run_words[] = {
+#include "train/config.def"
+};
+
+static void put_words(FILE *dict, const char *words) {
+    static const char between[] = "| ,.[]()";
+    while (words && *words) {
+        const size_t n = strcspn(words, between);
+        if (n > 0 && n < 40) fprintf(dict, "\"%.*s\"\n", (int)n, words);
+        words += n + strspn(words + n, between);
+    }
+}
+
+static void put_run_words(void) {
+    char path[SCRATCH_PATH_BYTES];
+    FILE *dict = fopen(scratch_path(path, "%s/config.dict", out), "w");
+    fuzz_require(dict != NULL, path);
+    for (size_t i = 0; i < sizeof run_words / sizeof run_words[0]; i++) put_words(dict, run_words[i]);
+    fprintf(dict, "\": { \"\n\" }\"\n\"- \"\n\"\\\"\"\n\"&a \"\n\"*a\"\n\"<<: \"\n\"!!str \"\n\"--- \"\n\"| "
+                  "\\x0a\"\n\"# \"\n");
+    (void)fclose(dict);
+}
+
+static void put_run_file(void) {
+    static const char text[] =
+        "name: r\noutput: o\ndata: { path: d.h5 }\nmodels: { m: [ { dense: { name: a, units: 3 } } ] }\n"
+        "phases:\n  - { name: p, kind: supervised, model: [m], loss: mse, batch: 4,\n"
+        "      program: [{ epochs: 1, lr: 1e-3 }] }\n\0phases.p.batch=8";
+    put("config", "flow", text, sizeof text - 1);
+}
+
+/* ---- manifests ---- */
+
+enum { LONG_LINE = 400 };
+
+/* Shortens the sample's largest string: what is small is mutated faster. */
+static char *without_long_lines(char *text) {
+    char *to = text;
+    for (char *line = text; *line;) {
+        const size_t n = strcspn(line, "\n") + 1;
+        if (n < LONG_LINE) memmove(to, line, n);
+        else (void)memcpy(to, "  str: \"\"\n", 10);
+        to += n < LONG_LINE ? n : 10;
+        line += n;
+    }
+    return to;
+}
+
+static void put_manifest(void) {
+    ann_comm *comm;
+    size_t bytes;
+    char path[SCRATCH_PATH_BYTES];
+    fuzz_require(ann_comm_self(&comm) == ANN_OK, "no communicator");
+    fuzz_require(ckpt_sample_write(comm, fuzz_dir(), 3, 7, 1) == ANN_OK, ann_error_text());
+    ann_comm_free(comm);
+    char *text =
+        scratch_read(&bytes, scratch_path(path, "%s/step-0000000003/" ANNI_MANIFEST_NAME, fuzz_dir()));
+    char *const last = strstr(text, "\nchecksum: ");
+    fuzz_require(last != NULL, "a manifest without a checksum");
+    last[1] = '\0';
+    put("manifest", "sample", text, (size_t)(without_long_lines(text) - text));
+    free(text);
+}
+
+/* ---- IDX, see fuzz_idx.c ---- */
+
+static void put_idx(void) {
+    static const uint8_t images[] = {0, 0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
+    static const uint8_t labels[] = {1, 0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0};
+    static const uint8_t gzipped[] = {2, 0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
+    put("idx", "images", images, sizeof images);
+    put("idx", "labels", labels, sizeof labels);
+    put("idx", "gzipped", gzipped, sizeof gzipped);
+}
+
+/* ---- datasets: what the importer writes, and what others write ---- */
+
+static void put_dataset(void) {
+    static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
+    static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0};
+    static const char *const classes[] = {"ankle boot", "bag", "coat"};
+    const ann_import_idx_options options = {.out = seed_path("dataset", "imported.h5"),
+                                            .classes = classes,
+                                            .class_count = 3,
+                                            .train_images = fuzz_file("images", images, sizeof images),
+                                            .train_labels = fuzz_file("labels", labels, sizeof labels)};
+    fuzz_require(ann_import_idx(&options) == ANN_OK, ann_error_text());
+}
+
+static void put_h5(hid_t group, const char *name, hid_t type, int rank, hid_t creation) {
+    static const uint8_t zeros[4096];
+    const hsize_t dims[] = {8, 4}, chunk[] = {2, 4};
+    const hid_t space = H5Screate_simple(rank, dims, NULL), list = H5Pcopy(creation);
+    if (H5Pget_layout(list) == H5D_CHUNKED) H5Pset_chunk(list, rank, chunk);
+    const hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    fuzz_require(set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, zeros) >= 0, name);
+    H5Dclose(set);
+    H5Pclose(list);
+    H5Sclose(space);
+}
+
+static void put_foreign(const char *name, bool newest, hid_t creation, hid_t x, hid_t y) {
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (newest) H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    const hid_t file = H5Fcreate(seed_path("dataset", name), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const hid_t group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    fuzz_require(group >= 0, name);
+    put_h5(group, "x", x, 2, creation);
+    put_h5(group, "y", y, 1, creation);
+    H5Gclose(group);
+    H5Fclose(file);
+    H5Pclose(access);
+}
+
+static void put_foreign_all(void) {
+    const hid_t plain = H5Pcreate(H5P_DATASET_CREATE), gzip = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t chunk[] = {2, 4};
+    H5Pset_chunk(gzip, 2, chunk);
+    H5Pset_shuffle(gzip);
+    H5Pset_deflate(gzip, 6);
+    put_foreign("plain.h5", false, plain, H5T_IEEE_F32LE, H5T_STD_I64LE);
+    put_foreign("newest.h5", true, plain, H5T_STD_U8LE, H5T_STD_I32LE);
+    put_foreign("gzip.h5", false, gzip, H5T_IEEE_F32BE, H5T_STD_U8LE);
+    put_foreign("gzip-newest.h5", true, gzip, H5T_IEEE_F32LE, H5T_STD_U8LE);
+    H5Pclose(plain);
+    H5Pclose(gzip);
+}
+
+int main(int argc, char **argv) {
+    fuzz_require(argc == 2, "usage: fuzz_seeds FOLDER");
+    out = argv[1];
+    (void)mkdir(out, 0777);
+    ann_log_setup(ANN_LOG_ERROR, 0);
+    put_run_words();
+    put_run_file();
+    put_manifest();
+    put_idx();
+    put_dataset();
+    put_foreign_all();
+    return 0;
+}
