@@ -29,7 +29,8 @@ static void count_line(void *to, const char *line) { *(size_t *)to += strlen(lin
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *path = fuzz_file("data.h5", data, size);
-    const ann_dataset_options options = {.path = path, .split = "train"};
+    const ann_data_source source = {.path = path};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = "train"};
     ann_dataset *dataset;
     const ann_status status = ann_dataset_open(&dataset, &options);
     fuzz_check_failure(status);
