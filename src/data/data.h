@@ -103,7 +103,7 @@ ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *tes
 /* Rank's share of the n positions from `first` on: [first + rank*n/size, first + (rank+1)*n/size). Local. */
 void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, int64_t n, int rank, int size);
 
-/* ---- the loader: batches of one rank's shard, read ahead by the I/O thread ---- */
+/* ---- the loader: batches of one rank's shard, read ahead by threads of its own ---- */
 
 typedef struct ann_loader ann_loader;
 
@@ -113,7 +113,9 @@ typedef struct ann_loader_options {
     int rank, size;
     int64_t first_position; /* where the stream starts (resume) */
     int64_t end_position;   /* the last batch is cut here; must be > first_position */
-    int depth;              /* batches read ahead, >= 1; 0 means 2 */
+    int depth;       /* batches read ahead; 0: adapts, from 2 to 64 (in at most 256 MiB) */
+    int threads;     /* that read; 0: adapts, from 1 to max_threads */
+    int max_threads; /* 0: 1 */
 } ann_loader_options;
 
 /* A batch is valid until the next ann_loader_next. Rank r has positions first + [r*n/size, (r+1)*n/size) of a
@@ -127,13 +129,18 @@ typedef struct ann_batch {
     const void *const *fields; /* [field][count, ...], in the dataset's order, 64-byte aligned */
 } ann_batch;
 
-/* Starts the I/O thread. Errors: ANN_ERR_MEMORY, ANN_ERR_ARG. Local. */
+/* Starts reading. The dataset and the order must outlive the loader. With a WINDOW order the blocks of the
+ * next window are asked for (ann_dataset_prefetch) at each window's start. Errors: ANN_ERR_MEMORY,
+ * ANN_ERR_ARG. Local. */
 ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) ANN_MUST_CHECK;
-/* The next batch, or *out = NULL at the end. Waits for the I/O thread only if it is behind. A read error is
+/* The next batch, or *out = NULL at the end. Waits only if reading is behind. A read error is
    returned here, after the batches before it, and by every call from then on. Local. */
 ann_status ann_loader_next(ann_loader *loader, const ann_batch **out) ANN_MUST_CHECK;
 /* Time that ann_loader_next has waited so far. */
 int64_t ann_loader_wait_ns(const ann_loader *loader);
+/* To where they have adapted. */
+int ann_loader_depth(const ann_loader *loader);
+int ann_loader_threads(const ann_loader *loader);
 void ann_loader_free(ann_loader *loader);
 
 /* The ledger: a commutative hash of the (epoch, sample) pairs used. Adding all ranks' ledgers (wrapping sums

@@ -1,6 +1,11 @@
-/* The I/O thread fills a ring of slots, one batch each; the caller takes them in the same order. Batch k lies
-   in slot k mod slots. Of the batches [released, filled) the first may be in the caller's hands, so there is
-   one slot more than batches read ahead. */
+/* Workers fill slots, one batch each; the caller takes them in order. A worker claims the next batch number
+   as soon as fewer than `depth` batches are ahead of the caller, so the batches [released, claimed) are in
+   work, ready, or, the first one, in the caller's hands. Which slot batch k is in says entry k mod ENTRIES.
+
+   Depth and workers adapt to waits of the caller: first the queue becomes twice as deep, against reading
+   times that vary; if the caller waits again once the deeper queue has had time to fill, another worker is
+   started, against reading that is slow; and so on in turns. Nothing is ever taken back: a queue that is
+   always full costs nothing. */
 #include "data/data.h"
 
 #include <pthread.h>
@@ -10,32 +15,52 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "data/slot.h"
 
-enum { MAX_FIELDS = 8, MAX_DEPTH = 1024, ERROR_BYTES = 1024 };
+enum {
+    FIRST_DEPTH = 2,
+    ADAPTIVE_DEPTH = 64,
+    MAX_DEPTH = 1024,
+    ENTRIES = MAX_DEPTH + 1,
+    MAX_THREADS = 64,
+    ERROR_BYTES = 1024,
+    NOTICED_WAIT_NS = 100000 /* shorter waits are the price of waking up */
+};
+static const size_t adaptive_bytes = (size_t)256 << 20; /* a queue deeper than FIRST_DEPTH takes no more */
 
-typedef struct slot {
-    ann_batch batch;
-    int64_t *positions, *samples, *epochs;
-    void *fields[MAX_FIELDS];
-} slot;
+typedef enum entry_state { ENTRY_IN_WORK, ENTRY_READY, ENTRY_FAILED } entry_state;
+
+typedef struct entry {
+    entry_state state;
+    int slot;
+} entry;
 
 struct ann_loader {
     ann_loader_options options;
     int64_t batches; /* in the whole stream */
-    int slot_count;
-    slot *slots;
-    void *memory; /* of all slots */
-    size_t memory_bytes;
-    int64_t taken; /* batches given out; caller only */
+    int64_t taken;   /* batches given out; caller only */
     int64_t wait_ns;
+    int64_t adapted_at; /* value of taken at the last change of depth or threads */
+    bool deepened;      /* that change was of depth */
+    int max_depth, max_threads;
 
-    pthread_t thread;
-    bool started;
+    int64_t (*ranges)[2]; /* [max_ranges] of blocks to read ahead; the worker's that entered a new window */
+    int max_ranges;
+    int64_t share_first, share_end; /* samples that this rank reads */
+
+    pthread_t threads[MAX_THREADS];
+    int thread_count;
     pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t changed;
-    int64_t filled, released;
-    bool stop;
-    ann_status status; /* of the I/O thread; final once it is not ANN_OK */
+    pthread_cond_t room, ready;
+    int depth;
+    int64_t claimed, released;
+    int64_t window; /* that reading has come to */
+    bool prefetching, stop;
+    entry entries[ENTRIES];
+    anni_slot slots[ENTRIES];
+    int free_slots[ENTRIES], free_count, slot_count;
+    int64_t failed_batch; /* the first one; INT64_MAX: none */
+    ann_status status;    /* of that */
     char error[ERROR_BYTES];
 };
 
@@ -46,107 +71,106 @@ void ann_data_shard(int64_t *shard_first, int64_t *shard_count, int64_t first, i
     *shard_count = end - begin;
 }
 
-/* ---- slots ---- */
+/* ---- workers ---- */
 
-/* Places one array after the other; with base NULL it only measures. */
-static void *place(char *base, size_t *used_bytes, size_t bytes) {
-    void *at = base == NULL ? NULL : base + *used_bytes;
-    *used_bytes += ann_align_up(bytes, ANN_ALIGN_BYTES);
-    return at;
+static void keep_error(ann_loader *loader, int64_t batch, ann_status status) {
+    if (batch >= loader->failed_batch) return;
+    loader->failed_batch = batch;
+    loader->status = status;
+    snprintf(loader->error, sizeof loader->error, "%s", ann_error_text());
 }
 
-static size_t place_slots(ann_loader *loader, char *base) {
-    const ann_loader_options *o = &loader->options;
-    const int64_t whole = ann_order_after(o->order, 0, 1), positions = o->end_position - o->first_position;
-    const int64_t largest = whole < positions ? whole : positions;
-    const size_t rows = (size_t)(largest / o->size + 1);
-    size_t used_bytes = 0;
-    for (int i = 0; i < loader->slot_count; i++) {
-        slot *s = &loader->slots[i];
-        s->positions = place(base, &used_bytes, rows * sizeof(int64_t));
-        s->samples = place(base, &used_bytes, rows * sizeof(int64_t));
-        s->epochs = place(base, &used_bytes, rows * sizeof(int64_t));
-        for (int f = 0; f < ann_dataset_field_count(o->dataset); f++) {
-            const ann_field_info *info = ann_dataset_field(o->dataset, f);
-            const size_t row_bytes = (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
-            s->fields[f] = place(base, &used_bytes, rows * row_bytes);
-        }
+/* A slot that is free, or a new one. Locked. */
+static ann_status get_slot(ann_loader *loader, int *slot) {
+    if (loader->free_count > 0) {
+        *slot = loader->free_slots[--loader->free_count];
+        return ANN_OK;
     }
-    return used_bytes;
-}
-
-static ann_status allocate_slots(ann_loader *loader) {
-    loader->slots = calloc((size_t)loader->slot_count, sizeof *loader->slots);
-    if (loader->slots == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
-    const size_t bytes = place_slots(loader, NULL);
-    ANN_TRY(ann_mem_alloc(&loader->memory, bytes));
-    loader->memory_bytes = bytes;
-    place_slots(loader, loader->memory);
+    ANN_TRY(anni_slot_init(&loader->slots[loader->slot_count], &loader->options));
+    *slot = loader->slot_count++;
     return ANN_OK;
 }
 
-/* ---- the I/O thread ---- */
-
-static ann_status fill(const ann_loader *loader, slot *s, int64_t k) {
-    const ann_loader_options *o = &loader->options;
-    ann_batch *b = &s->batch;
-    b->global_first = ann_order_after(o->order, o->first_position, k);
-    b->global_count = ann_order_batch(o->order, b->global_first, o->end_position);
-    ann_data_shard(&b->first, &b->count, b->global_first, b->global_count, o->rank, o->size);
-    for (int64_t i = 0; i < b->count; i++) {
-        s->positions[i] = b->first + i;
-        ann_order_at(o->order, b->first + i, &s->epochs[i], &s->samples[i]);
+/* Waits until batch *k is this worker's to fill. False: there is nothing left to do. Locked. */
+static bool claim(ann_loader *loader, int64_t *k) {
+    while (!loader->stop && loader->claimed < loader->batches && loader->failed_batch == INT64_MAX &&
+           loader->claimed - loader->released > loader->depth) {
+        pthread_cond_wait(&loader->room, &loader->mutex);
     }
-    b->epochs = s->epochs;
-    b->positions = s->positions;
-    b->samples = s->samples;
-    b->fields = (const void *const *)s->fields;
-    for (int f = 0; f < ann_dataset_field_count(o->dataset); f++) {
-        ANN_TRY(ann_dataset_read(o->dataset, f, s->samples, b->count, s->fields[f]));
-    }
-    return ANN_OK;
+    if (loader->stop || loader->claimed == loader->batches || loader->failed_batch != INT64_MAX) return false;
+    *k = loader->claimed++;
+    entry *e = &loader->entries[*k % ENTRIES];
+    e->state = ENTRY_IN_WORK;
+    const ann_status status = get_slot(loader, &e->slot);
+    if (status == ANN_OK) return true;
+    e->state = ENTRY_FAILED;
+    keep_error(loader, *k, status);
+    pthread_cond_broadcast(&loader->ready);
+    return false;
 }
 
-/* Waits for a free slot. False: the loader is being freed. */
-static bool wait_for_room(ann_loader *loader) {
+static void hint_blocks(ann_loader *loader, int64_t window) {
+    const int n = ann_order_window_blocks(loader->options.order, window, loader->ranges, loader->max_ranges);
+    for (int i = 0; i < n; i++) {
+        const int64_t first = loader->ranges[i][0];
+        if (first >= loader->share_first && first < loader->share_end)
+            ann_dataset_prefetch(loader->options.dataset, first, loader->ranges[i][1]);
+    }
+}
+
+/* Once per window, the blocks of the next one are asked for; at the start those of the first, too. */
+static void prefetch(ann_loader *loader, int64_t position) {
+    if (loader->ranges == NULL) return;
+    const int64_t window = ann_order_window(loader->options.order, position);
     pthread_mutex_lock(&loader->mutex);
-    while (!loader->stop && loader->filled - loader->released == loader->slot_count) {
-        pthread_cond_wait(&loader->changed, &loader->mutex);
+    const int64_t before = loader->window;
+    const bool mine = window > before && !loader->prefetching;
+    if (mine) {
+        loader->window = window;
+        loader->prefetching = true;
     }
-    const bool stop = loader->stop;
     pthread_mutex_unlock(&loader->mutex);
-    return !stop;
+    if (!mine) return;
+    if (before < 0) hint_blocks(loader, window);
+    hint_blocks(loader, window + 1);
+    pthread_mutex_lock(&loader->mutex);
+    loader->prefetching = false;
+    pthread_mutex_unlock(&loader->mutex);
 }
 
-static void *run_io(void *argument) {
+static void *run_worker(void *argument) {
     ann_loader *loader = argument;
-    for (int64_t k = 0; k < loader->batches && wait_for_room(loader); k++) {
-        const ann_status status = fill(loader, &loader->slots[k % loader->slot_count], k);
-        pthread_mutex_lock(&loader->mutex);
-        if (status == ANN_OK) {
-            loader->filled++;
-        } else {
-            snprintf(loader->error, sizeof loader->error, "%s", ann_error_text());
-            loader->status = status;
-        }
-        pthread_cond_signal(&loader->changed);
+    int64_t k;
+    pthread_mutex_lock(&loader->mutex);
+    while (claim(loader, &k)) {
+        entry *e = &loader->entries[k % ENTRIES];
+        anni_slot *slot = &loader->slots[e->slot];
         pthread_mutex_unlock(&loader->mutex);
-        if (status != ANN_OK) break;
+        const int64_t first = ann_order_after(loader->options.order, loader->options.first_position, k);
+        prefetch(loader, first);
+        const ann_status status = anni_slot_fill(slot, &loader->options, first);
+        pthread_mutex_lock(&loader->mutex);
+        e->state = status == ANN_OK ? ENTRY_READY : ENTRY_FAILED;
+        if (status != ANN_OK) keep_error(loader, k, status);
+        pthread_cond_signal(&loader->ready);
     }
+    pthread_cond_broadcast(&loader->room); /* the other workers, too, have nothing left to do */
+    pthread_mutex_unlock(&loader->mutex);
     return NULL;
 }
 
-/* Signals are for the main thread: the I/O thread inherits a full mask. */
-static int start_thread(ann_loader *loader) {
+/* Signals are for the main thread: workers inherit a full mask. */
+static int start_worker(ann_loader *loader) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int failed = pthread_create(&loader->thread, NULL, run_io, loader);
+    const int failed = pthread_create(&loader->threads[loader->thread_count], NULL, run_worker, loader);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed == 0) loader->thread_count++;
     return failed;
 }
 
-/* ---- the caller's side ---- */
+/* ---- making one ---- */
 
 static ann_status check_options(const ann_loader_options *o) {
     if (o->dataset == NULL || o->order == NULL) return ann_error(ANN_ERR_ARG, "loader: no dataset or order");
@@ -164,8 +188,43 @@ static ann_status check_options(const ann_loader_options *o) {
     if (o->depth < 0 || o->depth > MAX_DEPTH) {
         return ann_error(ANN_ERR_ARG, "loader: depth %d, accepted: 0 to %d", o->depth, MAX_DEPTH);
     }
-    if (ann_dataset_field_count(o->dataset) > MAX_FIELDS) {
-        return ann_error(ANN_ERR_ARG, "loader: a dataset of more than %d fields", MAX_FIELDS);
+    if (o->threads < 0 || o->threads > MAX_THREADS || o->max_threads < 0) {
+        return ann_error(ANN_ERR_ARG, "loader: %d threads, at most %d, accepted: 0 to %d", o->threads,
+                         o->max_threads, MAX_THREADS);
+    }
+    return ANN_OK;
+}
+
+static void set_limits(ann_loader *loader) {
+    const ann_loader_options *o = &loader->options;
+    const size_t affordable = adaptive_bytes / (anni_slot_bytes(o) + 1);
+    const int deepest = affordable < ADAPTIVE_DEPTH ? (int)affordable : ADAPTIVE_DEPTH;
+    loader->depth = o->depth > 0 ? o->depth : FIRST_DEPTH;
+    loader->max_depth = o->depth > 0 || deepest < FIRST_DEPTH ? loader->depth : deepest;
+    loader->max_threads = o->threads > 0 ? o->threads : o->max_threads > 0 ? o->max_threads : 1;
+    if (loader->max_threads > MAX_THREADS) loader->max_threads = MAX_THREADS;
+    const int64_t lanes = ann_order_options_of(o->order)->lanes;
+    loader->share_end = ann_dataset_samples(o->dataset);
+    if (lanes % o->size == 0) {
+        const int64_t n = loader->share_end;
+        ann_data_shard(&loader->share_first, &loader->share_end, 0, n, o->rank, o->size);
+        loader->share_end += loader->share_first;
+    }
+}
+
+static ann_status start(ann_loader *loader) {
+    const ann_order_options *order = ann_order_options_of(loader->options.order);
+    if (order->kind == ANN_ORDER_WINDOW) {
+        if (order->window > INT32_MAX / order->lanes)
+            return ann_error(ANN_ERR_ARG, "loader: %lld blocks in a window", (long long)order->window);
+        loader->max_ranges = (int)order->window * order->lanes;
+        loader->ranges = calloc((size_t)loader->max_ranges, sizeof *loader->ranges);
+        if (loader->ranges == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
+    }
+    const int threads = loader->options.threads > 0 ? loader->options.threads : 1;
+    for (int i = 0; i < threads; i++) {
+        const int failed = start_worker(loader);
+        if (failed != 0) return ann_error(ANN_ERR_MEMORY, "loader: no I/O thread: %s", strerror(failed));
     }
     return ANN_OK;
 }
@@ -177,15 +236,13 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     if (loader == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
     loader->options = *options;
     loader->batches = ann_order_steps(options->order, options->first_position, options->end_position);
-    loader->slot_count = (options->depth == 0 ? 2 : options->depth) + 1;
+    loader->window = -1;
+    loader->failed_batch = INT64_MAX;
+    set_limits(loader);
     pthread_mutex_init(&loader->mutex, NULL);
-    pthread_cond_init(&loader->changed, NULL);
-    ann_status status = allocate_slots(loader);
-    if (status == ANN_OK) {
-        const int failed = start_thread(loader);
-        loader->started = failed == 0;
-        if (failed != 0) status = ann_error(ANN_ERR_MEMORY, "loader: no I/O thread: %s", strerror(failed));
-    }
+    pthread_cond_init(&loader->room, NULL);
+    pthread_cond_init(&loader->ready, NULL);
+    const ann_status status = start(loader);
     if (status != ANN_OK) {
         ann_loader_free(loader);
         return status;
@@ -194,42 +251,79 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     return ANN_OK;
 }
 
+void ann_loader_free(ann_loader *loader) {
+    if (loader == NULL) return;
+    pthread_mutex_lock(&loader->mutex);
+    loader->stop = true;
+    pthread_cond_broadcast(&loader->room);
+    pthread_mutex_unlock(&loader->mutex);
+    for (int i = 0; i < loader->thread_count; i++) pthread_join(loader->threads[i], NULL);
+    pthread_cond_destroy(&loader->ready);
+    pthread_cond_destroy(&loader->room);
+    pthread_mutex_destroy(&loader->mutex);
+    for (int i = 0; i < loader->slot_count; i++) anni_slot_fini(&loader->slots[i]);
+    free(loader->ranges);
+    free(loader);
+}
+
+/* ---- the caller's side ---- */
+
+/* The caller had to wait for batch `taken`. The first batches of a stream say nothing, nor do those that were
+   on their way when something was last changed. Locked. */
+static void adapt(ann_loader *loader) {
+    if (loader->taken - loader->adapted_at <= loader->depth) return;
+    const bool can_deepen = loader->depth < loader->max_depth;
+    if (can_deepen && (!loader->deepened || loader->thread_count == loader->max_threads)) {
+        loader->depth = 2 * loader->depth < loader->max_depth ? 2 * loader->depth : loader->max_depth;
+        loader->deepened = true;
+        pthread_cond_broadcast(&loader->room);
+    } else if (loader->thread_count < loader->max_threads) {
+        if (start_worker(loader) != 0)
+            loader->max_threads = loader->thread_count; /* as many as there can be */
+        loader->deepened = false;
+    }
+    loader->adapted_at = loader->taken;
+}
+
+/* Gives back the slot of the batch before. Locked. */
+static void release(ann_loader *loader) {
+    if (loader->released == loader->taken) return;
+    loader->free_slots[loader->free_count++] = loader->entries[loader->released % ENTRIES].slot;
+    loader->released++;
+    pthread_cond_signal(&loader->room);
+}
+
+/* Is batch `taken` claimed, and no longer in work? Locked. */
+static bool is_settled(const ann_loader *loader) {
+    return loader->failed_batch <= loader->taken ||
+           (loader->claimed > loader->taken &&
+            loader->entries[loader->taken % ENTRIES].state != ENTRY_IN_WORK);
+}
+
+static void wait_settled(ann_loader *loader) {
+    if (is_settled(loader)) return;
+    const int64_t start_ns = ann_clock_ns();
+    while (!is_settled(loader)) pthread_cond_wait(&loader->ready, &loader->mutex);
+    const int64_t waited_ns = ann_clock_ns() - start_ns;
+    loader->wait_ns += waited_ns;
+    if (waited_ns >= NOTICED_WAIT_NS) adapt(loader);
+}
+
 ann_status ann_loader_next(ann_loader *loader, const ann_batch **out) {
     *out = NULL;
+    ann_status status = ANN_OK;
     pthread_mutex_lock(&loader->mutex);
-    loader->released = loader->taken;
-    pthread_cond_signal(&loader->changed);
-    if (loader->taken < loader->batches && loader->filled == loader->taken && loader->status == ANN_OK) {
-        const int64_t start_ns = ann_clock_ns();
-        while (loader->filled == loader->taken && loader->status == ANN_OK) {
-            pthread_cond_wait(&loader->changed, &loader->mutex);
-        }
-        loader->wait_ns += ann_clock_ns() - start_ns;
+    release(loader);
+    if (loader->taken < loader->batches) {
+        wait_settled(loader);
+        if (loader->failed_batch <= loader->taken) status = loader->status;
+        else *out = &loader->slots[loader->entries[loader->taken % ENTRIES].slot].batch;
     }
-    const bool ready = loader->filled > loader->taken;
-    const ann_status status = loader->status;
     pthread_mutex_unlock(&loader->mutex);
-    if (ready) {
-        *out = &loader->slots[loader->taken++ % loader->slot_count].batch;
-        return ANN_OK;
-    }
+    if (*out != NULL) loader->taken++;
     return status == ANN_OK ? ANN_OK : ann_error(status, "%s", loader->error);
 }
 
 int64_t ann_loader_wait_ns(const ann_loader *loader) { return loader->wait_ns; }
-
-void ann_loader_free(ann_loader *loader) {
-    if (loader == NULL) return;
-    if (loader->started) {
-        pthread_mutex_lock(&loader->mutex);
-        loader->stop = true;
-        pthread_cond_signal(&loader->changed);
-        pthread_mutex_unlock(&loader->mutex);
-        pthread_join(loader->thread, NULL);
-    }
-    pthread_cond_destroy(&loader->changed);
-    pthread_mutex_destroy(&loader->mutex);
-    ann_mem_free(loader->memory, loader->memory_bytes);
-    free(loader->slots);
-    free(loader);
-}
+int ann_loader_depth(const ann_loader *loader) { return loader->depth; }
+int ann_loader_threads(const ann_loader *loader) { return loader->thread_count; }

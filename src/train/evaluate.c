@@ -8,8 +8,12 @@ static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store 
                             int64_t end, int64_t batch) {
     const ann_order_options in_file = {
         .kind = ANN_ORDER_SEQUENTIAL, .samples = ann_dataset_samples(phase->test), .batch = batch};
-    ann_loader_options options = {
-        .dataset = phase->test, .rank = 0, .size = 1, .first_position = first, .end_position = end};
+    ann_loader_options options = {.dataset = phase->test,
+                                  .rank = 0,
+                                  .size = 1,
+                                  .first_position = first,
+                                  .end_position = end,
+                                  .max_threads = phase->run->threads};
     if (first == end) return ANN_OK;
     ann_order *order;
     ann_graph *graph;

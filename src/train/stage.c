@@ -99,7 +99,8 @@ static ann_status start_loader(stage *s) {
                                         .rank = run->rank,
                                         .size = run->size,
                                         .first_position = s->cursor->position,
-                                        .end_position = s->end};
+                                        .end_position = s->end,
+                                        .max_threads = run->threads};
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
 }
 

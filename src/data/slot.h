@@ -1,0 +1,23 @@
+/* The memory of one batch of one rank, and how it is filled. Private to the loader. */
+#ifndef ANN_DATA_SLOT_H
+#define ANN_DATA_SLOT_H
+
+#include "data/data.h"
+
+typedef struct anni_slot {
+    ann_batch batch;
+    int64_t *positions, *samples, *epochs;
+    void **fields;
+    void *memory; /* of all of them */
+    size_t memory_bytes;
+} anni_slot;
+
+/* Bytes of a slot for the largest batch of these options. */
+size_t anni_slot_bytes(const ann_loader_options *options);
+ann_status anni_slot_init(anni_slot *slot, const ann_loader_options *options) ANN_MUST_CHECK;
+void anni_slot_fini(anni_slot *slot);
+/* Fills it with this rank's part of the batch that starts at position `first`. Thread-safe for different
+ * slots. */
+ann_status anni_slot_fill(anni_slot *slot, const ann_loader_options *options, int64_t first) ANN_MUST_CHECK;
+
+#endif
