@@ -10,6 +10,7 @@
 
 int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
+int cmd_ckpt(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"train", "train the phases of a run file, or check it", cmd_train},
     {"data", "make and inspect datasets", cmd_data},
+    {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };
@@ -49,7 +50,7 @@ static int unknown_command(const char *name) {
     else
         fprintf(
             stderr,
-            "annulus: unknown command '%s', accepted are train, data, graph, doctor; see annulus --help\n",
+            "annulus: unknown command '%s', accepted are train, data, ckpt, graph, doctor; see annulus --help\n",
             name);
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }

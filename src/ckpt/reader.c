@@ -90,7 +90,7 @@ static ann_status open_manifest(ann_ckpt *ckpt, const char *path) {
     return index_pieces(ckpt);
 }
 
-static ann_status open_unchecked(ann_ckpt **out, const char *path) {
+ann_status anni_ckpt_open_manifest(ann_ckpt **out, const char *path) {
     *out = NULL;
     ann_ckpt *ckpt = calloc(1, sizeof *ckpt);
     if (!ckpt) return ann_error(ANN_ERR_MEMORY, "%s: no memory to open it", path);
@@ -109,7 +109,7 @@ static ann_status finish_open(ann_ckpt **out, ann_status status) {
 }
 
 ann_status ann_ckpt_peek(ann_ckpt **out, const char *path) {
-    ANN_TRY(open_unchecked(out, path));
+    ANN_TRY(anni_ckpt_open_manifest(out, path));
     return finish_open(out, check_sizes(*out));
 }
 

@@ -19,6 +19,8 @@ struct ann_ckpt {
 /* The number of the tensor called `name`. Errors: ANN_ERR_NOT_FOUND. */
 ann_status anni_ckpt_find(int *out, const ann_ckpt *ckpt, const char *name) ANN_MUST_CHECK;
 
+/* As ann_ckpt_open, but reads nothing than the manifest. */
+ann_status anni_ckpt_open_manifest(ann_ckpt **out, const char *path) ANN_MUST_CHECK;
 /* As ann_ckpt_open, but verifies only the shards first, first + stride, ...: ranks share the work. */
 ann_status anni_ckpt_open_some(ann_ckpt **out, const char *path, int first, int stride) ANN_MUST_CHECK;
 
