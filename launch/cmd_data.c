@@ -13,6 +13,7 @@ static const struct {
     {"import", "FORMAT ...", "make a dataset of files of another format", cmd_data_import},
     {"info", "FILE", "print what is in a dataset", cmd_data_info},
     {"verify", "FILE", "read everything and compare it with the checksums", cmd_data_verify},
+    {"sample", "FILE", "show some samples: a contact sheet, text or a table", cmd_data_sample},
     {"bpe", "TEXT... OUT.bpe", "learn a byte-pair encoding of text", cmd_data_bpe},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
