@@ -2,6 +2,7 @@
 #include "train/internal.h"
 
 #include <stdio.h>
+#include "base/log.h"
 #include "base/version.h"
 
 /* Every value of a cursor under its name: one list for writing and reading. */
@@ -98,7 +99,7 @@ static ann_status check_facts(const anni_phase *phase, const ann_meta *meta, con
 
 static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char *path) {
     ann_ckpt *ckpt;
-    ANN_TRY(ann_ckpt_open(&ckpt, path));
+    ANN_TRY(ann_ckpt_peek(&ckpt, path));
     const ann_meta *meta = ann_ckpt_meta(ckpt);
     int64_t stage = 0, finished = 0, offset = 0;
     field fields[FIELDS];
@@ -121,7 +122,14 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
 }
 
 ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) {
-    ANN_TRY(ann_ckpt_latest(phase->run->comm, phase->dir, path, size));
+    ANN_TRY(ann_ckpt_candidate(phase->run->comm, phase->dir, path, path, size));
     if (path[0] == '\0') return ANN_OK;
     return ann_agree(phase->run->comm, read_cursor(phase, cursor, path));
+}
+
+bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_status status) {
+    if (status != ANN_ERR_CORRUPT && status != ANN_ERR_IO) return false;
+    if (phase->run->rank == 0)
+        ann_log_line(ANN_LOG_WARN, "checkpoint %s is not used: %s", path, ann_error_text());
+    return true;
 }

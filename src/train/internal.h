@@ -42,9 +42,11 @@ typedef struct anni_phase {
     int index;
     ann_dataset *train, *test;
     ann_order *order; /* of the training samples */
-    uint64_t seed;   /* of its order and of its random draws */
+    uint64_t seed;    /* of its order and of its random draws */
     char dir[ANNI_PATH_BYTES];
-    char *facts; /* the part of the configuration that decides its results; owned */
+    char *facts;         /* the part of the configuration that decides its results; owned */
+    bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
+                            older one */
 } anni_phase;
 
 /* Positions [first, end) of the phase's stream belong to stage `index`. */
@@ -147,9 +149,13 @@ ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *
 
 ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor,
                             const ann_store *store) ANN_MUST_CHECK;
-/* The newest good checkpoint of the phase; path "" if there is none. Errors: ANN_ERR_CONFIG (it belongs to
-   another configuration: says which key). Sets the run's metrics offset. Collective. */
+/* The newest checkpoint of the phase whose manifest is right and that was made before `path` ("": the newest
+   of all); path "" if there is none. Its tensors have not been read yet. Errors: ANN_ERR_CONFIG (it belongs
+   to another configuration: says which key). Sets the run's metrics offset. Collective. */
 ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) ANN_MUST_CHECK;
+
+/* Whether `status`, the same on all ranks, says that the checkpoint is damaged; then rank 0 says so. */
+bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_status status);
 
 /* ---- facts.c ---- */
 

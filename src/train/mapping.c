@@ -68,7 +68,7 @@ static ann_status load_matching(ann_store *to, const ann_ckpt *ckpt, const ann_p
 ann_status anni_map_load(ann_store *to, const char *checkpoint, const ann_phase_config *config, char *line,
                          size_t size) {
     ann_ckpt *ckpt;
-    ANN_TRY(ann_ckpt_open(&ckpt, checkpoint));
+    ANN_TRY(ann_ckpt_peek(&ckpt, checkpoint)); /* checksums are compared while reading */
     const ann_status status = load_matching(to, ckpt, config, line, size);
     ann_ckpt_close(ckpt);
     return status;

@@ -104,5 +104,6 @@ ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *re
     }
     ann_store_free(store);
     ANN_TRY(status);
-    return ann_ckpt_latest(phase->run->comm, phase->dir, result->checkpoint, sizeof result->checkpoint);
+    return ann_ckpt_candidate(phase->run->comm, phase->dir, "", result->checkpoint,
+                              sizeof result->checkpoint);
 }

@@ -45,15 +45,16 @@ static anni_extent extent_of(const anni_run *run, int64_t n, double *scale) {
     return (anni_extent){count > 0 ? count : 1, n};
 }
 
-static ann_status fill_store(stage *s, const ann_store *before, const char *restore) {
+static ann_status restore_store(const stage *s, const char *path) {
+    ann_ckpt *ckpt;
+    ANN_TRY(ann_ckpt_peek(&ckpt, path));
+    const ann_status status = ann_ckpt_restore(ckpt, s->store);
+    ann_ckpt_close(ckpt);
+    return status;
+}
+
+static ann_status take_over(const stage *s, const ann_store *before) {
     const anni_phase *phase = s->phase;
-    if (restore) {
-        ann_ckpt *ckpt;
-        ANN_TRY(ann_ckpt_open(&ckpt, restore));
-        const ann_status status = ann_ckpt_restore(ckpt, s->store);
-        ann_ckpt_close(ckpt);
-        return status;
-    }
     if (before) return anni_map_stage(s->store, before);
     if (!phase->config->load_from) return ANN_OK;
     const int from = ann_run_config_find_phase(phase->run->config, phase->config->load_from);
@@ -61,6 +62,16 @@ static ann_status fill_store(stage *s, const ann_store *before, const char *rest
     ANN_TRY(anni_map_load(s->store, phase->run->results[from].checkpoint, phase->config, line, sizeof line));
     anni_say(phase->run, "%s", line);
     return ANN_OK;
+}
+
+/* The values that training starts with. A checkpoint that turns out to be damaged ends the stage on all
+   ranks, before any of them has trained from it. Collective. */
+static ann_status fill_store(const stage *s, const ann_store *before, const char *restore) {
+    ann_comm *comm = s->phase->run->comm;
+    if (!restore) return ann_agree(comm, take_over(s, before));
+    const ann_status status = ann_agree(comm, restore_store(s, restore));
+    s->phase->bad_checkpoint = anni_checkpoint_is_bad(s->phase, restore, status);
+    return status;
 }
 
 static ann_status bind_scalars(anni_step *step, const anni_scalars *scalars, const double *scale) {
@@ -104,13 +115,12 @@ static ann_status start_loader(stage *s) {
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
 }
 
-static ann_status prepare(stage *s, const ann_store *before, const char *restore) {
+static ann_status prepare(stage *s) {
     ann_graph *graphs[2] = {NULL, NULL};
     ANN_TRY(ann_store_new(&s->store, s->phase->run->config->seed));
     ann_status status = build_plans(s, graphs);
     ann_graph_free(graphs[0]);
     ann_graph_free(graphs[1]);
-    if (status == ANN_OK) status = fill_store(s, before, restore);
     if (status == ANN_OK) status = start_loader(s);
     return status;
 }
@@ -249,7 +259,8 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
     s.schedule.total_steps = ann_order_steps(phase->order, s.first, s.end);
-    ann_status status = ann_agree(phase->run->comm, prepare(&s, *store, restore));
+    ann_status status = ann_agree(phase->run->comm, prepare(&s));
+    if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = with_step(&s, loop(&s));

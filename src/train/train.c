@@ -100,23 +100,39 @@ static ann_status cut_metrics(const anni_run *run) {
     return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
 }
 
-static ann_status run_opened(anni_phase *phase) {
+/* Nothing will be restored from it now, but a later phase may load it. */
+static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
+    const ann_status status = ann_ckpt_verify(phase->run->comm, checkpoint);
+    phase->bad_checkpoint = anni_checkpoint_is_bad(phase, checkpoint, status);
+    if (status == ANN_OK) anni_say(phase->run, "%s  finished before", phase->config->name);
+    return status;
+}
+
+/* Goes on from the newest checkpoint made before result->checkpoint ("": from the newest). */
+static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
-    anni_result *result = &run->results[phase->index];
-    anni_cursor cursor = {.train = {NAN, NAN}, .test = {NAN, NAN}};
+    char restore[ANNI_PATH_BYTES];
     if (run->options->resume)
-        ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
-    if (cursor.finished) {
-        anni_say(run, "%s  finished before", phase->config->name);
-    } else {
-        char restore[ANNI_PATH_BYTES];
-        memcpy(restore, result->checkpoint, sizeof restore);
-        if (restore[0])
-            anni_say(run, "%s  resumes at step %lld from %s", phase->config->name, (long long)cursor.step,
-                     restore);
-        ANN_TRY(ann_agree(run->comm, cut_metrics(run)));
-        ANN_TRY(anni_phase_run(phase, &cursor, restore));
-    }
+        ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
+    if (cursor->finished) return check_finished(phase, result->checkpoint);
+    memcpy(restore, result->checkpoint, sizeof restore);
+    if (restore[0])
+        anni_say(run, "%s  resumes at step %lld from %s", phase->config->name, (long long)cursor->step,
+                 restore);
+    ANN_TRY(ann_agree(run->comm, cut_metrics(run)));
+    return anni_phase_run(phase, cursor, restore);
+}
+
+static ann_status run_opened(anni_phase *phase) {
+    anni_result *result = &phase->run->results[phase->index];
+    anni_cursor cursor;
+    ann_status status;
+    do {
+        cursor = (anni_cursor){.train = {NAN, NAN}, .test = {NAN, NAN}};
+        phase->bad_checkpoint = false;
+        status = run_from(phase, &cursor, result);
+    } while (phase->bad_checkpoint);
+    ANN_TRY(status);
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
