@@ -36,6 +36,9 @@ static ann_status check_lanes(const ann_order_options *o) {
 }
 
 static ann_status check_options(const ann_order_options *o) {
+    if ((unsigned)o->kind > ANN_ORDER_WEIGHTED || (unsigned)o->remainder > ANN_REMAINDER_DROP) {
+        return ann_error(ANN_ERR_ARG, "order: kind %d, remainder %d", (int)o->kind, (int)o->remainder);
+    }
     if (o->samples < 1 || o->batch < 1) {
         return ann_error(ANN_ERR_ARG, "order: %lld samples, batch %lld, accepted: 1 and more",
                          (long long)o->samples, (long long)o->batch);

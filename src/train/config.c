@@ -111,6 +111,24 @@ static ann_status read_model(ann_phase_config *phase, const ann_run_config *conf
     return ANN_OK;
 }
 
+static ann_status read_shares(ann_sampling_config *sampling, const ann_run_config *config,
+                              const ann_yaml_node *phase) {
+    const ann_yaml_node *map = ann_yaml_find(phase, "sampling");
+    if (!map || !ann_yaml_find(map, "shares")) return ANN_OK;
+    const ann_yaml_node *list;
+    ANN_TRY(get_items(&list, map, "shares", ANN_YAML_LIST, "share"));
+    int64_t *shares = new_array(config, list->count, sizeof *shares);
+    if (!shares) return out_of_memory();
+    for (int i = 0; i < list->count; i++) {
+        const bool number = ann_yaml_int(list->items[i], &shares[i]) == ANN_OK;
+        if (!number || shares[i] < 0 || shares[i] > 1000000)
+            return ann_yaml_error(list->items[i], "accepted is an integer from 0 to 1000000");
+    }
+    sampling->shares = shares;
+    sampling->share_count = list->count;
+    return ANN_OK;
+}
+
 static ann_status read_program(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) {
     const ann_yaml_node *list;
@@ -137,6 +155,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
         ANN_TRY(read_model(&phases[i], config, list->items[i]));
+        ANN_TRY(read_shares(&phases[i].sampling, config, list->items[i]));
         ANN_TRY(read_program(&phases[i], config, list->items[i]));
     }
     config->phases = phases;

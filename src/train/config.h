@@ -4,6 +4,7 @@
 #define ANN_TRAIN_CONFIG_H
 
 #include "base/yaml.h"
+#include "data/order.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
 
@@ -66,6 +67,23 @@ typedef struct ann_stage_config {
     const ann_yaml_node *node;
 } ann_stage_config;
 
+typedef enum ann_balance {
+    ANN_BALANCE_NONE,
+    ANN_BALANCE_CLASS,
+    ANN_BALANCE_SOURCE,
+    ANN_BALANCE_WEIGHT
+} ann_balance;
+
+typedef struct ann_sampling_config {
+    ann_order_kind order; /* SEQUENTIAL, SHUFFLED or WINDOW */
+    ann_remainder remainder;
+    ann_balance balance;
+    int64_t block, window;
+    int lanes;
+    const int64_t *shares; /* NULL: equal ones */
+    int share_count;
+} ann_sampling_config;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -78,6 +96,7 @@ typedef struct ann_phase_config {
     const char *load_from;    /* an earlier phase's name; NULL: nothing is loaded */
     const char *load_tensors; /* pattern of the tensors that are loaded */
     int64_t batch;            /* samples of a step over all ranks */
+    ann_sampling_config sampling;
     ann_nn_init init;
     ann_optim optimizer;
     const ann_stage_config *program;

@@ -171,6 +171,47 @@ static ann_status check_optimizer(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
+/* Keys that say nothing with this order. */
+static ann_status check_unused(const ann_sampling_config *s, const ann_yaml_node *map) {
+    const bool windows = s->order == ANN_ORDER_WINDOW, draws = s->balance != ANN_BALANCE_NONE;
+    const struct {
+        const char *key, *needs;
+        bool good;
+    } table[] = {
+        {"block", "it is for order: window", windows},
+        {"window", "it is for order: window", windows},
+        {"shares", "they are for balance: class or source",
+         s->balance == ANN_BALANCE_CLASS || s->balance == ANN_BALANCE_SOURCE},
+        {"order", "with a balance each sample is drawn, accepted is order: shuffle",
+         !draws || s->order == ANN_ORDER_SHUFFLED},
+        {"remainder", "with a balance there are no epochs to cut or drop, accepted is carry",
+         !draws || s->remainder == ANN_REMAINDER_CARRY},
+        {"lanes", "with a balance all ranks read all samples, accepted is 1", !draws || s->lanes == 1},
+        {"lanes", "in sequential order a rank's share is no lane, accepted is 1",
+         s->order != ANN_ORDER_SEQUENTIAL || s->lanes == 1},
+        {"lanes", "lanes need remainder: cut or drop, so that all end together",
+         s->remainder != ANN_REMAINDER_CARRY || s->lanes == 1}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, table[i].key);
+        if (node && !table[i].good) return ann_yaml_key_error(node, "%s", table[i].needs);
+    }
+    return ANN_OK;
+}
+
+static ann_status check_sampling(const ann_phase_config *phase) {
+    const ann_sampling_config *s = &phase->sampling;
+    const ann_yaml_node *map = ann_yaml_find(phase->node, "sampling");
+    if (!map) return ANN_OK;
+    ANN_TRY(check_unused(s, map));
+    if (phase->batch % s->lanes)
+        return ann_yaml_error(node_of(map, "lanes"), "%d lanes do not divide a batch of %lld", s->lanes,
+                              (long long)phase->batch);
+    int64_t sum = 0;
+    for (int i = 0; i < s->share_count; i++) sum += s->shares[i];
+    if (s->shares && sum == 0) return ann_yaml_error(node_of(map, "shares"), "all shares are 0");
+    return ANN_OK;
+}
+
 static ann_status check_schedule(const ann_stage_config *stage) {
     const ann_schedule *s = &stage->schedule;
     const ann_yaml_node *map = node_of(stage->node, "schedule");
@@ -208,6 +249,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_load(config, p));
     ANN_TRY(check_loss(phase));
     ANN_TRY(check_optimizer(phase));
+    ANN_TRY(check_sampling(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;
 }

@@ -42,6 +42,15 @@ static void stage_facts(FILE *out, const char *phase, const ann_stage_config *s)
         h->factor, h->final_lr);
 }
 
+static void sampling_facts(FILE *out, const char *phase, const ann_sampling_config *s) {
+    fprintf(out,
+            "phases.%s.sampling = order %d block %lld window %lld lanes %d remainder %d balance %d shares",
+            phase, (int)s->order, (long long)s->block, (long long)s->window, s->lanes, (int)s->remainder,
+            (int)s->balance);
+    for (int i = 0; i < s->share_count; i++) fprintf(out, " %lld", (long long)s->shares[i]);
+    fprintf(out, "\n");
+}
+
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
     for (int i = 0; i < p->model_count; i++) {
@@ -57,6 +66,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     fprintf(out, "phases.%s.load = %s of %s\n", p->name, p->load_from ? p->load_tensors : "nothing",
             p->load_from ? p->load_from : "nowhere");
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
+    sampling_facts(out, p->name, &p->sampling);
     fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
     optimizer_facts(out, p->name, &p->optimizer);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);

@@ -137,6 +137,11 @@ ann_status anni_check_finite(const ann_store *store) ANN_MUST_CHECK;
 ann_status anni_sampling_new(ann_order **out, const anni_phase *phase) ANN_MUST_CHECK;
 /* Adds what ann_train_check_ledger needs. */
 ann_status anni_sampling_save(ann_meta *meta, const anni_phase *phase) ANN_MUST_CHECK;
+/* The order of a checkpoint, where it needs no tables of the dataset. */
+ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CHECK;
+
+/* ---- ledger.c ---- */
+
 /* "ledger ok: ...": what a right ledger at this position proves. */
 void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t position);
 

@@ -93,9 +93,18 @@ static void say_ledger(const anni_phase *phase, const anni_cursor *cursor) {
     anni_say(phase->run, "%s  %s", phase->config->name, line);
 }
 
+/* What is not used is said before it is not. */
+static void say_left_out(const anni_phase *phase) {
+    const int64_t samples = ann_order_samples(phase->order), length = ann_order_length(phase->order);
+    if (length < samples)
+        anni_say(phase->run, "%s  drop: %lld of %lld samples are left out of each epoch", phase->config->name,
+                 (long long)(samples - length), (long long)samples);
+}
+
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
     anni_result *result = &phase->run->results[phase->index];
     ann_store *store = NULL;
+    say_left_out(phase);
     ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
     if (status == ANN_OK) {
         say_ledger(phase, cursor);

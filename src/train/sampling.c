@@ -1,14 +1,116 @@
-/* The order of a phase's training samples, from the run file, and back from a checkpoint. */
+/* The order of a phase's training samples, from the run file, and its numbers in a checkpoint. */
 #include "train/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+/* ---- strata and weights: from fields of the dataset ---- */
+
+static ann_status no_memory(void) {
+    return ann_error(ANN_ERR_MEMORY, "no memory for the order of the samples");
+}
+
+/* The key of phases[].sampling, or the phase itself. */
+static const ann_yaml_node *node_of(const ann_phase_config *config, const char *key) {
+    const ann_yaml_node *map = ann_yaml_find(config->node, "sampling");
+    const ann_yaml_node *node = map ? ann_yaml_find(map, key) : NULL;
+    return node ? node : config->node;
+}
+
+/* One number of each sample, from a field that has one. */
+static ann_status read_numbers(double **out, const anni_phase *phase, const char *name) {
+    const int64_t n = ann_dataset_samples(phase->train);
+    const int field = ann_dataset_find(phase->train, name);
+    const ann_field_info *info = field >= 0 ? ann_dataset_field(phase->train, field) : NULL;
+    *out = NULL;
+    if (!info || ann_shape_elems(&info->shape) != 1)
+        return ann_yaml_error(node_of(phase->config, "balance"),
+                              "the training data have no field '%s' of one number a sample", name);
+    double *numbers = malloc((size_t)n * sizeof *numbers);
+    if (!numbers) return no_memory();
+    ann_status status = ANN_OK;
+    for (int64_t i = 0; i < n && status == ANN_OK; i++) {
+        union {
+            uint8_t u8;
+            int32_t i32;
+            float f32;
+        } value = {0};
+        status = ann_dataset_read(phase->train, field, &i, 1, &value);
+        numbers[i] = info->dtype == ANN_U8    ? value.u8
+                     : info->dtype == ANN_I32 ? value.i32
+                                              : (double)value.f32;
+    }
+    if (status == ANN_OK) *out = numbers;
+    else free(numbers);
+    return status;
+}
+
+static ann_status add_weights(ann_order_options *o, float *weights, const anni_phase *phase) {
+    double *numbers;
+    ANN_TRY(read_numbers(&numbers, phase, "weight"));
+    for (int64_t i = 0; i < o->samples; i++) weights[i] = (float)numbers[i];
+    free(numbers);
+    o->kind = ANN_ORDER_WEIGHTED;
+    o->weights = weights;
+    return ANN_OK;
+}
+
+static ann_status add_strata(ann_order_options *o, int32_t *stratum, const anni_phase *phase) {
+    const ann_sampling_config *s = &phase->config->sampling;
+    const bool classes = s->balance == ANN_BALANCE_CLASS;
+    double *numbers;
+    ANN_TRY(read_numbers(&numbers, phase, classes ? "y" : "domain"));
+    o->strata = classes ? ann_dataset_classes(phase->train) : 0;
+    bool good = true;
+    for (int64_t i = 0; i < o->samples; i++) {
+        good = good && numbers[i] >= 0 && numbers[i] <= 1 << 20;
+        stratum[i] = good ? (int32_t)numbers[i] : 0;
+        if (stratum[i] >= o->strata) o->strata = stratum[i] + 1;
+    }
+    free(numbers);
+    if (!good)
+        return ann_yaml_error(node_of(phase->config, "balance"),
+                              "a %s of the training data is negative or huge", classes ? "class" : "source");
+    if (s->shares && s->share_count != o->strata)
+        return ann_yaml_error(node_of(phase->config, "shares"), "%d shares for %d %s", s->share_count,
+                              o->strata, classes ? "classes" : "sources");
+    o->kind = ANN_ORDER_STRATIFIED;
+    o->stratum = stratum;
+    o->shares = s->shares;
+    return ANN_OK;
+}
+
+/* What the data make impossible is a mistake in the run file. */
+static ann_status as_sampling_error(const anni_phase *phase, ann_status status) {
+    if (status != ANN_ERR_ARG) return status;
+    char text[768];
+    snprintf(text, sizeof text, "%s", ann_error_text());
+    return ann_yaml_error(node_of(phase->config, "remainder"), "%s", text);
+}
 
 ann_status anni_sampling_new(ann_order **out, const anni_phase *phase) {
-    const ann_order_options options = {.kind = ANN_ORDER_SHUFFLED,
-                                       .seed = phase->seed,
-                                       .samples = ann_dataset_samples(phase->train),
-                                       .batch = phase->config->batch};
-    return ann_order_new(out, &options);
+    const ann_sampling_config *s = &phase->config->sampling;
+    ann_order_options o = {.kind = s->order,
+                           .seed = phase->seed,
+                           .samples = ann_dataset_samples(phase->train),
+                           .batch = phase->config->batch,
+                           .remainder = s->remainder,
+                           .block = s->block,
+                           .window = s->window,
+                           .lanes = s->lanes};
+    *out = NULL;
+    void *table = NULL; /* int32_t or float */
+    ann_status status = ANN_OK;
+    if (s->balance != ANN_BALANCE_NONE) {
+        table = malloc((size_t)o.samples * sizeof(int32_t));
+        if (!table) status = no_memory();
+        else
+            status = s->balance == ANN_BALANCE_WEIGHT ? add_weights(&o, table, phase)
+                                                      : add_strata(&o, table, phase);
+    }
+    if (status == ANN_OK) status = as_sampling_error(phase, ann_order_new(out, &o));
+    free(table);
+    return status;
 }
 
 /* ---- in checkpoints ---- */
@@ -36,7 +138,7 @@ ann_status anni_sampling_save(ann_meta *meta, const anni_phase *phase) {
     return ANN_OK;
 }
 
-static ann_status load_order(ann_order **out, const ann_meta *meta) {
+ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) {
     order_numbers n = {0};
     for (int i = 0; i < NUMBERS; i++) ANN_TRY(ann_meta_get_i64(meta, number_names[i], number_at(&n, i)));
     const ann_order_options options = {.kind = (ann_order_kind)n.kind,
@@ -48,50 +150,4 @@ static ann_status load_order(ann_order **out, const ann_meta *meta) {
                                        .window = n.window,
                                        .lanes = (int)n.lanes};
     return ann_order_new(out, &options);
-}
-
-/* ---- the ledger of a checkpoint ---- */
-
-void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t position) {
-    const int64_t length = ann_order_length(order), left_out = ann_order_samples(order) - length;
-    const int64_t epochs = position / length, rest = position % length;
-    char next[64] = "", out[64] = "";
-    if (!ann_order_exact(order)) {
-        snprintf(line, size, "ledger ok: %lld draws, each used exactly once", (long long)position);
-        return;
-    }
-    if (rest > 0) snprintf(next, sizeof next, " and %lld of the next", (long long)rest);
-    if (left_out > 0) snprintf(out, sizeof out, "; %lld of each epoch left out", (long long)left_out);
-    snprintf(line, size, "ledger ok: %lld samples x %lld epochs%s each used exactly once%s",
-             (long long)length, (long long)epochs, next, out);
-}
-
-static ann_status check_ledger(const ann_meta *meta, const ann_order *order, char *line, size_t size) {
-    int64_t sum, count, position;
-    ANN_TRY(ann_meta_get_i64(meta, "position", &position));
-    ANN_TRY(ann_meta_get_i64(meta, "ledger_sum", &sum));
-    ANN_TRY(ann_meta_get_i64(meta, "ledger_count", &count));
-    if (position < 0) return ann_error(ANN_ERR_CORRUPT, "ledger: position %lld", (long long)position);
-    const ann_ledger want = ann_ledger_expected(order, 0, position);
-    if (want.sum != (uint64_t)sum || want.count != (uint64_t)count)
-        return ann_error(ANN_ERR_CORRUPT,
-                         "ledger: %lld samples, sum %016llx; position %lld needs %llu, sum %016llx",
-                         (long long)count, (unsigned long long)sum, (long long)position,
-                         (unsigned long long)want.count, (unsigned long long)want.sum);
-    anni_ledger_line(line, size, order, position);
-    return ANN_OK;
-}
-
-ann_status ann_train_check_ledger(const ann_ckpt *ckpt, char *line, size_t size) {
-    const ann_meta *meta = ann_ckpt_meta(ckpt);
-    int64_t kind;
-    ann_order *order;
-    if (ann_meta_get_i64(meta, "order_kind", &kind) != ANN_OK) {
-        snprintf(line, size, "ledger not checked: the checkpoint has none");
-        return ANN_OK;
-    }
-    ANN_TRY(load_order(&order, meta));
-    const ann_status status = check_ledger(meta, order, line, size);
-    ann_order_free(order);
-    return status;
 }

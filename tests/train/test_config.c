@@ -265,6 +265,43 @@ static const struct {
     {"    load: {from: pretrain, tensors: 'encoder/*'}\n", "",
      "run.yaml:30:11: phases[1].kind: a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an "
      "earlier phase"},
+    /* sampling */
+    {"    batch: 256\n", "    batch: 256\n    sampling: {order: shuffled}\n",
+     "run.yaml:27:23: phases[0].sampling.order: found 'shuffled', accepted is sequential, shuffle, window"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {ordr: window}\n",
+     "run.yaml:27:16: phases[0].sampling.ordr: unknown key, did you mean 'order'?"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {order: window, block: 0}\n",
+     "run.yaml:27:38: phases[0].sampling.block: '0' is out of range, accepted is an integer from 1 to "
+     "1000000000000"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {block: 64}\n",
+     "run.yaml:27:16: phases[0].sampling.block: it is for order: window"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {window: 64}\n",
+     "run.yaml:27:16: phases[0].sampling.window: it is for order: window"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {remainder: pad}\n",
+     "run.yaml:27:27: phases[0].sampling.remainder: found 'pad', accepted is carry, cut, drop"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {lanes: 2}\n",
+     "run.yaml:27:16: phases[0].sampling.lanes: lanes need remainder: cut or drop, so that all end together"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {lanes: 3, remainder: cut}\n",
+     "run.yaml:27:23: phases[0].sampling.lanes: 3 lanes do not divide a batch of 256"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {order: sequential, lanes: 2, remainder: cut}\n",
+     "run.yaml:27:35: phases[0].sampling.lanes: in sequential order a rank's share is no lane, accepted is "
+     "1"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: domain}\n",
+     "run.yaml:27:25: phases[0].sampling.balance: found 'domain', accepted is none, class, source, weight"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: class, order: window}\n",
+     "run.yaml:27:32: phases[0].sampling.order: with a balance each sample is drawn, accepted is order: "
+     "shuffle"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: class, remainder: cut}\n",
+     "run.yaml:27:32: phases[0].sampling.remainder: with a balance there are no epochs to cut or drop, "
+     "accepted is carry"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: weight, shares: [1, 2]}\n",
+     "run.yaml:27:33: phases[0].sampling.shares: they are for balance: class or source"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: source, shares: [1, two]}\n",
+     "run.yaml:27:45: phases[0].sampling.shares[1]: accepted is an integer from 0 to 1000000"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: source, shares: [0, 0]}\n",
+     "run.yaml:27:41: phases[0].sampling.shares: all shares are 0"},
+    {"    batch: 256\n", "    batch: 256\n    sampling: {balance: source, shares: 3}\n",
+     "run.yaml:27:41: phases[0].sampling.shares: found '3', accepted is a list"},
     {"momentum: 0.8", "beta1: 0.8",
      "run.yaml:37:33: phases[1].optimizer.beta1: nesterov does not use it; it is for adam, adamw"},
     {"train: 'head/*'", "train: 'encodr/*'",
@@ -313,6 +350,34 @@ static void test_bad_files(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+static void test_sampling(void **state) {
+    (void)state;
+    ann_run_config *c;
+    char *text =
+        replaced("    batch: 256\n",
+                 "    batch: 256\n    sampling: {order: window, block: 32, lanes: 4, remainder: drop}\n");
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", text, NULL, 0), ANN_OK);
+    const ann_sampling_config *s = &c->phases[0].sampling, *plain = &c->phases[1].sampling;
+    assert_int_equal(s->order, ANN_ORDER_WINDOW);
+    assert_int_equal(s->block, 32);
+    assert_int_equal(s->window, 128);
+    assert_int_equal(s->lanes, 4);
+    assert_int_equal(s->remainder, ANN_REMAINDER_DROP);
+    assert_int_equal(plain->order, ANN_ORDER_SHUFFLED);
+    assert_int_equal(plain->lanes, 1);
+    assert_int_equal(plain->remainder, ANN_REMAINDER_CARRY);
+    assert_int_equal(plain->balance, ANN_BALANCE_NONE);
+    ann_run_config_free(c);
+    free(text);
+    text = replaced("    batch: 256\n", "    batch: 256\n    sampling: {balance: source, shares: [3, 1]}\n");
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", text, NULL, 0), ANN_OK);
+    assert_int_equal(c->phases[0].sampling.balance, ANN_BALANCE_SOURCE);
+    assert_int_equal(c->phases[0].sampling.share_count, 2);
+    assert_int_equal(c->phases[0].sampling.shares[0], 3);
+    ann_run_config_free(c);
+    free(text);
+}
+
 static void test_bad_override(void **state) {
     (void)state;
     ann_run_config *c;
@@ -341,9 +406,10 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file),    cmocka_unit_test(test_phases_of_good_file),
-        cmocka_unit_test(test_overrides),    cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_bad_override), cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_good_file), cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_overrides), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_bad_override),
+        cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
