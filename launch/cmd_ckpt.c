@@ -12,6 +12,7 @@ static const struct {
     {"ls", "PATH", "list the checkpoints of a run, or of one phase", cmd_ckpt_ls},
     {"info", "PATH", "print what is in a checkpoint", cmd_ckpt_info},
     {"verify", "PATH", "read everything and compare it with the checksums", cmd_ckpt_verify},
+    {"diff", "A B", "which tensors and metadata differ, and by how much", cmd_ckpt_diff},
     {"prune", "FOLDER", "remove old checkpoints", cmd_ckpt_prune},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
