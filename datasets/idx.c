@@ -147,6 +147,14 @@ static ann_status check_end(const anni_idx *idx) {
                                                              : ANN_OK;
 }
 
+ann_status anni_idx_seek(anni_idx *idx, int64_t record) {
+    if (record == idx->read) return ANN_OK;
+    const int64_t offset = 4 + 4 * idx->shape.rank + record * (int64_t)idx->record_bytes;
+    if (gzseek(idx->file, (z_off_t)offset, SEEK_SET) < 0) return short_read(idx, "the data");
+    idx->read = record;
+    return ANN_OK;
+}
+
 ann_status anni_idx_read(anni_idx *idx, void *out, int64_t n) {
     const size_t bytes = (size_t)n * idx->record_bytes;
     const size_t got = read_bytes(idx, out, bytes);

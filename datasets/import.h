@@ -1,8 +1,15 @@
 /* Importers: files of other formats -> one HDF5 dataset (layout: datasets/README.md), and a description of
    such a file.
 
-   An import writes to a temporary name beside `out`, flushes it to the disk and renames it: `out` is complete
-   or it is what it was before. */
+   An import writes beside `out` (out.part, and a journal out.import), flushes to the disk and renames: `out`
+   is complete or it is what it was before. The same import, started again after it was killed, goes on where
+   it was, as long as options and inputs are the same; otherwise it begins anew. What is not repeated: all
+   records in a contiguous layout; finished shards in a compressed one.
+
+   Errors of all importers, each one line that names the file and, where there is one, the record:
+   ANN_ERR_ARG (options), ANN_ERR_NOT_FOUND, ANN_ERR_IO, ANN_ERR_NOSPACE, ANN_ERR_FORMAT (not that format,
+   truncated, trailing bytes, counts or shapes that differ), ANN_ERR_UNSUPPORTED (a kind of file that is not
+   read), ANN_ERR_CORRUPT (a bad record), ANN_ERR_MEMORY. Local. */
 #ifndef ANN_DATASETS_IMPORT_H
 #define ANN_DATASETS_IMPORT_H
 
@@ -10,29 +17,40 @@
 #include <stdint.h>
 #include "base/status.h"
 
+/* What all formats have in common. */
+typedef struct ann_import_options {
+    const char *out;  /* the HDF5 file to write; replaced if it exists, once the new one is complete */
+    const char *name; /* of the dataset, e.g. "fashion-mnist"; NULL: that of `out` without suffix */
+    const char *const *classes; /* names of labels 0..class_count-1; NULL and 0: what the format says, else
+                                   any label is accepted */
+    int class_count;            /* 0..65536 */
+    double test_fraction; /* of the records become the split "test", by a keyed choice that depends on their
+                             number alone; only where the inputs have one split; 0: none */
+    int64_t shard;        /* 0, or: `out` is an index (virtual datasets) of OUT-SPLIT-00000.h5 ... of at most
+                             so many records each; `out` must not exist then */
+    int compress;  /* 0: contiguous, mapped by the reader; 1..9: chunked, shuffle and gzip of this level */
+    int64_t chunk; /* records of a chunk, with compress; 0: about 256 KiB */
+    bool skip_bad; /* count bad records and go on; false: the first one ends the import */
+    /* Records read of all records, bytes written. NULL: none. */
+    void (*progress)(void *to, int64_t done, int64_t total, int64_t bytes);
+    /* A line for people: a bad record that was skipped, a restart, types that were inferred. NULL: none. */
+    void (*note)(void *to, const char *line);
+    void *to;
+} ann_import_options;
+
 /* IDX is the format of MNIST and its relatives (http://yann.lecun.com/exdb/mnist): big-endian magic 00 00
    TYPE RANK, RANK extents, data. Images: u8 of any rank >= 1, N first; [N,H,W] is stored as [N,H,W,1], [N] as
    [N,1], others as they are. Labels: u8 [N]. Each file may be gzipped, whatever its name; one that is named
-   .gz must be. */
+   .gz must be. Several files of a split follow one another; there are as many files of labels as of images,
+   or none. */
 typedef struct ann_import_idx_options {
-    const char *out; /* the HDF5 file to write; replaced if it exists */
-    const char
-        *name; /* of the dataset, e.g. "fashion-mnist"; NULL: the name of `out` without folder and suffix */
-    const char *const
-        *classes;    /* names of labels 0..class_count-1; NULL and 0: none given, any label is accepted */
-    int class_count; /* 0..256 */
-    const char *train_images, *train_labels; /* images are required; labels may be NULL */
-    const char *test_images, *test_labels;   /* may both be NULL: the file has no /test then */
-    void (*progress)(void *to, const char *path, int64_t done,
-                     int64_t total); /* records read of one file; NULL: none */
-    void *to;
+    const char *const *train_images, *const *train_labels; /* images are required; labels may be NULL */
+    int train_image_count, train_label_count;
+    const char *const *test_images, *const *test_labels; /* may both be NULL: the file has no /test then */
+    int test_image_count, test_label_count;
 } ann_import_idx_options;
-
-/* Errors, each one line that names the file and, where there is one, the record: ANN_ERR_ARG (options),
-   ANN_ERR_NOT_FOUND, ANN_ERR_IO, ANN_ERR_NOSPACE, ANN_ERR_FORMAT (bad magic, truncated, trailing bytes,
-   counts or shapes that differ, damaged gzip), ANN_ERR_UNSUPPORTED (an element type that is not u8),
-   ANN_ERR_CORRUPT (a label without class name). `out` is untouched then. Local. */
-ann_status ann_import_idx(const ann_import_idx_options *options) ANN_MUST_CHECK;
+ann_status ann_import_idx(const ann_import_options *options,
+                          const ann_import_idx_options *idx) ANN_MUST_CHECK;
 
 /* Describes a dataset line by line (without newlines): name, source, classes, mean and std; per split its
    samples, fields with dtype, shape, storage and bytes, count of samples per class, checksum. verify: read

@@ -1,49 +1,78 @@
-/* Writer of dataset files (layout: README.md), for all importers. Private to datasets/.
+/* The writer behind every importer. Private to datasets/.
 
-   begin -> groups, fields, attributes -> commit -> end. Without a successful commit, end removes what was
-   written and the file of that name stays what it was. HDF5's error printing must be off (anni_h5_begin).
+   An importer is a source of records: it looks at its inputs, says which fields a record has and how many
+   records there are in each split, and then gives one record after the other. anni_import does the rest: the
+   HDF5 file (layout: README.md) or the shards and their index, normalisation, checksums, provenance,
+   progress, bad records, going on after an interruption, and the commit by rename.
 
-   HDF5 1.10 crashes at the end of the process if closing a file failed, so the disk must not become full
-   while it writes: begin reserves the space of the whole file and fails if there is none, and what follows
-   the first close is overwritten in place. */
+   A split is written after the one before it. Records are asked for in ascending order within a split; some
+   are left out (they belong to another split, or were written before the interruption), and each split may
+   begin again at the front: a source of a sequential format seeks then. Nothing is asked for twice
+   otherwise. */
 #ifndef ANN_DATASETS_WRITE_H
 #define ANN_DATASETS_WRITE_H
 
-#include "data/h5.h"
+#include "datasets/import.h"
 #include "tensor/tensor.h"
 
-typedef struct anni_writer {
-    const char *path; /* borrowed */
-    char *part;       /* the temporary file beside it; lives in the arena */
-    ann_arena *arena;
-    hid_t file;
-    bool committed;
-} anni_writer;
+/* Element types as stored; a source gives its values so, in the machine's byte order. */
+typedef enum anni_type { ANNI_U8, ANNI_U16, ANNI_I32, ANNI_F32 } anni_type;
+size_t anni_type_bytes(anni_type type);
 
-/* data_bytes: of all fields together. Errors: ANN_ERR_NOSPACE, ANN_ERR_IO, ANN_ERR_MEMORY. */
-ann_status anni_writer_begin(anni_writer *writer, const char *path, int64_t data_bytes) ANN_MUST_CHECK;
-/* A split. Owner: the caller, H5Gclose. */
-ann_status anni_writer_group(hid_t *out, const anni_writer *writer, const char *name) ANN_MUST_CHECK;
-/* name NULL: that of the file without folder and suffix. */
-ann_status anni_writer_attributes(const anni_writer *writer, const char *name, const char *const *classes,
-                                  int class_count, double mean, double std) ANN_MUST_CHECK;
-/* Notes "FILE xxh3:HASH" of each file in the attribute "source"; NULL paths are left out. */
-ann_status anni_writer_sources(anni_writer *writer, const char *const *paths, int count) ANN_MUST_CHECK;
-/* Computes the checksums from the written file, flushes it to the disk and renames it into place. */
-ann_status anni_writer_commit(anni_writer *writer) ANN_MUST_CHECK;
-void anni_writer_end(anni_writer *writer);
+/* What mean and std are computed of, over the training split. */
+typedef enum anni_normalised {
+    ANNI_NOT_NORMALISED,
+    ANNI_OVERALL,
+    ANNI_PER_CHANNEL /* last extent */
+} anni_normalised;
 
-/* A contiguous u8 dataset, written in ranges of records (its first extent). */
+enum { ANNI_MAX_SPLITS = 8, ANNI_MAX_FIELDS = 32 };
+
 typedef struct anni_field {
-    const anni_writer *writer;
-    const char *name;
-    hid_t id, space;
-    ann_shape shape;
+    const char *name; /* "x", "y", ... */
+    anni_type type;
+    ann_shape shape; /* of one record; rank 0 for a label */
+    anni_normalised normalised;
 } anni_field;
 
-ann_status anni_field_create(anni_field *field, const anni_writer *writer, hid_t group, const char *name,
-                             const ann_shape *shape) ANN_MUST_CHECK;
-ann_status anni_field_write(anni_field *field, const void *records, int64_t first, int64_t n) ANN_MUST_CHECK;
-ann_status anni_field_close(anni_field *field) ANN_MUST_CHECK;
+typedef struct anni_attribute { /* of the file */
+    const char *name;
+    const char *const *values; /* strings */
+    int count;                 /* 0: one string, values[0] */
+} anni_attribute;
+
+typedef struct anni_source {
+    const char *format; /* "idx", "csv" ... */
+    const char *const
+        *inputs; /* files: provenance "NAME xxh3:HASH"; changed ones end an interrupted import */
+    int input_count;
+    const char *provenance; /* one line more of it; NULL: none */
+    uint64_t identity;      /* a hash of all else that decides the result: options, names in folders */
+    const anni_field *fields;
+    int field_count;
+    const char *const *classes; /* names of labels 0..class_count-1, unless the options give others; NULL, 0:
+                                   none */
+    int class_count;
+    const anni_attribute *attributes;
+    int attribute_count;
+    /* Records of each split, one split after the other: those of splits[1] begin at splits[0].count. */
+    struct {
+        const char *name;
+        int64_t count;
+    } splits[ANNI_MAX_SPLITS];
+    int split_count;
+    /* Writes one record's values to fields[0..field_count). An error that is this record's alone goes through
+       anni_bad_record; the source can then read the next one. */
+    ann_status (*read)(void *self, int64_t record, void *const *fields, bool *bad);
+    void *self;
+} anni_source;
+
+/* Sets *bad, and the error "PATH: record N: TEXT". Returns `status`. */
+ann_status anni_bad_record(bool *bad, ann_status status, const char *path, int64_t record, const char *fmt,
+                           ...) ANN_PRINTF(5, 6);
+
+/* Imports all records. Errors: the source's; ANN_ERR_ARG (options, no records), ANN_ERR_NOSPACE, ANN_ERR_IO,
+   ANN_ERR_MEMORY. Local. */
+ann_status anni_import(const ann_import_options *options, const anni_source *source) ANN_MUST_CHECK;
 
 #endif

@@ -1,108 +1,177 @@
 /* annulus data import */
+#include "data_import.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "datasets/import.h"
+#include "base/clock.h"
 #include "base/log.h"
-#include "cli.h"
+#include "base/yaml.h"
 #include "cmd_data.h"
 
-static const char help[] = "annulus data import makes an HDF5 dataset of files of another format.\n\n"
-                           "usage: annulus data import FORMAT ...   formats: idx\n\n"
-                           "annulus data import idx --help is complete.\n";
+/* ---- progress ---- */
 
-static const char idx_help[] =
-    "annulus data import idx makes an HDF5 dataset of IDX files (MNIST, Fashion-MNIST, EMNIST ...), gzipped "
-    "or not.\n\n"
-    "usage: annulus data import idx [OPTION...] FOLDER OUT.h5\n"
-    "       annulus data import idx [OPTION...] --train-images FILE [--train-labels FILE]\n"
-    "                               [--test-images FILE [--test-labels FILE]] OUT.h5\n\n"
-    "FOLDER has train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-    "t10k-labels-idx1-ubyte,\n"
-    "each with or without .gz. OUT.h5 is replaced if it exists, once the new one is complete.\n\n"
-    "options:\n"
-    "  --name NAME        name of the dataset (default: that of OUT.h5)\n"
-    "  --classes A,B,...  names of labels 0, 1, ...; a label beyond them is an error\n"
-    "  --train-images FILE, --train-labels FILE, --test-images FILE, --test-labels FILE\n"
-    "                     the files, where they have other names\n"
-    "  --help             this text\n";
+enum { BAR = 30, REDRAW_NS = 100 * 1000 * 1000 };
+#define LINE_NS ((int64_t)10 * 1000 * 1000 * 1000) /* between lines that are no bar */
 
-/* ---- import idx ---- */
-
-enum { MAX_CLASSES = 256, PATH_BYTES = 4096 };
-
-/* FOLDER/NAME if it exists, else FOLDER/NAME.gz. */
-static const char *find_file(char buf[PATH_BYTES], const char *folder, const char *name) {
-    snprintf(buf, PATH_BYTES, "%s/%s", folder, name);
-    if (access(buf, F_OK) != 0) snprintf(buf, PATH_BYTES, "%s/%s.gz", folder, name);
-    return buf;
+static double rate(const import_args *args, int64_t done, int64_t now_ns) {
+    const double seconds = (double)(now_ns - args->start_ns) * 1e-9;
+    return seconds > 0 ? (double)(done - args->start_done) / seconds : 0;
 }
 
+static void draw_bar(const import_args *args, int64_t done, int64_t total, int64_t now_ns) {
+    const double per_second = rate(args, done, now_ns);
+    const int filled = (int)(BAR * done / total);
+    char bar[BAR + 1] = "";
+    memset(bar, '.', BAR);
+    memset(bar, '#', (size_t)filled);
+    fprintf(stderr, "\r[%s] %3d %%  %lld of %lld records", bar, (int)(100 * done / total), (long long)done,
+            (long long)total);
+    if (per_second > 0)
+        fprintf(stderr, ", %.0f/s, %.0f s left", per_second, (double)(total - done) / per_second);
+    fprintf(stderr, "   %s", done == total ? "\n" : "");
+}
+
+/* One line that is redrawn on a terminal; elsewhere a line now and then, and one at the end. */
+static void show_progress(void *to, int64_t done, int64_t total, int64_t bytes) {
+    import_args *args = to;
+    const int64_t now_ns = ann_clock_ns();
+    const bool is_terminal = isatty(STDERR_FILENO);
+    (void)bytes;
+    if (args->start_done < 0) args->start_done = done;
+    if (done < total && now_ns - args->shown_ns < (is_terminal ? REDRAW_NS : LINE_NS)) return;
+    args->shown_ns = now_ns;
+    if (is_terminal) draw_bar(args, done, total, now_ns);
+    else
+        ann_log_line(ANN_LOG_INFO, "%lld of %lld records (%d %%), %.0f/s", (long long)done, (long long)total,
+                     (int)(100 * done / total), rate(args, done, now_ns));
+}
+
+static void show_note(void *to, const char *line) {
+    (void)to;
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    ann_log_line(ANN_LOG_INFO, "%s", line);
+}
+
+/* ---- options ---- */
+
 /* Cuts text at its commas. */
-static int split(char *text, const char *words[MAX_CLASSES]) {
-    int n = 0;
-    for (char *p = text; p && n < MAX_CLASSES; n++) {
-        words[n] = p;
+static bool split_classes(import_args *args) {
+    int count = 1;
+    for (const char *p = args->classes; *p; p++) count += *p == ',';
+    args->class_text = strdup(args->classes);
+    args->class_names = calloc((size_t)count, sizeof *args->class_names);
+    if (!args->class_text || !args->class_names) return false;
+    char *p = args->class_text;
+    for (int i = 0; i < count; i++) {
+        args->class_names[i] = p;
         p = strchr(p, ',');
         if (p) *p++ = '\0';
     }
-    return n;
+    args->options.classes = args->class_names;
+    args->options.class_count = count;
+    return true;
 }
 
-static void report(void *to, const char *path, int64_t done, int64_t total) {
-    (void)to;
-    if (done == total) ann_log_line(ANN_LOG_INFO, "%s: %lld records", path, (long long)total);
+static bool read_fraction(const cli *c, const char *text, double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    if (*text && !*end && *out > 0 && *out < 1) return true;
+    cli_wrong(c, "--test-fraction: found '%s', accepted is a number above 0 and below 1", text);
+    return false;
 }
 
-static int import_idx(ann_import_idx_options *import, const char *folder, char *classes) {
-    char paths[4][PATH_BYTES];
-    const char *names[MAX_CLASSES];
-    if (folder) {
-        import->train_images = find_file(paths[0], folder, "train-images-idx3-ubyte");
-        import->train_labels = find_file(paths[1], folder, "train-labels-idx1-ubyte");
-        import->test_images = find_file(paths[2], folder, "t10k-images-idx3-ubyte");
-        import->test_labels = find_file(paths[3], folder, "t10k-labels-idx1-ubyte");
+static bool read_options(import_args *args, const cli *c) {
+    int64_t level = 0;
+    ann_import_options *o = &args->options;
+    if (args->test_fraction && !read_fraction(c, args->test_fraction, &o->test_fraction)) return false;
+    if (args->shard && !cli_int(c, "--shard", args->shard, 1, INT64_MAX, &o->shard)) return false;
+    if (args->compress && !cli_int(c, "--compress", args->compress, 1, 9, &level)) return false;
+    if (args->chunk && !cli_int(c, "--chunk", args->chunk, 1, INT32_MAX, &o->chunk)) return false;
+    o->compress = (int)level;
+    if (args->chunk && level == 0) {
+        cli_wrong(c, "--chunk is for --compress");
+        return false;
     }
-    if (classes) {
-        import->class_count = split(classes, names);
-        import->classes = names;
-    }
-    import->progress = report;
-    ann_status status = ann_import_idx(import);
+    return true;
+}
+
+bool import_begin(import_args *args, int *code, const char *command, const char *help, const cli_option *own,
+                  int own_count, int argc, char **argv, int *count) {
+    *args = (import_args){.start_done = -1, .start_ns = ann_clock_ns()};
+    const cli_option common[] = {{.name = "--name", .value = &args->options.name},
+                                 {.name = "--classes", .value = &args->classes},
+                                 {.name = "--test-fraction", .value = &args->test_fraction},
+                                 {.name = "--shard", .value = &args->shard},
+                                 {.name = "--compress", .value = &args->compress},
+                                 {.name = "--chunk", .value = &args->chunk},
+                                 {.name = "--skip-bad", .flag = &args->options.skip_bad}};
+    const int common_count = sizeof common / sizeof common[0];
+    cli_option all[IMPORT_MAX_OPTIONS];
+    memcpy(all, own, (size_t)own_count * sizeof *own);
+    memcpy(all + own_count, common, sizeof common);
+    const cli c = {command, help, all, own_count + common_count};
+    const cli_result parsed = cli_parse(&c, argc, argv, count);
+    *code = parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
+    if (parsed != CLI_GO || !read_options(args, &c)) return false;
+    args->options.progress = show_progress;
+    args->options.note = show_note;
+    args->options.to = args;
+    if (!args->classes || split_classes(args)) return true;
+    *code = import_end(args, ann_error(ANN_ERR_MEMORY, "out of memory"));
+    return false;
+}
+
+int import_end(import_args *args, ann_status status) {
+    free(args->class_text);
+    free(args->class_names);
+    if (status != ANN_OK && args->shown_ns > 0 && isatty(STDERR_FILENO)) fputs("\n", stderr);
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
-static int cmd_import_idx(int argc, char **argv) {
-    ann_import_idx_options import = {0};
-    const char *classes = NULL;
-    const cli_option options[] = {{.name = "--name", .value = &import.name},
-                                  {.name = "--classes", .value = &classes},
-                                  {.name = "--train-images", .value = &import.train_images},
-                                  {.name = "--train-labels", .value = &import.train_labels},
-                                  {.name = "--test-images", .value = &import.test_images},
-                                  {.name = "--test-labels", .value = &import.test_labels}};
-    const cli c = {"annulus data import idx", idx_help, options, sizeof options / sizeof options[0]};
-    int count;
-    const cli_result parsed = cli_parse(&c, argc, argv, &count);
-    if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
-    const bool files = import.train_images || import.train_labels || import.test_images || import.test_labels;
-    if (count != (files ? 1 : 2))
-        return cli_wrong(&c, files ? "with --train-images one argument is needed, OUT.h5"
-                                   : "FOLDER and OUT.h5 are needed");
-    if (files && !import.train_images) return cli_wrong(&c, "--train-images is missing");
-    import.out = argv[count - 1];
-    char *copy = classes ? strdup(classes) : NULL;
-    if (classes && !copy) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
-    const int code = import_idx(&import, files ? NULL : argv[0], copy);
-    free(copy);
-    return code;
+int import_wrong(import_args *args, const char *command, const char *text) {
+    const cli c = {command, NULL, NULL, 0};
+    free(args->class_text);
+    free(args->class_names);
+    return cli_wrong(&c, "%s", text);
+}
+
+/* ---- formats ---- */
+
+static const struct {
+    const char *name, *usage, *doc;
+    int (*run)(int argc, char **argv);
+} formats[] = {
+    {"idx", "FOLDER OUT.h5", "IDX files (MNIST and its relatives)", cmd_import_idx},
+};
+enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
+
+static void print_help(void) {
+    puts("annulus data import makes an HDF5 dataset of files of another format.\n\n"
+         "usage: annulus data import FORMAT [OPTION...] ARGUMENT...\n\nformats:");
+    for (int i = 0; i < FORMAT_COUNT; i++)
+        printf("  %-7s %-16s %s\n", formats[i].name, formats[i].usage, formats[i].doc);
+    puts("\nannulus data import FORMAT --help is complete for the format.");
 }
 
 int cmd_data_import(int argc, char **argv) {
-    const cli c = {"annulus data import", help, NULL, 0};
-    if (argc > 1 && strcmp(argv[1], "idx") == 0) return cmd_import_idx(argc - 1, argv + 1);
-    int count;
-    if (cli_parse(&c, argc, argv, &count) == CLI_HELP) return 0;
-    return cli_wrong(&c, "import needs a format, accepted is idx");
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return 0;
+    }
+    const cli c = {"annulus data import", NULL, NULL, 0};
+    const char *names[FORMAT_COUNT];
+    char accepted[256] = "";
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        if (strcmp(formats[i].name, name) == 0) return formats[i].run(argc - 1, argv + 1);
+        const size_t used = strlen(accepted);
+        names[i] = formats[i].name;
+        snprintf(accepted + used, sizeof accepted - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    if (name[0] == '\0') return cli_wrong(&c, "a format is needed, accepted are %s", accepted);
+    const char *nearest = ann_nearest_word(name, names, FORMAT_COUNT);
+    if (nearest) return cli_wrong(&c, "unknown format '%s', did you mean '%s'?", name, nearest);
+    return cli_wrong(&c, "unknown format '%s', accepted are %s", name, accepted);
 }

@@ -14,6 +14,9 @@ _Static_assert(sizeof(ann_hasher) >= sizeof(XXH3_state_t), "room for xxhash's st
 _Static_assert(_Alignof(ann_hasher) >= _Alignof(XXH3_state_t), "its alignment");
 
 void ann_hasher_begin(ann_hasher *hasher) { XXH3_64bits_reset((XXH3_state_t *)hasher->state); }
+void ann_hasher_begin_seeded(ann_hasher *hasher, uint64_t seed) {
+    XXH3_64bits_reset_withSeed((XXH3_state_t *)hasher->state, seed);
+}
 void ann_hasher_update(ann_hasher *hasher, const void *data, size_t bytes) {
     XXH3_64bits_update((XXH3_state_t *)hasher->state, data, bytes);
 }

@@ -10,11 +10,13 @@
 uint64_t ann_hash(const void *data, size_t bytes, uint64_t seed);
 uint64_t ann_hash_str(const char *text);
 
-/* ann_hash with seed 0 of bytes that come in parts: begin, updates, end. End may be called more than once. */
+/* ann_hash of bytes that come in parts: begin (seed 0, or another), updates, end. End may be called more than
+ * once. */
 typedef struct ann_hasher {
     _Alignas(64) unsigned char state[576];
 } ann_hasher;
 void ann_hasher_begin(ann_hasher *hasher);
+void ann_hasher_begin_seeded(ann_hasher *hasher, uint64_t seed);
 void ann_hasher_update(ann_hasher *hasher, const void *data, size_t bytes);
 uint64_t ann_hasher_end(const ann_hasher *hasher);
 

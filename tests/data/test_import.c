@@ -90,18 +90,29 @@ static const char *const class_names[CLASSES] = {"T-shirt/top", "Trouser", "Pull
 /* The name of a fixture file as a path, or NULL. */
 static const char *maybe(const char *name) { return name == NULL ? NULL : fixture_path(name); }
 
+/* The files of an IDX import, each NULL or one. */
+typedef struct files {
+    const char *train_images, *train_labels, *test_images, *test_labels;
+} files;
+
+static ann_status import_files(const ann_import_options *options, const files *f) {
+    const ann_import_idx_options idx = {.train_images = &f->train_images,
+                                        .train_labels = &f->train_labels,
+                                        .test_images = &f->test_images,
+                                        .test_labels = &f->test_labels,
+                                        .train_image_count = f->train_images != NULL,
+                                        .train_label_count = f->train_labels != NULL,
+                                        .test_image_count = f->test_images != NULL,
+                                        .test_label_count = f->test_labels != NULL};
+    return ann_import_idx(options, &idx);
+}
+
 static ann_status import(const char *out, const char *train_images, const char *train_labels,
                          const char *test_images, const char *test_labels, int class_count) {
-    const ann_import_idx_options options = {
-        .out = fixture_path(out),
-        .classes = class_names,
-        .class_count = class_count,
-        .train_images = maybe(train_images),
-        .train_labels = maybe(train_labels),
-        .test_images = maybe(test_images),
-        .test_labels = maybe(test_labels),
-    };
-    return ann_import_idx(&options);
+    const ann_import_options options = {
+        .out = fixture_path(out), .classes = class_names, .class_count = class_count};
+    const files f = {maybe(train_images), maybe(train_labels), maybe(test_images), maybe(test_labels)};
+    return import_files(&options, &f);
 }
 
 /* An import of training data that must fail and leave nothing behind. */
@@ -213,16 +224,15 @@ static void test_constant_images(void **state) {
 
 typedef struct progress {
     int64_t done;
-    int files, calls;
+    int calls;
 } progress;
 
-static void note_progress(void *to, const char *path, int64_t done, int64_t total) {
+static void note_progress(void *to, int64_t done, int64_t total, int64_t bytes) {
     progress *p = to;
-    assert_non_null(path);
-    assert_true(done > (p->calls > 0 ? p->done : 0) && done <= total);
+    assert_true(done >= p->done && done <= total && total == 5);
+    assert_true(bytes == done * (700 * 1000 + 1));
     p->calls++;
-    p->done = done == total ? 0 : done;
-    p->files += done == total;
+    p->done = done;
 }
 
 static void test_progress(void **state) {
@@ -231,13 +241,11 @@ static void test_progress(void **state) {
     put_blob("large", idx_blob(0x08, 3, dims, 5 * 700 * 1000));
     put_blob("five-labels", label_blob(5));
     progress seen = {0};
-    const ann_import_idx_options options = {.out = fixture_path("progress.h5"),
-                                            .train_images = fixture_path("large"),
-                                            .train_labels = fixture_path("five-labels"),
-                                            .progress = note_progress,
-                                            .to = &seen};
-    check_ok(ann_import_idx(&options));
-    assert_int_equal(seen.files, 2);
+    const ann_import_options options = {
+        .out = fixture_path("progress.h5"), .progress = note_progress, .to = &seen};
+    const files f = {fixture_path("large"), fixture_path("five-labels"), NULL, NULL};
+    check_ok(import_files(&options, &f));
+    assert_int_equal(seen.done, 5);
     assert_true(seen.calls > 2);
 }
 
@@ -245,10 +253,10 @@ static void test_progress(void **state) {
 
 static void test_bad_options(void **state) {
     (void)state;
-    const ann_import_idx_options none = {.out = fixture_path("bad.h5")};
-    check_fails(ann_import_idx(&none), ANN_ERR_ARG, "no training images");
-    const ann_import_idx_options nowhere = {.train_images = fixture_path("train-images")};
-    check_fails(ann_import_idx(&nowhere), ANN_ERR_ARG, "no name for the file to write");
+    const ann_import_options bad = {.out = fixture_path("bad.h5")}, nowhere = {.out = NULL};
+    const files none = {0}, some = {.train_images = fixture_path("train-images")};
+    check_fails(import_files(&bad, &none), ANN_ERR_ARG, "no training images");
+    check_fails(import_files(&nowhere, &some), ANN_ERR_ARG, "no name for the file to write");
     check_fails(import("bad.h5", "train-images", NULL, NULL, "test-labels", 0), ANN_ERR_ARG,
                 "without test images");
     check_fails(import("bad.h5", "train-images", NULL, NULL, NULL, 257), ANN_ERR_ARG, "257 class names");
@@ -355,7 +363,7 @@ static void test_files_that_do_not_match(void **state) {
     labels.bytes[8 + 217] = CLASSES;
     put_blob("high-label", labels);
     check_fails(import_train("train-images", "high-label"), ANN_ERR_CORRUPT,
-                "high-label: record 217 has label 10, but there are 10 class names");
+                "high-label: record 217: label 10, but there are 10 class names");
     check_ok(import("unnamed.h5", "train-images", "high-label", NULL, NULL, 0));
 }
 
@@ -397,8 +405,8 @@ static void test_file_size_limit(void **state) {
 }
 
 /* Fills the disk while the import runs: it has reserved what it needs. */
-static void fill_disk(void *to, const char *path, int64_t done, int64_t total) {
-    (void)to, (void)path, (void)done, (void)total;
+static void fill_disk(void *to, int64_t done, int64_t total, int64_t bytes) {
+    (void)to, (void)done, (void)total, (void)bytes;
     static const char filler[4096];
     const int fd = open(fixture_path("disk/filler"), O_WRONLY | O_CREAT | O_APPEND, 0666);
     while (write(fd, filler, sizeof filler) > 0) {
@@ -425,11 +433,9 @@ static int import_to_disk(int disk_kib, ann_status *status) {
     char size[32];
     snprintf(size, sizeof size, "size=%dk", disk_kib);
     if (mount("tmpfs", fixture_path("disk"), "tmpfs", 0, size) != 0) return DISK_UNSUPPORTED;
-    const ann_import_idx_options options = {.out = fixture_path("disk/full.h5"),
-                                            .train_images = fixture_path("train-images"),
-                                            .train_labels = fixture_path("train-labels"),
-                                            .progress = fill_disk};
-    *status = ann_import_idx(&options);
+    const ann_import_options options = {.out = fixture_path("disk/full.h5"), .progress = fill_disk};
+    const files f = {fixture_path("train-images"), fixture_path("train-labels"), NULL, NULL};
+    *status = import_files(&options, &f);
     const bool complete = access(options.out, F_OK) == 0;
     const bool whole = complete && checksum_is_right(options.out);
     unlink(fixture_path("disk/filler"));
@@ -474,8 +480,8 @@ static void test_full_disk(void **state) {
     assert_int_equal(WEXITSTATUS(how), DISK_OK);
 }
 
-static void kill_self(void *to, const char *path, int64_t done, int64_t total) {
-    (void)to, (void)path, (void)done, (void)total;
+static void kill_self(void *to, int64_t done, int64_t total, int64_t bytes) {
+    (void)to, (void)done, (void)total, (void)bytes;
     raise(SIGKILL);
 }
 
@@ -483,10 +489,9 @@ static void test_killed_import(void **state) {
     (void)state;
     const pid_t child = fork();
     if (child == 0) {
-        const ann_import_idx_options options = {.out = fixture_path("killed.h5"),
-                                                .train_images = fixture_path("train-images"),
-                                                .progress = kill_self};
-        _exit(ann_import_idx(&options) == ANN_OK ? 0 : 1);
+        const ann_import_options options = {.out = fixture_path("killed.h5"), .progress = kill_self};
+        const files f = {.train_images = fixture_path("train-images")};
+        _exit(import_files(&options, &f) == ANN_OK ? 0 : 1);
     }
     int how = 0;
     assert_int_equal(waitpid(child, &how, 0), child);
@@ -640,14 +645,11 @@ static void test_fashion_mnist(void **state) {
         print_message("skipped: Debian's package dataset-fashion-mnist is not installed\n");
         skip();
     }
-    const ann_import_idx_options options = {.out = fixture_path("fashion.h5"),
-                                            .classes = class_names,
-                                            .class_count = CLASSES,
-                                            .train_images = FASHION "train-images-idx3-ubyte.gz",
-                                            .train_labels = FASHION "train-labels-idx1-ubyte.gz",
-                                            .test_images = FASHION "t10k-images-idx3-ubyte.gz",
-                                            .test_labels = FASHION "t10k-labels-idx1-ubyte.gz"};
-    check_ok(ann_import_idx(&options));
+    const ann_import_options options = {
+        .out = fixture_path("fashion.h5"), .classes = class_names, .class_count = CLASSES};
+    const files f = {FASHION "train-images-idx3-ubyte.gz", FASHION "train-labels-idx1-ubyte.gz",
+                     FASHION "t10k-images-idx3-ubyte.gz", FASHION "t10k-labels-idx1-ubyte.gz"};
+    check_ok(import_files(&options, &f));
     lines out;
     check_ok(describe(&out, "fashion.h5", true));
     assert_non_null(strstr(out.text, "mean 0.286041, std 0.353024")); /* by numpy 0.28604060, 0.35302424 */

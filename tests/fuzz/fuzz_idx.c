@@ -31,11 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1) return 0;
     const char *input = write_input(data + 1, size - 1, (data[0] & 2) != 0);
     const bool is_labels = (data[0] & 1) != 0;
-    const ann_import_idx_options options = {
-        .out = fuzz_path("out.h5"),
-        .train_images = is_labels ? fuzz_file("images", images, sizeof images) : input,
-        .train_labels = is_labels ? input : fuzz_file("labels", labels, sizeof labels),
-    };
-    fuzz_check_failure(ann_import_idx(&options));
+    const char *const image_file = is_labels ? fuzz_file("images", images, sizeof images) : input;
+    const char *const label_file = is_labels ? input : fuzz_file("labels", labels, sizeof labels);
+    const ann_import_options options = {.out = fuzz_path("out.h5")};
+    const ann_import_idx_options idx = {.train_images = &image_file,
+                                        .train_image_count = 1,
+                                        .train_labels = &label_file,
+                                        .train_label_count = 1};
+    fuzz_check_failure(ann_import_idx(&options, &idx));
     return 0;
 }

@@ -111,12 +111,15 @@ static void put_dataset(void) {
     static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
     static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0};
     static const char *const classes[] = {"ankle boot", "bag", "coat"};
-    const ann_import_idx_options options = {.out = seed_path("dataset", "imported.h5"),
-                                            .classes = classes,
-                                            .class_count = 3,
-                                            .train_images = fuzz_file("images", images, sizeof images),
-                                            .train_labels = fuzz_file("labels", labels, sizeof labels)};
-    fuzz_require(ann_import_idx(&options) == ANN_OK, ann_error_text());
+    const char *const image_file = fuzz_file("images", images, sizeof images);
+    const char *const label_file = fuzz_file("labels", labels, sizeof labels);
+    const ann_import_options options = {
+        .out = seed_path("dataset", "imported.h5"), .classes = classes, .class_count = 3};
+    const ann_import_idx_options idx = {.train_images = &image_file,
+                                        .train_image_count = 1,
+                                        .train_labels = &label_file,
+                                        .train_label_count = 1};
+    fuzz_require(ann_import_idx(&options, &idx) == ANN_OK, ann_error_text());
 }
 
 static void put_h5(hid_t group, const char *name, hid_t type, int rank, hid_t creation) {

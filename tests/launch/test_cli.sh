@@ -49,7 +49,7 @@ run 2 "$ANNULUS" train --check=yes run.yaml && has err "annulus train: --check t
 run 2 "$ANNULUS" train --threads many run.yaml && has err "--threads: found 'many', accepted is an integer from 1 to 1024"
 run 2 "$ANNULUS" graph --text --dot run.yaml && has err "accepted is one of --text and --dot"
 run 2 "$ANNULUS" data && has err "annulus data: a command is needed, accepted are import, info, verify"
-run 2 "$ANNULUS" data import csv && has err "import needs a format, accepted is idx"
+run 2 "$ANNULUS" data import && has err "a format is needed, accepted are idx"
 run 2 "$ANNULUS" data import idx one && has err "FOLDER and OUT.h5 are needed"
 run 0 "$ANNULUS" doctor && has out "OpenBLAS" && has out "warning"
 run 0 env -u OPENBLAS_CORETYPE OPENBLAS_L2_SIZE=1 "$ANNULUS" doctor && has out "warning: OPENBLAS_L2_SIZE=1: "
