@@ -125,6 +125,7 @@ ann_status ann_augment_new(ann_augment **out, const ann_augment_options *o) {
     const bool image = o->shape.rank == 3 && o->shape.dim[2] <= ANNI_AUGMENT_MAX_CHANNELS;
     a->seed = o->seed;
     a->dtype = o->dtype;
+    a->shape = o->shape;
     a->height = image ? o->shape.dim[0] : 1;
     a->width = image ? o->shape.dim[1] : ann_shape_elems(&o->shape);
     a->channels = image ? o->shape.dim[2] : 1;
@@ -137,6 +138,10 @@ ann_status ann_augment_new(ann_augment **out, const ann_augment_options *o) {
     }
     *out = a;
     return ANN_OK;
+}
+
+bool anni_augment_fits(const ann_augment *a, ann_dtype dtype, const ann_shape *shape) {
+    return a->dtype == dtype && ann_shape_equal(&a->shape, shape);
 }
 
 void ann_augment_free(ann_augment *augment) { free(augment); }

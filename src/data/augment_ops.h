@@ -10,12 +10,16 @@ enum { ANNI_AUGMENT_MAX_CHANNELS = 64, ANNI_BLUR_MAX = 10 /* pixels of deviation
 struct ann_augment {
     uint64_t seed;
     ann_dtype dtype;
+    ann_shape shape;
     int64_t channels, height, width; /* a sample that is no image has one row of one channel */
     ann_colour_pca pca;
     double mixup_p, mixup_alpha; /* alpha 0: no mixup */
     int op_count;                /* without it */
     ann_augment_op ops[];
 };
+
+/* Is it for samples of this kind? */
+bool anni_augment_fits(const ann_augment *augment, ann_dtype dtype, const ann_shape *shape);
 
 /* One sample as f32, channel by channel: element (c, y, x) is now[c * pixels + y * width + x]. Ops that
  * cannot work in place write to `spare` and swap the two. */

@@ -9,6 +9,7 @@
 #ifndef ANN_DATA_DATA_H
 #define ANN_DATA_DATA_H
 
+#include "data/augment.h"
 #include "data/order.h"
 #include "tensor/tensor.h"
 
@@ -113,9 +114,12 @@ typedef struct ann_loader_options {
     int rank, size;
     int64_t first_position; /* where the stream starts (resume) */
     int64_t end_position;   /* the last batch is cut here; must be > first_position */
-    int depth;       /* batches read ahead; 0: adapts, from 2 to 64 (in at most 256 MiB) */
-    int threads;     /* that read; 0: adapts, from 1 to max_threads */
-    int max_threads; /* 0: 1 */
+    int depth;              /* batches read ahead; 0: adapts, from 2 to 64 (in at most 256 MiB) */
+    int threads;            /* that read; 0: adapts, from 1 to max_threads */
+    int max_threads;        /* 0: 1 */
+    const ann_augment
+        *augment; /* of field "x", by the same threads; NULL: none. It must outlive the loader */
+    int views;    /* 0 or 1: one; 2: also "x2", the same samples augmented on their own */
 } ann_loader_options;
 
 /* A batch is valid until the next ann_loader_next. Rank r has positions first + [r*n/size, (r+1)*n/size) of a
@@ -127,6 +131,11 @@ typedef struct ann_batch {
     const int64_t *samples;    /* [count] indices in the dataset */
     const int64_t *epochs;     /* [count] what ann_order_at says */
     const void *const *fields; /* [field][count, ...], in the dataset's order, 64-byte aligned */
+    const void *x2;            /* like field "x", the second of two views; NULL: there is one view */
+    /* Of a mixup, [count] each, 64-byte aligned: the partner's label (-1: unlabelled) and lambda; NULL: there
+     * is none. */
+    const int32_t *y2;
+    const float *mix;
 } ann_batch;
 
 /* Starts reading. The dataset and the order must outlive the loader. With a WINDOW order the blocks of the

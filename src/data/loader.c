@@ -192,7 +192,7 @@ static ann_status check_options(const ann_loader_options *o) {
         return ann_error(ANN_ERR_ARG, "loader: %d threads, at most %d, accepted: 0 to %d", o->threads,
                          o->max_threads, MAX_THREADS);
     }
-    return ANN_OK;
+    return anni_slot_check_augment(o);
 }
 
 static void set_limits(ann_loader *loader) {

@@ -9,6 +9,23 @@ static void *place(char *base, size_t *used_bytes, size_t bytes) {
     return at;
 }
 
+static size_t row_bytes(const ann_loader_options *o, int field) {
+    const ann_field_info *info = ann_dataset_field(o->dataset, field);
+    return (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
+}
+
+static void place_augmented(anni_slot *s, const ann_loader_options *o, size_t rows, char *base,
+                            size_t *used_bytes) {
+    const size_t x_bytes = row_bytes(o, ann_dataset_find(o->dataset, "x"));
+    if (o->augment == NULL) return;
+    s->scratch = place(base, used_bytes, ann_augment_scratch_bytes(o->augment));
+    if (o->views == 2) s->x2 = place(base, used_bytes, rows * x_bytes);
+    if (!ann_augment_has_mixup(o->augment)) return;
+    s->y2 = place(base, used_bytes, rows * sizeof(int32_t));
+    s->mix = place(base, used_bytes, rows * sizeof(float));
+    s->partner = place(base, used_bytes, x_bytes);
+}
+
 static size_t place_slot(anni_slot *s, const ann_loader_options *o, char *base) {
     const int64_t whole = ann_order_after(o->order, 0, 1), positions = o->end_position - o->first_position;
     const int64_t largest = whole < positions ? whole : positions;
@@ -20,11 +37,10 @@ static size_t place_slot(anni_slot *s, const ann_loader_options *o, char *base) 
     s->epochs = place(base, &used_bytes, rows * sizeof(int64_t));
     s->fields = place(base, &used_bytes, (size_t)fields * sizeof(void *));
     for (int f = 0; f < fields; f++) {
-        const ann_field_info *info = ann_dataset_field(o->dataset, f);
-        const size_t row_bytes = (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
-        void *at = place(base, &used_bytes, rows * row_bytes);
+        void *at = place(base, &used_bytes, rows * row_bytes(o, f));
         if (base != NULL) s->fields[f] = at;
     }
+    place_augmented(s, o, rows, base, &used_bytes);
     return used_bytes;
 }
 
@@ -63,5 +79,8 @@ ann_status anni_slot_fill(anni_slot *s, const ann_loader_options *o, int64_t fir
     for (int f = 0; f < ann_dataset_field_count(o->dataset); f++) {
         ANN_TRY(ann_dataset_read(o->dataset, f, s->samples, b->count, s->fields[f]));
     }
-    return ANN_OK;
+    b->x2 = s->x2;
+    b->y2 = s->y2;
+    b->mix = s->mix;
+    return o->augment == NULL ? ANN_OK : anni_slot_augment(s, o);
 }

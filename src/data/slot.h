@@ -8,7 +8,11 @@ typedef struct anni_slot {
     ann_batch batch;
     int64_t *positions, *samples, *epochs;
     void **fields;
-    void *memory; /* of all of them */
+    void *x2; /* the second view; NULL: there is none */
+    int32_t *y2;
+    float *mix;
+    void *partner, *scratch; /* of augmentation: one sample, and what ann_augment_apply needs */
+    void *memory;            /* of all of them */
     size_t memory_bytes;
 } anni_slot;
 
@@ -19,5 +23,10 @@ void anni_slot_fini(anni_slot *slot);
 /* Fills it with this rank's part of the batch that starts at position `first`. Thread-safe for different
  * slots. */
 ann_status anni_slot_fill(anni_slot *slot, const ann_loader_options *options, int64_t first) ANN_MUST_CHECK;
+
+/* slot_augment.c: the batch that has been read, by options->augment. */
+ann_status anni_slot_augment(anni_slot *slot, const ann_loader_options *options) ANN_MUST_CHECK;
+/* Errors: ANN_ERR_ARG (the augmentation is for another x; views or mixup that cannot be). */
+ann_status anni_slot_check_augment(const ann_loader_options *options) ANN_MUST_CHECK;
 
 #endif
