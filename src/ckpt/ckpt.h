@@ -65,6 +65,7 @@ typedef struct ann_ckpt_options {
     const char *dir; /* the same directory for all ranks */
     int writers;     /* how many ranks write a shard: a number, spread over the nodes, or one of the above */
     ann_ckpt_retention keep;
+    bool finite; /* a float that is not finite is ANN_ERR_NUMERIC */
     /* Called on rank 0's writer thread before each commit: makes durable what the checkpoint counts on. NULL:
        nothing. */
     ann_status (*before_commit)(void *to);
@@ -115,6 +116,7 @@ bool ann_ckpt_writer_busy(const ann_ckpt_writer *writer); /* the same on every r
 typedef struct ann_ckpt_report {
     int64_t step;
     ann_status status; /* ANN_OK while it is under way */
+    const char *text;  /* of a failure; borrowed until the next _begin */
     double stall_s;    /* of _begin */
     double write_s;    /* from the end of _begin to the end of retention, as far as this rank saw it */
 } ann_ckpt_report;

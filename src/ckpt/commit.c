@@ -22,7 +22,9 @@ ann_status anni_commit_init(anni_commit *commit, const char *dir, int64_t step) 
     anni_listed_name(name, step, ANNI_LISTED_OLD);
     ANN_TRY(anni_path_join(commit->old, dir, name));
     ANN_TRY(anni_path_join(commit->latest, dir, "latest"));
-    return anni_path_join(commit->latest_part, dir, "latest.part");
+    ANN_TRY(anni_path_join(commit->latest_part, dir, "latest.part"));
+    ANN_TRY(anni_path_join(commit->best, dir, "best"));
+    return anni_path_join(commit->best_part, dir, "best.part");
 }
 
 /* ---- before ---- */
@@ -60,6 +62,7 @@ ann_status anni_commit_prepare(int64_t *serial, anni_commit *commit) {
     free(list);
     if (status != ANN_OK) return status;
     (void)unlink(commit->latest_part);
+    (void)unlink(commit->best_part);
     return mkdir(commit->part, 0777) == 0 ? ANN_OK : anni_file_error("create the directory", commit->part);
 }
 
@@ -95,40 +98,32 @@ ann_status anni_commit_publish(const anni_commit *commit) {
 
 /* ---- after ---- */
 
+/* The newest of those that are left, in DIR/latest. */
+static void move_latest_back(const anni_commit *commit) {
+    anni_listed *list = NULL;
+    char text[64];
+    int count = 0, first = 0;
+    if (anni_list(&list, &count, commit->dir) != ANN_OK) return;
+    while (first < count && list[first].kind == ANNI_LISTED_PART) first++;
+    if (first == count) (void)unlink(commit->latest);
+    else {
+        const int n = snprintf(text, sizeof text, "%s\n", list[first].name);
+        if (anni_file_write(commit->latest_part, text, (size_t)n) == ANN_OK)
+            (void)rename(commit->latest_part, commit->latest);
+    }
+    free(list);
+}
+
+void anni_commit_withdraw(const anni_commit *commit) {
+    if (rename(commit->final, commit->part) != 0) return;
+    if (access(commit->old, F_OK) == 0) (void)rename(commit->old, commit->final);
+    move_latest_back(commit);
+}
+
 void anni_commit_abandon(const anni_commit *commit, bool root) {
     const int failed = anni_dir_remove(commit->part);
     if (!root) return;
     if (failed) ann_log_line(ANN_LOG_WARN, "%s: cannot remove: %s", commit->part, strerror(failed));
     (void)unlink(commit->latest_part);
     if (commit->made_dir) (void)rmdir(commit->dir);
-}
-
-/* A checkpoint is renamed before it is emptied, so that it never looks like a damaged one. */
-static void remove_checkpoint(const anni_commit *commit, const anni_listed *item) {
-    char from[ANNI_PATH_BYTES], to[ANNI_PATH_BYTES], name[48];
-    anni_listed_name(name, item->step, ANNI_LISTED_PART);
-    if (anni_path_join(from, commit->dir, item->name) != ANN_OK ||
-        anni_path_join(to, commit->dir, name) != ANN_OK)
-        return;
-    const int failed = rename(from, to) == 0 ? anni_dir_remove(to) : errno;
-    if (failed)
-        ann_log_line(ANN_LOG_WARN, "%s: cannot remove this old checkpoint: %s", from, strerror(failed));
-}
-
-void anni_commit_retain(const anni_commit *commit, int keep) {
-    anni_listed *list;
-    int count, kept = 1; /* the new one */
-    if (anni_list(&list, &count, commit->dir) != ANN_OK) {
-        ann_log_line(ANN_LOG_WARN, "%s; no old checkpoint is removed", ann_error_text());
-        return;
-    }
-    for (int i = 0; i < count; i++) {
-        const anni_listed *item = &list[i];
-        if (item->kind == ANNI_LISTED_PART || strcmp(item->name, commit->name) == 0) continue;
-        const bool replaced = item->kind == ANNI_LISTED_OLD && item->step == commit->step;
-        const bool surplus = keep > 0 && (item->serial < 0 || kept >= keep);
-        if (replaced || surplus) remove_checkpoint(commit, item);
-        else kept++;
-    }
-    free(list);
 }

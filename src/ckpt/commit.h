@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "ckpt/files.h"
+#include "ckpt/manifest.h"
 
 typedef struct anni_commit {
     const char *dir; /* borrowed */
@@ -15,6 +16,7 @@ typedef struct anni_commit {
     char name[48]; /* "step-NNNNNNNNNN" */
     char part[ANNI_PATH_BYTES], final[ANNI_PATH_BYTES], old[ANNI_PATH_BYTES];
     char latest[ANNI_PATH_BYTES], latest_part[ANNI_PATH_BYTES];
+    char best[ANNI_PATH_BYTES], best_part[ANNI_PATH_BYTES];
     bool made_dir; /* dir is new */
 } anni_commit;
 
@@ -34,8 +36,16 @@ ann_status anni_commit_publish(const anni_commit *commit) ANN_MUST_CHECK;
    alone. */
 void anni_commit_abandon(const anni_commit *commit, bool root);
 
-/* Removes the replaced checkpoint of the same step, and all but the newest `keep` (0: all stay); the one just
-   published stays in any case. Failures are only logged: the new checkpoint is there. */
-void anni_commit_retain(const anni_commit *commit, int keep);
+/* Takes back what publish did: afterwards things are as before it, and all that is left is to abandon. Leaves
+   the error record in disorder. */
+void anni_commit_withdraw(const anni_commit *commit);
+
+/* ---- retain.c ---- */
+
+/* Moves DIR/best if the one just published (and verified) is the best, and removes the replaced checkpoint of
+   the same step and all that `keep` does not keep; the one just published stays in any case. Failures are
+   only logged: the new checkpoint is there. */
+void anni_commit_retain(const anni_commit *commit, const ann_ckpt_retention *keep,
+                        const anni_manifest *manifest);
 
 #endif

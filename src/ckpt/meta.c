@@ -159,3 +159,22 @@ const char *ann_meta_entry(const ann_meta *meta, int i, const char **value, bool
     if (entry->kind == ANNI_META_F64) (void)snprintf(buf, size, "%.17g", entry->f64);
     return entry->key;
 }
+
+static ann_status copy_entry(ann_meta *to, const anni_meta_entry *entry) {
+    switch (entry->kind) {
+    case ANNI_META_I64: return ann_meta_set_i64(to, entry->key, entry->i64);
+    case ANNI_META_F64: return ann_meta_set_f64(to, entry->key, entry->f64);
+    case ANNI_META_STR: return ann_meta_set_str(to, entry->key, entry->str);
+    }
+    return ANN_OK;
+}
+
+ann_status anni_meta_copy(ann_meta **out, const ann_meta *meta) {
+    ANN_TRY(ann_meta_new(out));
+    ann_status status = ANN_OK;
+    for (int i = 0; i < meta->count && status == ANN_OK; i++) status = copy_entry(*out, &meta->entries[i]);
+    if (status == ANN_OK) return ANN_OK;
+    ann_meta_free(*out);
+    *out = NULL;
+    return status;
+}

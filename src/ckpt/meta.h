@@ -20,6 +20,9 @@ struct ann_meta {
     int count, capacity;
 };
 
+/* A copy of `meta`. Owner of *out: the caller, ann_meta_free. */
+ann_status anni_meta_copy(ann_meta **out, const ann_meta *meta) ANN_MUST_CHECK;
+
 /* Whether text[0..bytes) is valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool anni_utf8_valid(const char *text, size_t bytes);
 

@@ -13,8 +13,8 @@
    DIR/latest.h5 beside it. */
 typedef struct view {
     const anni_manifest *m;
-    const char *prefix;     /* before the shards' names: "", or "step-NNNNNNNNNN/" */
-    const ann_store *store; /* where scalars are copied from; NULL: from ckpt */
+    const char *prefix;      /* before the shards' names: "", or "step-NNNNNNNNNN/" */
+    const uint64_t *scalars; /* where tensors without dimensions are copied from; NULL: from ckpt */
     const ann_ckpt *ckpt;
 } view;
 
@@ -160,8 +160,7 @@ static ann_status add_tensor(hid_t file, hid_t links, const view *v, int i) {
     char number[32];
     (void)snprintf(number, sizeof number, "#%d", i);
     const char *path = is_plain(v->m, i) ? t->name : number;
-    if (t->shape.rank == 0 && v->store)
-        memcpy(&scalar, ann_store_data(v->store, (ann_tensor){i}), ann_dtype_bytes(t->dtype));
+    if (t->shape.rank == 0 && v->scalars) memcpy(&scalar, &v->scalars[i], sizeof scalar);
     else if (t->shape.rank == 0) ANN_TRY(ann_ckpt_read(v->ckpt, t->name, &scalar));
     const hid_t dataset = t->shape.rank == 0 ? create_scalar(file, path, links, t->dtype, &scalar)
                                              : create_virtual(file, path, links, v, i);
@@ -195,11 +194,11 @@ static ann_status make_image(anni_image *image, const view *v) {
     return anni_image_end(image, add_tensors(image->file, v));
 }
 
-ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const ann_store *store) {
+ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const uint64_t *scalars) {
     char path[ANNI_PATH_BYTES];
     anni_image image;
     ANN_TRY(anni_path_join(path, dir, ANNI_WHOLE_NAME));
-    ANN_TRY(make_image(&image, &(view){.m = manifest, .prefix = "", .store = store}));
+    ANN_TRY(make_image(&image, &(view){.m = manifest, .prefix = "", .scalars = scalars}));
     manifest->whole_bytes = (int64_t)image.bytes;
     manifest->whole_hash = ann_hash(image.data, image.bytes, 0);
     const ann_status status = anni_file_write(path, image.data, image.bytes);

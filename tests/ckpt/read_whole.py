@@ -40,5 +40,5 @@ for name, path in names.items():
 
 # A shard alone tells what it is.
 shard = h5py.File(os.path.join(checkpoint, "shard-0000.h5"), "r")
-assert attribute(shard.attrs["format"]) == "annulus-checkpoint-shard" and shard.attrs["rank"] == 0
-print(f"{count} tensors, {shard.attrs['size']} shards, equal")
+assert attribute(shard.attrs["format"]) == "annulus-checkpoint-shard" and shard.attrs["shard"] == 0
+print(f"{count} tensors, {shard.attrs['shards']} shards, equal")

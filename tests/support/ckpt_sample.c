@@ -179,6 +179,25 @@ ann_status ckpt_sample_write(ann_comm *comm, const char *dir, int64_t step, int6
     return status;
 }
 
+ann_status ckpt_sample_write_beside(ann_comm *comm, const ann_ckpt_options *options, int64_t step,
+                                    int64_t tag) {
+    ann_store *store = ckpt_sample_store(tag);
+    ann_meta *meta = ckpt_sample_meta(tag);
+    ann_ckpt_writer *writer = NULL;
+    bool busy = true;
+    ann_status status = store && meta ? ann_ckpt_writer_new(comm, &writer, store, options) : ANN_ERR_MEMORY;
+    if (status == ANN_OK) status = ann_ckpt_writer_begin(comm, writer, step, meta);
+    ann_meta_free(meta);
+    while (status == ANN_OK && busy) {
+        ckpt_sample_fill(store, tag + 1);
+        status = ann_ckpt_writer_poll(comm, writer, &busy);
+    }
+    if (status == ANN_OK) status = ann_ckpt_writer_wait(comm, writer);
+    ann_ckpt_writer_free(writer);
+    ann_store_free(store);
+    return status;
+}
+
 static bool tensors_are(const ann_ckpt *ckpt, int64_t tag) {
     bool good = ann_ckpt_tensor_count(ckpt) == TENSORS;
     for (int t = 0; good && t < TENSORS; t++) {

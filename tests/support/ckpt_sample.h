@@ -17,6 +17,10 @@ bool ckpt_sample_store_is(const ann_store *store, int64_t tag);
 bool ckpt_sample_meta_is(const ann_meta *meta, int64_t tag);
 
 /* Writes checkpoint `step` of the given tag into dir. */
+/* Beside training: the snapshot is taken, the store changes at once, and the ranks poll until the checkpoint
+   is there. */
+ann_status ckpt_sample_write_beside(ann_comm *comm, const ann_ckpt_options *options, int64_t step,
+                                    int64_t tag);
 ann_status ckpt_sample_write(ann_comm *comm, const char *dir, int64_t step, int64_t tag, int keep);
 /* Opens path, compares all of it (metadata, every tensor read, every tensor restored) with the tag in its
    metadata, and returns that tag; -1 with a line on stderr if it does not open or differs. */
