@@ -71,7 +71,7 @@ ann_status anni_hash_file(uint64_t *out, const char *path) {
 /* With the inputs' hashes, or with zeros of the same length in their place. */
 static ann_status put_sources(const anni_part *p, hid_t file, bool with_hashes) {
     const anni_source *s = p->source;
-    const int count = s->input_count + (s->provenance != NULL);
+    const int own = s->input_count + (s->provenance != NULL), count = own + s->ancestor_count;
     const char **notes = ann_arena_alloc(p->arena, (size_t)(count + 1) * sizeof *notes);
     if (notes == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", p->part);
     for (int i = 0; i < s->input_count; i++) {
@@ -80,7 +80,8 @@ static ann_status put_sources(const anni_part *p, hid_t file, bool with_hashes) 
         notes[i] = ann_arena_printf(p->arena, "%s xxh3:%016" PRIx64, anni_base_name(s->inputs[i]), hash);
         if (notes[i] == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", p->part);
     }
-    if (s->provenance != NULL) notes[count - 1] = s->provenance;
+    if (s->provenance != NULL) notes[own - 1] = s->provenance;
+    for (int i = 0; i < s->ancestor_count; i++) notes[own + i] = s->ancestors[i];
     return count == 0 ? ANN_OK : anni_h5_put_strings(file, "source", notes, count, p->part);
 }
 
@@ -100,6 +101,22 @@ static ann_status put_name(const anni_part *p, hid_t file) {
     return anni_h5_put_strings(file, "name", &name, 0, p->part);
 }
 
+static ann_status put_table(const anni_part *p, hid_t file, const anni_table *table) {
+    const hid_t type = table->type == ANNI_TABLE_U8 ? H5T_NATIVE_UINT8 : H5T_NATIVE_INT64;
+    const hsize_t size = (hsize_t)table->count;
+    const hid_t space = H5Screate_simple(1, &size, NULL), links = H5Pcreate(H5P_LINK_CREATE);
+    hid_t id = H5I_INVALID_HID;
+    if (space >= 0 && links >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0)
+        id = H5Dcreate2(file, table->path, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    ann_status status = ANN_OK;
+    if (id < 0 || H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, table->values) < 0)
+        status = anni_h5_error(ANN_ERR_IO, "%s: cannot write %s", p->part, table->path);
+    if (id >= 0) H5Dclose(id);
+    if (links >= 0) H5Pclose(links);
+    if (space >= 0) H5Sclose(space);
+    return status;
+}
+
 ann_status anni_put_attributes(const anni_part *part, hid_t file) {
     const char *const format = "annulus-dataset", *where = part->part;
     ANN_TRY(anni_h5_put_strings(file, "format", &format, 0, where));
@@ -111,6 +128,8 @@ ann_status anni_put_attributes(const anni_part *part, hid_t file) {
         ANN_TRY(anni_h5_put_strings(file, attribute->name, attribute->values, attribute->count, where));
     }
     if (part->is_shard) return ANN_OK;
+    for (int t = 0; t < part->source->table_count; t++)
+        ANN_TRY(put_table(part, file, &part->source->tables[t]));
     ANN_TRY(anni_h5_put_double(file, "mean", 0, where));
     ANN_TRY(anni_h5_put_double(file, "std", 1, where));
     ANN_TRY(anni_h5_put_u64(file, "skipped", 0, where));

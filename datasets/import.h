@@ -52,6 +52,27 @@ typedef struct ann_import_idx_options {
 ann_status ann_import_idx(const ann_import_options *options,
                           const ann_import_idx_options *idx) ANN_MUST_CHECK;
 
+/* Texts: one stream of tokens, one text after the other, cut into samples. Field "x" of a sample is length +
+   1 tokens, u8 if the vocabulary is at most 256 and i32 otherwise; the last token is also the first one of
+   the next sample. So x[0..length) are inputs, and x[1..length] what follows each of them. Tokens after the
+   last whole sample are left out and counted in a note. test_fraction: that part of the samples at the end is
+   the test split. The vocabulary is stored, too (datasets/README.md). Errors also: ANN_ERR_CORRUPT (not
+   UTF-8, level char: names file and byte). */
+typedef enum ann_text_level {
+    ANN_TEXT_BYTE, /* 256 tokens */
+    ANN_TEXT_CHAR, /* the code points that occur, ascending */
+    ANN_TEXT_BPE   /* byte pairs, from a file of `annulus data bpe` */
+} ann_text_level;
+typedef struct ann_import_text_options {
+    const char *const *texts;
+    int text_count;
+    ann_text_level level;
+    const char *bpe; /* with ANN_TEXT_BPE, else NULL */
+    int64_t length;  /* 1..2^24 */
+} ann_import_text_options;
+ann_status ann_import_text(const ann_import_options *options,
+                           const ann_import_text_options *text) ANN_MUST_CHECK;
+
 /* Describes a dataset line by line (without newlines): name, source, classes, mean and std; per split its
    samples, fields with dtype, shape, storage and bytes, count of samples per class, checksum. verify: read
    all data and compare it with the checksums. Errors: those of ann_dataset_open; ANN_ERR_CORRUPT (a checksum

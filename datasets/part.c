@@ -57,6 +57,8 @@ static int64_t reserved_bytes(const anni_part *p) {
     for (int a = 0; a < s->attribute_count; a++) {
         for (int i = 0; i < s->attributes[a].count; i++) bytes += 256;
     }
+    for (int t = 0; t < s->table_count; t++) bytes += 8 * s->tables[t].count + (1 << 13);
+    for (int i = 0; i < s->ancestor_count; i++) bytes += 2 * (int64_t)strlen(s->ancestors[i]);
     for (int g = 0; g < p->group_count; g++) {
         for (int f = 0; f < s->field_count; f++) {
             bytes += p->groups[g].capacity * row_bytes(&s->fields[f]) + (1 << 12);

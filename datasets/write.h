@@ -41,6 +41,14 @@ typedef struct anni_attribute { /* of the file */
     int count;                 /* 0: one string, values[0] */
 } anni_attribute;
 
+/* A dataset beside the splits, such as "/vocabulary/bytes". */
+typedef struct anni_table {
+    const char *path; /* one group deep */
+    enum { ANNI_TABLE_U8, ANNI_TABLE_I64 } type;
+    const void *values; /* [count] */
+    int64_t count;
+} anni_table;
+
 typedef struct anni_source {
     const char *format; /* "idx", "csv" ... */
     const char *const
@@ -55,6 +63,11 @@ typedef struct anni_source {
     int class_count;
     const anni_attribute *attributes;
     int attribute_count;
+    const anni_table *tables;
+    int table_count;
+    /* Provenance of the datasets that this one is made of: lines of their attribute "source". */
+    const char *const *ancestors;
+    int ancestor_count;
     /* Records of each split, one split after the other: those of splits[1] begin at splits[0].count. */
     struct {
         const char *name;

@@ -144,6 +144,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } formats[] = {
     {"idx", "FOLDER OUT.h5", "IDX files (MNIST and its relatives)", cmd_import_idx},
+    {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
 

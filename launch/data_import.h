@@ -7,6 +7,7 @@
 #include "cli.h"
 
 int cmd_import_idx(int argc, char **argv);
+int cmd_import_text(int argc, char **argv);
 
 /* The part of a format's help that describes the common options. */
 #define IMPORT_OPTIONS_HELP                                                                                  \

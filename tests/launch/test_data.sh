@@ -1,0 +1,92 @@
+#!/bin/bash
+# annulus data from outside: text, byte pairs, info, verify, sample; bad inputs with their lines and exit codes.
+# timeout: 240
+set -u
+[ -n "${ANNULUS:-}" ] && [ -x "$ANNULUS" ] || { echo "skipped: the program annulus was not built"; exit 77; }
+command -v perl >/dev/null || { echo "skipped: perl makes the test's images"; exit 77; }
+dir=$(mktemp -d "${TMPDIR:-/tmp}/annulus-data-XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+bad=0
+
+# run CODE ARGUMENT...: annulus data ARGUMENT...; compares the exit code; output in ./out and ./err
+run() {
+    local want=$1 code=0
+    shift
+    timeout -k 5 60 "$ANNULUS" data "$@" >out 2>err || code=$?
+    [ $code = "$want" ] && return
+    echo "exit code $code, not $want: annulus data $*"
+    sed 's/^/    /' out err
+    bad=1
+}
+# has FILE TEXT [COUNT]: COUNT lines (default: at least one) of the file contain the text
+has() {
+    local n
+    n=$(grep -cF -- "$2" "$1")
+    if [ "${3:-}" ]; then [ "$n" = "$3" ]; else [ "$n" -gt 0 ]; fi && return
+    echo "$n lines with: $2"
+    sed 's/^/    /' "$1"
+    bad=1
+}
+# says TEXT: stderr is this line and no other
+says() {
+    [ "$(cat err)" = "$1" ] && return
+    echo "not the line: $1"
+    sed 's/^/    /' err
+    bad=1
+}
+
+# ---- help and command lines
+for command in import "import idx" "import text" info verify sample bpe; do
+    run 0 $command --help && has out "usage: annulus data $command"
+    run 0 --help && has out "  ${command%% *} "
+done
+run 2 && has err "annulus data: a command is needed, accepted are import, info, verify"
+run 2 smaple && says "annulus data: unknown command 'smaple', did you mean 'sample'?; see annulus data --help"
+run 2 info && says "annulus data info: one file is needed, found 0; see annulus data info --help"
+run 2 bpe one && says "annulus data bpe: TEXT and OUT.bpe are needed; see annulus data bpe --help"
+run 2 bpe --size 255 a b && has err "--size: found '255', accepted is an integer from 256 to 1048576"
+run 2 import text a && has err "TEXT and OUT.h5 are needed"
+run 2 import text --level word a b && has err "--level: accepted are byte, char and bpe"
+run 2 import text --level bpe a b && has err "--level bpe needs --bpe FILE, made by annulus data bpe"
+run 2 import text --level char --bpe c a b && has err "--bpe goes with --level bpe"
+run 2 import text --length 0 a b && has err "--length: found '0', accepted is an integer from 1 to 16777216"
+run 2 sample --shape 3,x a && has err "--shape: found '3,x', accepted are extents such as 28,28,1"
+run 2 sample --field x a && has err "--field: found 'x', accepted is NAME=PATH"
+
+# ---- text
+printf 'abcdefghij' >ten
+printf 'K\xc3\xa4se und Br\xc3\xb6tchen. K\xc3\xa4se und Brot.\n' >breakfast
+run 0 import text --length 3 ten ten.h5
+has err "10 tokens of 256, 3 samples of 3 + 1; 0 tokens at the end fill no sample"
+run 0 verify ten.h5
+run 0 sample ten.h5 && has out "    abcd" 1 && has out "    defg" 1 && has out "    ghij" 1
+run 0 import text --length 3 --test-fraction 0.34 ten ten.h5
+run 0 sample --split test ten.h5 && has out "sample 0:" 1 && has out "    ghij" 1
+run 0 import text --length 4 ten ten ten2.h5 && has err "20 tokens of 256, 4 samples of 4 + 1; 3 tokens at the end"
+run 6 import text --length 10 ten no.h5 && says "error: ten: 10 tokens, and one sample of length 10 needs 11"
+run 4 import text none no.h5 && says "error: none: No such file or directory"
+: >empty
+run 6 import text empty no.h5 && says "error: empty: 0 tokens, and one sample of length 256 needs 257"
+run 0 import text --level char --length 6 breakfast char.h5 && has err "34 tokens of 17, 5 samples of 6 + 1; 3 tokens at the end"
+run 0 sample --count 6 char.h5 && has out "    Käse un" 1 && has out "    nd Bröt" 1
+run 0 info char.h5 && has out "u8 [5,7]"
+for junk in '\xff' '\xc0\x80' '\xed\xa0\x80' '\xf4\x90\x80\x80' '\xe2\x82' '\x80'; do
+    { cat breakfast; printf "$junk"; } >junk
+    run 6 import text --level char junk no.h5
+    says "error: junk: byte 37 (0x$(printf "$junk" | od -An -tx1 | cut -c2-3)) is no UTF-8; --level byte takes any bytes"
+done
+[ ! -e no.h5 ] || { echo "no.h5 was written"; bad=1; }
+
+# ---- byte pairs
+run 0 bpe --size 260 breakfast b.bpe && says "b.bpe: 260 tokens from 37 bytes of text"
+has b.bpe "annulus-bpe 1" 1 && has b.bpe "merges 4" 1
+run 0 bpe --size 1000 breakfast again.bpe && has err "tokens, not 1000: no other pair occurs twice in the texts"
+run 6 bpe empty no.bpe && says "error: empty: no text to learn from"
+run 0 bpe --size 260 breakfast c.bpe && cmp b.bpe c.bpe || bad=1
+run 0 import text --bpe b.bpe --length 5 breakfast bpe.h5 && has err "of 260"
+sed 's/^merges 4/merges 5/' b.bpe >bad.bpe
+run 6 import text --bpe bad.bpe breakfast no.h5
+says "error: bad.bpe:7: accepted: LEFT RIGHT, two tokens from 0 to 259"
+
+exit $bad
