@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/h5lock.h"
+#include "base/h5probe.h"
 
 void anni_h5_begin(anni_h5_printing *before) {
     ann_h5_lock();
@@ -83,6 +84,7 @@ ann_status anni_h5_open(hid_t *out, const char *path) {
     const htri_t is_hdf5 = H5Fis_hdf5(path);
     if (is_hdf5 < 0) return anni_h5_error(ANN_ERR_IO, "%s", path);
     if (is_hdf5 == 0) return ann_error(ANN_ERR_FORMAT, "%s: is not an HDF5 file", path);
+    ANN_TRY(anni_h5_probe(path));
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) return anni_h5_error(ANN_ERR_MEMORY, "%s", path);
     /* Read-only mounts and some parallel file systems know no locks. */

@@ -28,7 +28,7 @@ allowed() {
 places() {
     case $1 in
     mpi.h) echo 'src/comm launch' ;;
-    hdf5.h) echo 'src/data src/ckpt datasets' ;;
+    hdf5.h) echo 'src/base src/data src/ckpt datasets' ;;
     cblas.h | dnnl*.h | oneapi/*) echo 'src/kernel' ;;
     libfyaml.h) echo 'src/base src/ckpt src/train' ;;
     xxhash.h) echo 'src/base' ;;
