@@ -14,6 +14,8 @@ bad=0 files=0
 while read -r file; do
     files=$((files + 1))
     found=$(code "$file" | grep -nE "$pattern" | sed "s|^|$file:|") || true
+    # The one process that src/ makes itself ends there.
+    [ "$file" != src/base/trial.c ] || found=$(grep -v ' _exit(0);$' <<<"$found")
     [ -z "$found" ] || { echo "$found"; bad=1; }
 done < <(find src -name '*.[ch]')
 [ $files -gt 0 ] || { echo "no file found: the check does not work"; bad=1; }
