@@ -52,6 +52,33 @@ typedef struct ann_import_idx_options {
 ann_status ann_import_idx(const ann_import_options *options,
                           const ann_import_idx_options *idx) ANN_MUST_CHECK;
 
+/* CIFAR-10 and CIFAR-100, "binary version" (https://www.cs.toronto.edu/~kriz/cifar.html): x u8 [32,32,3], y,
+   and for CIFAR-100 (whose y is the fine label) a field "coarse". Names of classes are read from
+   batches.meta.txt, or fine_label_names.txt and coarse_label_names.txt (attribute "coarse_classes"), beside
+   the first file. */
+typedef struct ann_import_cifar_options {
+    const char *const *train, *const *test; /* files of each split, one after the other */
+    int train_count, test_count;
+    int classes; /* 10 or 100; 0: as the first file's length says */
+} ann_import_cifar_options;
+ann_status ann_import_cifar(const ann_import_options *options,
+                            const ann_import_cifar_options *cifar) ANN_MUST_CHECK;
+
+/* NPY is numpy's format of one array (versions 1 to 3, C order, either byte order). An array's first extent
+   is the number of records. u1 is stored as u8, i1 i2 i4 i8 u2 u4 u8 as i32 (a value beyond it is a bad
+   record), f2 f4 f8 as f32 (NaN, Inf, or beyond f32: a bad record), bool as u8. The file of x may have any
+   rank from 1, [N] is stored as [N,1]; [N,H,W] and [N] of other fields stay as they are. */
+typedef struct ann_import_npy_field {
+    const char *name;         /* "x", "y", "mask" ... */
+    const char *train, *test; /* files; test: NULL for all fields or for none */
+} ann_import_npy_field;
+typedef struct ann_import_npy_options {
+    const ann_import_npy_field *fields; /* "x" must be among them */
+    int field_count;
+} ann_import_npy_options;
+ann_status ann_import_npy(const ann_import_options *options,
+                          const ann_import_npy_options *npy) ANN_MUST_CHECK;
+
 /* Texts: one stream of tokens, one text after the other, cut into samples. Field "x" of a sample is length +
    1 tokens, u8 if the vocabulary is at most 256 and i32 otherwise; the last token is also the first one of
    the next sample. So x[0..length) are inputs, and x[1..length] what follows each of them. Tokens after the

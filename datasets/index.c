@@ -81,7 +81,7 @@ static ann_status write_file(anni_part *p) {
 }
 
 ann_status anni_index_write(anni_part *part, int64_t skipped) {
-    part->file = anni_create_h5(part->part);
+    part->file = anni_create_h5(part->part, true);
     if (part->file < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot be created", part->part);
     part->is_open = true;
     ann_status status = write_file(part);

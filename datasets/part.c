@@ -180,12 +180,12 @@ static ann_status close_file(anni_part *p) {
     return status;
 }
 
-hid_t anni_create_h5(const char *path) {
+hid_t anni_create_h5(const char *path, bool is_index) {
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) return H5I_INVALID_HID;
     H5Pset_file_locking(access, true, true);
-    H5Pset_libver_bounds(access, H5F_LIBVER_V18,
-                         H5F_LIBVER_V18);       /* with checksums of HDF5's own structures */
+    /* With checksums of HDF5's own structures; virtual datasets are of 1.10. */
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, is_index ? H5F_LIBVER_V110 : H5F_LIBVER_V18);
     H5Pset_alignment(access, 1 << 16, 1 << 12); /* large fields begin at a page */
     const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
@@ -209,7 +209,7 @@ static ann_status open_values(anni_part *p) {
 
 static ann_status create_file(anni_part *p) {
     ANN_TRY(create_empty(p));
-    p->file = anni_create_h5(p->part);
+    p->file = anni_create_h5(p->part, false);
     if (p->file < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot be created", p->part);
     ANN_TRY(reserve_again(p, p->file));
     ANN_TRY(anni_put_attributes(p, p->file));

@@ -300,10 +300,8 @@ static ann_status import_splits(import *im) {
         now->written[now->split++] = now->rows;
         now->record = now->rows = 0;
     }
-    report(im);
     ANN_TRY(commit_dataset(im));
-    if (now->skipped > 0)
-        note(im, "%s: %" PRId64 " bad records were skipped", im->options->out, now->skipped);
+    if (now->skipped > 0) note(im, "%s: bad records left out: %" PRId64, im->options->out, now->skipped);
     return ANN_OK;
 }
 

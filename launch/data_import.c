@@ -99,7 +99,8 @@ static bool read_options(import_args *args, const cli *c) {
 
 bool import_begin(import_args *args, int *code, const char *command, const char *help, const cli_option *own,
                   int own_count, int argc, char **argv, int *count) {
-    *args = (import_args){.start_done = -1, .start_ns = ann_clock_ns()};
+    const int64_t now_ns = ann_clock_ns();
+    *args = (import_args){.start_done = -1, .start_ns = now_ns, .shown_ns = now_ns};
     const cli_option common[] = {{.name = "--name", .value = &args->options.name},
                                  {.name = "--classes", .value = &args->classes},
                                  {.name = "--test-fraction", .value = &args->test_fraction},
@@ -126,7 +127,7 @@ bool import_begin(import_args *args, int *code, const char *command, const char 
 int import_end(import_args *args, ann_status status) {
     free(args->class_text);
     free(args->class_names);
-    if (status != ANN_OK && args->shown_ns > 0 && isatty(STDERR_FILENO)) fputs("\n", stderr);
+    if (status != ANN_OK && args->shown_ns > args->start_ns && isatty(STDERR_FILENO)) fputs("\n", stderr);
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
@@ -144,6 +145,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } formats[] = {
     {"idx", "FOLDER OUT.h5", "IDX files (MNIST and its relatives)", cmd_import_idx},
+    {"cifar", "FOLDER OUT.h5", "CIFAR-10 and CIFAR-100, binary version", cmd_import_cifar},
+    {"npy", "--x FILE OUT.h5", "numpy's arrays, one file for each field", cmd_import_npy},
     {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };

@@ -7,6 +7,8 @@
 #include "cli.h"
 
 int cmd_import_idx(int argc, char **argv);
+int cmd_import_cifar(int argc, char **argv);
+int cmd_import_npy(int argc, char **argv);
 int cmd_import_text(int argc, char **argv);
 
 /* The part of a format's help that describes the common options. */
