@@ -150,6 +150,28 @@ ann_status anni_h5_get_u64(uint64_t *out, bool *found, hid_t object, const char 
     return get_number(out, found, object, name, where, H5T_NATIVE_UINT64);
 }
 
+ann_status anni_h5_get_doubles(double **out, int *count, hid_t object, const char *name, const char *where,
+                               ann_arena *arena) {
+    *out = NULL;
+    *count = 0;
+    hid_t attribute;
+    ANN_TRY(open_attribute(&attribute, object, name, where));
+    if (attribute < 0) return ANN_OK;
+    const H5T_class_t class = attribute_class(attribute);
+    const int64_t n = attribute_elems(attribute);
+    ann_status status = ANN_OK;
+    if ((class != H5T_INTEGER && class != H5T_FLOAT) || n < 1 || n > 1 << 20) {
+        status = ann_error(ANN_ERR_FORMAT, "%s: attribute \"%s\" is not one number, or several", where, name);
+    } else if ((*out = ann_arena_alloc(arena, (size_t)n * sizeof **out)) == NULL) {
+        status = ann_error(ANN_ERR_MEMORY, "%s: out of memory", where);
+    } else if (H5Aread(attribute, H5T_NATIVE_DOUBLE, *out) < 0) {
+        status = anni_h5_error(ANN_ERR_FORMAT, "%s: attribute \"%s\" cannot be read", where, name);
+    }
+    H5Aclose(attribute);
+    if (status == ANN_OK) *count = (int)n;
+    return status;
+}
+
 static char **read_variable_strings(hid_t attribute, hid_t type, int64_t n, ann_arena *arena) {
     char **strings = ann_arena_alloc(arena, (size_t)n * sizeof *strings);
     char **raw = ann_arena_alloc(arena, (size_t)n * sizeof *raw);

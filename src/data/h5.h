@@ -35,6 +35,9 @@ ann_status anni_h5_get_double(double *out, bool *found, hid_t object, const char
                               const char *where) ANN_MUST_CHECK;
 ann_status anni_h5_get_u64(uint64_t *out, bool *found, hid_t object, const char *name,
                            const char *where) ANN_MUST_CHECK;
+/* Numbers, one or an array of them; in the arena. *count = 0 if there is no attribute. */
+ann_status anni_h5_get_doubles(double **out, int *count, hid_t object, const char *name, const char *where,
+                               ann_arena *arena) ANN_MUST_CHECK;
 /* Strings, of fixed or variable length, one or an array. The names live in the arena. *count = 0 if there is
  * no attribute. */
 ann_status anni_h5_get_strings(char ***out, int *count, hid_t object, const char *name, const char *where,

@@ -3,7 +3,7 @@
      float     the same as f32
      nan       float, with a NaN in the middle
      rank      x has no extent but the samples
-     dtype     x is i32
+     dtype     x is strings
      unequal   one label too few */
 #include <hdf5.h>
 #include <math.h>
@@ -46,12 +46,14 @@ static bool put_split(hid_t file, const char *kind, const char *split, long samp
         draw(x, y, samples);
         const bool has_nan = strcmp(kind, "nan") == 0;
         if (has_nan) x[samples * PIXELS / 2] = NAN;
+        const bool is_text = strcmp(kind, "dtype") == 0;
         const hid_t stored = has_nan || strcmp(kind, "float") == 0 ? H5T_IEEE_F32LE
-                             : strcmp(kind, "dtype") == 0          ? H5T_STD_I32LE
+                             : is_text                             ? H5T_C_S1
                                                                    : H5T_STD_U8LE;
         const hsize_t dims[] = {(hsize_t)samples, 8, 8, 1};
         const hsize_t labels = (hsize_t)(samples - (strcmp(kind, "unequal") == 0));
-        good = put(group, "x", stored, H5T_NATIVE_FLOAT, x, strcmp(kind, "rank") == 0 ? 1 : 4, dims) &&
+        good = put(group, "x", stored, is_text ? H5T_C_S1 : H5T_NATIVE_FLOAT, x,
+                   strcmp(kind, "rank") == 0 ? 1 : 4, dims) &&
                put(group, "y", H5T_STD_U8LE, H5T_NATIVE_UINT8, y, 1, &labels);
     }
     H5Gclose(group);

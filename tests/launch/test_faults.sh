@@ -184,7 +184,7 @@ dataset empty.h5 6 'empty.h5: is empty'
 dataset truncated.h5 6 'truncated.h5: cannot be opened as HDF5: truncated file'
 dataset stump.h5 6 'stump.h5: '
 dataset rank.h5 6 'rank.h5: /train/x: wrong rank 1'
-dataset dtype.h5 6 'dtype.h5: /train/x: wrong dtype'
+dataset dtype.h5 6 'dtype.h5: /train/x: is strings, accepted: '
 dataset unequal.h5 6 'unequal.h5: /train/y: 199 labels for 200 samples of x'
 dataset nan.h5 8 'nan.h5: /train/x: sample 100 holds NaN'
 
