@@ -72,7 +72,7 @@ static ann_status hash_spread(uint64_t *out, const ann_dataset *d, int source) {
 }
 
 static ann_status find_of_source(uint64_t *out, const ann_dataset *d, int source) {
-    const anni_source *s = &d->sources[source];
+    const anni_data_source *s = &d->sources[source];
     const size_t row_bytes = d->fields[ann_dataset_find(d, "x")].row_bytes;
     *out = s->checksum;
     if (s->has_checksum) return ANN_OK;
@@ -98,7 +98,7 @@ ann_status ann_dataset_compute_checksum(uint64_t *out, const ann_dataset *d) {
 }
 
 bool ann_dataset_field_checksum(uint64_t *out, const ann_dataset *d, int field) {
-    const anni_column *c = anni_source_find(&d->sources[0], d->fields[field].info.name);
+    const anni_column *c = anni_data_source_find(&d->sources[0], d->fields[field].info.name);
     *out = c->checksum;
     return d->source_count == 1 && c->has_checksum;
 }

@@ -25,7 +25,7 @@ static ann_status open_sources(ann_dataset *dataset, const ann_dataset_options *
     ann_status status = ANN_OK;
     for (int i = 0; i < o->source_count && status == ANN_OK; i++) {
         dataset->source_count++;
-        status = anni_source_open(&dataset->sources[i], &o->sources[i], o->split, dataset->arena);
+        status = anni_data_source_open(&dataset->sources[i], &o->sources[i], o->split, dataset->arena);
         dataset->source_first[i + 1] = dataset->source_first[i] + dataset->sources[i].samples;
     }
     anni_h5_end(&before);
@@ -61,7 +61,7 @@ void ann_dataset_close(ann_dataset *dataset) {
     anni_cache_free(dataset->cache);
     ann_mem_free(dataset->subset, (size_t)dataset->samples * sizeof *dataset->subset);
     ann_mem_free(dataset->labels, (size_t)dataset->all * sizeof *dataset->labels);
-    for (int i = 0; i < dataset->source_count; i++) anni_source_close(&dataset->sources[i]);
+    for (int i = 0; i < dataset->source_count; i++) anni_data_source_close(&dataset->sources[i]);
     ann_arena_free(dataset->arena);
     free(dataset);
 }
@@ -100,7 +100,7 @@ int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample) {
 
 const char *ann_dataset_skipped(const ann_dataset *dataset, int i) {
     for (int s = 0; s < dataset->source_count; s++) {
-        const anni_source *source = &dataset->sources[s];
+        const anni_data_source *source = &dataset->sources[s];
         if (i < source->skipped_count) return source->skipped[i];
         i -= source->skipped_count;
     }

@@ -17,7 +17,7 @@ typedef struct anni_dataset_field {
 struct ann_dataset {
     ann_arena *arena;
     char *name; /* "PATH: /train", for errors */
-    anni_source *sources;
+    anni_data_source *sources;
     int source_count;
     int64_t *source_first; /* [source_count + 1] */
     anni_dataset_field *fields;

@@ -27,7 +27,7 @@ static ann_status check_column(const anni_column *have, const anni_column *want)
                      ann_shape_str(want_shape, sizeof want_shape, &b->shape));
 }
 
-static ann_status check_classes(const anni_source *have, const anni_source *want) {
+static ann_status check_classes(const anni_data_source *have, const anni_data_source *want) {
     if (have->class_count == 0 || want->class_count == 0) return ANN_OK;
     if (have->class_count != want->class_count)
         return ann_error(ANN_ERR_FORMAT, "%s has %d classes, %s has %d", have->name, have->class_count,
@@ -42,13 +42,14 @@ static ann_status check_classes(const anni_source *have, const anni_source *want
 /* Both ways, so that no field is in one of them alone. */
 static ann_status check_sources(const ann_dataset *d) {
     for (int s = 1; s < d->source_count; s++) {
-        const anni_source *first = &d->sources[0], *other = &d->sources[s];
+        const anni_data_source *first = &d->sources[0], *other = &d->sources[s];
         for (int i = 0; i < other->column_count; i++)
-            if (anni_source_find(first, other->columns[i].info.name) == NULL)
+            if (anni_data_source_find(first, other->columns[i].info.name) == NULL)
                 return ann_error(ANN_ERR_FORMAT, "%s has no %s, and %s has", first->name,
                                  other->columns[i].info.name, other->name);
         for (int i = 0; i < first->column_count; i++) {
-            const anni_column *want = &first->columns[i], *have = anni_source_find(other, want->info.name);
+            const anni_column *want = &first->columns[i],
+                              *have = anni_data_source_find(other, want->info.name);
             if (have == NULL)
                 return ann_error(ANN_ERR_FORMAT, "%s has no %s, and %s has", other->name, want->info.name,
                                  first->name);
@@ -62,9 +63,9 @@ static ann_status check_sources(const ann_dataset *d) {
 static ann_status add_domain(ann_dataset *d) {
     if (d->source_count < 2) return ANN_OK;
     for (int s = 0; s < d->source_count; s++)
-        if (anni_source_find(&d->sources[s], "domain") != NULL) return ANN_OK;
+        if (anni_data_source_find(&d->sources[s], "domain") != NULL) return ANN_OK;
     for (int s = 0; s < d->source_count; s++)
-        ANN_TRY(anni_source_add_constant(&d->sources[s], "domain", s, d->arena));
+        ANN_TRY(anni_data_source_add_constant(&d->sources[s], "domain", s, d->arena));
     return ANN_OK;
 }
 
@@ -74,7 +75,7 @@ static ann_status add_domain(ann_dataset *d) {
 static ann_status pool_moments(ann_dataset *d, ann_field_info *info) {
     int channels = 1;
     for (int s = 0; s < d->source_count; s++) {
-        const int n = anni_source_find(&d->sources[s], info->name)->info.channels;
+        const int n = anni_data_source_find(&d->sources[s], info->name)->info.channels;
         channels = n == 0 || channels == 0 ? 0 : n > channels ? n : channels;
     }
     info->channels = channels;
@@ -83,7 +84,7 @@ static ann_status pool_moments(ann_dataset *d, ann_field_info *info) {
     for (int k = 0; k < channels; k++) {
         double mean = 0, square = 0;
         for (int s = 0; s < d->source_count; s++) {
-            const ann_field_info *one = &anni_source_find(&d->sources[s], info->name)->info;
+            const ann_field_info *one = &anni_data_source_find(&d->sources[s], info->name)->info;
             const int at = one->channels > 1 ? k : 0;
             const double share = (double)anni_dataset_source_samples(d, s) / (double)d->all;
             mean += share * one->mean[at];
@@ -100,12 +101,12 @@ static ann_status pool_moments(ann_dataset *d, ann_field_info *info) {
 static ann_status join_field(ann_dataset *d, anni_dataset_field *field, const anni_column *first) {
     *field = (anni_dataset_field){.info = first->info, .row_bytes = first->row_bytes};
     for (int s = 0; s < d->source_count; s++)
-        field->rows_count += anni_source_find(&d->sources[s], first->info.name)->rows_count;
+        field->rows_count += anni_data_source_find(&d->sources[s], first->info.name)->rows_count;
     field->rows = ann_arena_alloc(d->arena, (size_t)field->rows_count * sizeof(anni_rows *));
     if (field->rows == NULL) return no_memory(d);
     int n = 0;
     for (int s = 0; s < d->source_count; s++) {
-        const anni_column *c = anni_source_find(&d->sources[s], first->info.name);
+        const anni_column *c = anni_data_source_find(&d->sources[s], first->info.name);
         for (int i = 0; i < c->rows_count; i++) {
             field->rows[n] = &c->rows[i];
             field->rows[n++]->first += d->source_first[s];
@@ -115,7 +116,7 @@ static ann_status join_field(ann_dataset *d, anni_dataset_field *field, const an
 }
 
 static ann_status join_fields(ann_dataset *d) {
-    const anni_source *first = &d->sources[0];
+    const anni_data_source *first = &d->sources[0];
     d->fields = ann_arena_alloc(d->arena, (size_t)first->column_count * sizeof *d->fields);
     if (d->fields == NULL) return no_memory(d);
     for (int i = 0; i < first->column_count; i++) {

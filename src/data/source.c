@@ -8,17 +8,17 @@
 
 /* A source that is being opened. */
 typedef struct opening {
-    anni_source *source;
+    anni_data_source *source;
     const ann_data_source *from;
     ann_arena *arena;
     hid_t file, group; /* group: of the split; invalid where fields are named */
 } opening;
 
-static ann_status no_memory(const anni_source *s) {
+static ann_status no_memory(const anni_data_source *s) {
     return ann_error(ANN_ERR_MEMORY, "%s: out of memory", s->name);
 }
 
-anni_column *anni_source_find(const anni_source *source, const char *name) {
+anni_column *anni_data_source_find(const anni_data_source *source, const char *name) {
     for (int i = 0; i < source->column_count; i++)
         if (strcmp(source->columns[i].info.name, name) == 0) return &source->columns[i];
     return NULL;
@@ -54,7 +54,7 @@ static ann_status check_x(const opening *o, anni_column *c) {
 
 static ann_status add_column(const opening *o, const char **why, hid_t id, const char *name,
                              const char *where) {
-    anni_source *s = o->source;
+    anni_data_source *s = o->source;
     anni_column *c = &s->columns[s->column_count];
     ann_status status = anni_column_open(c, why, id, name, where, o->arena);
     if (*why != NULL || status != ANN_OK) {
@@ -86,7 +86,7 @@ static ann_status open_named(const opening *o, const ann_field_source *field) {
 /* ---- fields that are found in the split's group ---- */
 
 static ann_status skip(const opening *o, const char *where, const char *why) {
-    anni_source *s = o->source;
+    anni_data_source *s = o->source;
     const char *text = ann_arena_printf(o->arena, "%s: %s", where, why);
     if (text == NULL) return no_memory(s);
     s->skipped[s->skipped_count++] = text;
@@ -157,8 +157,8 @@ static ann_status open_group(const opening *o) {
 
 /* The fields have as many samples as x. */
 static ann_status check_samples(const opening *o) {
-    anni_source *s = o->source;
-    const anni_column *x = anni_source_find(s, "x");
+    anni_data_source *s = o->source;
+    const anni_column *x = anni_data_source_find(s, "x");
     if (x == NULL) return ann_error(ANN_ERR_FORMAT, "%s: no field is called x", s->name);
     s->samples = x->samples;
     for (int i = 0; i < s->column_count; i++) {
@@ -177,7 +177,7 @@ static ann_status check_samples(const opening *o) {
 }
 
 static ann_status make_room(const opening *o, hsize_t fields) {
-    anni_source *s = o->source;
+    anni_data_source *s = o->source;
     if (fields > 1 << 16) return ann_error(ANN_ERR_FORMAT, "%s: has too many objects", s->name);
     s->column_room = (int)fields + 2; /* the field being opened, and one that is added */
     s->skipped_room = s->column_room;
@@ -187,7 +187,7 @@ static ann_status make_room(const opening *o, hsize_t fields) {
 }
 
 static ann_status read_group(opening *o) {
-    anni_source *s = o->source;
+    anni_data_source *s = o->source;
     H5G_info_t info;
     if (H5Gget_info(o->group, &info) < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s: cannot be read", s->name);
     ANN_TRY(make_room(o, info.nlinks));
@@ -214,9 +214,9 @@ static ann_status read_named(const opening *o) {
     return check_samples(o);
 }
 
-ann_status anni_source_open(anni_source *source, const ann_data_source *from, const char *split,
-                            ann_arena *arena) {
-    *source = (anni_source){.name = ann_arena_printf(arena, "%s: /%s", from->path, split)};
+ann_status anni_data_source_open(anni_data_source *source, const ann_data_source *from, const char *split,
+                                 ann_arena *arena) {
+    *source = (anni_data_source){.name = ann_arena_printf(arena, "%s: /%s", from->path, split)};
     if (source->name == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", from->path);
     opening o = {.source = source, .from = from, .arena = arena, .group = H5I_INVALID_HID};
     ANN_TRY(anni_h5_open(&o.file, from->path));
@@ -225,12 +225,13 @@ ann_status anni_source_open(anni_source *source, const ann_data_source *from, co
     return status;
 }
 
-void anni_source_close(anni_source *source) {
+void anni_data_source_close(anni_data_source *source) {
     for (int i = 0; i < source->column_count; i++) anni_column_close(&source->columns[i]);
     source->column_count = 0;
 }
 
-ann_status anni_source_add_constant(anni_source *source, const char *name, int32_t value, ann_arena *arena) {
+ann_status anni_data_source_add_constant(anni_data_source *source, const char *name, int32_t value,
+                                         ann_arena *arena) {
     anni_column *c = &source->columns[source->column_count];
     *c = (anni_column){.info = {.name = name, .dtype = ANN_I32},
                        .format = {.dtype = ANN_I32, .memory = H5T_NATIVE_INT32},
