@@ -116,7 +116,7 @@ typedef struct row {
 
 static row row_of(const ann_order *order, int64_t samples, uint64_t key) {
     row r = {order, key, samples, divide_up(samples, order->o.block), 0};
-    r.short_slot = (int64_t)ann_permute_index(order->o.seed, ANN_STREAM_SHORT, key, (uint64_t)r.blocks, 0);
+    r.short_slot = anni_pick(order->o.seed, ANN_STREAM_SHORT, key, r.blocks);
     return r;
 }
 
@@ -134,8 +134,8 @@ static int64_t slot_of(const row *r, int64_t k) {
 
 static int64_t block_in(const row *r, int64_t slot) {
     if (slot == r->short_slot) return r->blocks - 1;
-    return (int64_t)ann_permute_index(r->order->o.seed, ANN_STREAM_BLOCKS, r->key, (uint64_t)r->blocks - 1,
-                                      (uint64_t)(slot < r->short_slot ? slot : slot - 1));
+    return anni_permute(r->order->o.seed, ANN_STREAM_BLOCKS, r->key, r->blocks - 1,
+                        slot < r->short_slot ? slot : slot - 1);
 }
 
 /* The slots [*first, *end) of a window. */
@@ -152,8 +152,7 @@ static int64_t window_sample(const ann_order *order, int64_t samples, uint64_t k
     window_slots(&r, window, &slot, &slot_end);
     const int64_t start = slot_start(&r, slot), count = slot_start(&r, slot_end) - start;
     const uint64_t window_key = key * (uint64_t)order->windows + (uint64_t)window;
-    const int64_t at = start + (int64_t)ann_permute_index(order->o.seed, ANN_STREAM_WINDOW, window_key,
-                                                          (uint64_t)count, (uint64_t)(k - start));
+    const int64_t at = start + anni_permute(order->o.seed, ANN_STREAM_WINDOW, window_key, count, k - start);
     const int64_t from = slot_of(&r, at);
     return block_in(&r, from) * order->o.block + at - slot_start(&r, from);
 }

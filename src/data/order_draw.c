@@ -4,6 +4,33 @@
 #include <stdlib.h>
 #include "base/philox.h"
 
+__extension__ typedef unsigned __int128 wide;
+
+/* [0, 2^64) to [0, n) */
+static int64_t scale(uint32_t high, uint32_t low, int64_t n) {
+    const uint64_t word = (uint64_t)high << 32 | low;
+    return (int64_t)((wide)word * (uint64_t)n >> 64);
+}
+
+int64_t anni_pick(uint64_t seed, uint32_t stream, uint64_t key, int64_t n) {
+    const ann_philox4 r = ann_philox(seed, key, (uint64_t)stream << 32);
+    return scale(r.v[1], r.v[0], n);
+}
+
+int64_t anni_permute(uint64_t seed, uint32_t stream, uint64_t key, int64_t n, int64_t index) {
+    enum { FEW = 64 };
+    if (n > FEW) return (int64_t)ann_permute_index(seed, stream, key, (uint64_t)n, (uint64_t)index);
+    uint8_t items[FEW] = {0};
+    ann_philox4 r = {{0}};
+    for (int i = 0; i < n; i++) {
+        if (i % 4 == 0) r = ann_philox(seed, key, (uint64_t)stream << 32 | (uint32_t)i >> 2);
+        const int j = (int)((uint64_t)r.v[i % 4] * (uint64_t)(i + 1) >> 32);
+        items[i] = items[j];
+        items[j] = (uint8_t)i;
+    }
+    return items[index];
+}
+
 /* ---- strata ---- */
 
 static ann_status check_strata(const ann_order_options *o) {
@@ -78,15 +105,14 @@ static int stratum_of(const anni_strata *s, int64_t draw) {
 
 void anni_strata_at(const anni_strata *s, uint64_t seed, int64_t position, int64_t *epoch, int64_t *sample) {
     const int64_t round = position / s->round;
-    const int64_t draw = (int64_t)ann_permute_index(seed, ANN_STREAM_STRATA, (uint64_t)round,
-                                                    (uint64_t)s->round, (uint64_t)(position % s->round));
+    const int64_t draw =
+        anni_permute(seed, ANN_STREAM_STRATA, (uint64_t)round, s->round, position % s->round);
     const int k = stratum_of(s, draw);
     const int64_t share = s->share[k + 1] - s->share[k], size = s->first[k + 1] - s->first[k];
     const int64_t nth = round * share + draw - s->share[k]; /* of the stratum's stream */
     *epoch = nth / size;
     const uint64_t key = (uint64_t)*epoch * (uint64_t)s->count + (uint64_t)k;
-    *sample = s->samples[s->first[k] + (int64_t)ann_permute_index(seed, ANN_STREAM_STREAM, key,
-                                                                  (uint64_t)size, (uint64_t)(nth % size))];
+    *sample = s->samples[s->first[k] + anni_permute(seed, ANN_STREAM_STREAM, key, size, nth % size)];
 }
 
 /* ---- weights ---- */
@@ -153,12 +179,9 @@ void anni_alias_fini(anni_alias *a) {
     *a = (anni_alias){0};
 }
 
-__extension__ typedef unsigned __int128 wide;
-
 int64_t anni_alias_draw(const anni_alias *a, uint64_t seed, int64_t position) {
     const ann_philox4 r = ann_philox(seed, (uint64_t)position, (uint64_t)ANN_STREAM_DRAW << 32);
-    const uint64_t word = (uint64_t)r.v[1] << 32 | r.v[0];
-    const int64_t column = (int64_t)((wide)word * (uint64_t)a->count >> 64);
+    const int64_t column = scale(r.v[1], r.v[0], a->count);
     const double level = (double)(((uint64_t)r.v[3] << 32 | r.v[2]) >> 11) * 0x1p-53;
     return level < a->keep[column] ? column : a->alias[column];
 }

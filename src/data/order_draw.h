@@ -4,6 +4,12 @@
 
 #include "data/order.h"
 
+/* A keyed permutation of 0..n-1 as ann_permute_index, but fast for few items, too: up to 64 are shuffled whole
+   (Fisher and Yates), where cycle walking would start from 256 candidates. */
+int64_t anni_permute(uint64_t seed, uint32_t stream, uint64_t key, int64_t n, int64_t index);
+/* A keyed number in 0..n-1. */
+int64_t anni_pick(uint64_t seed, uint32_t stream, uint64_t key, int64_t n);
+
 /* The samples of each stratum, one stratum after the other. */
 typedef struct anni_strata {
     int count;
