@@ -29,7 +29,8 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"test_loss", NULL, &c->test.loss},
                           {"test_accuracy", NULL, &c->test.accuracy},
                           {"lr", NULL, &c->lr},
-                          {"elapsed_s", NULL, &c->elapsed_s}};
+                          {"elapsed_s", NULL, &c->elapsed_s},
+                          {"data_wait_s", NULL, &c->data_wait_s}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
     return count;

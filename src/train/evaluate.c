@@ -1,10 +1,33 @@
-/* Evaluation: each sample of the test set once, in the file's order; the ranks share them out. */
+/* Evaluation: each sample of the test set once, in the file's order. The test set is cut into batches
+   EVAL_BATCH apart, whatever the number of ranks; the ranks share the batches out, and their sums are added
+   up in the order of the file. So the result has the same bits on any number of ranks (with as many threads
+   each). */
 #include "train/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 enum { EVAL_BATCH = 250 };
 
-/* Runs over positions [first, first + batch * k) of this rank's share. */
-static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store *store, int64_t first,
+/* Of one batch. */
+typedef struct batch_sums {
+    double loss, correct;
+} batch_sums;
+
+static ann_status run_batches(batch_sums *sums, ann_loader *loader, anni_step *step) {
+    for (;;) {
+        const ann_batch *batch;
+        ANN_TRY(ann_loader_next(loader, &batch));
+        if (!batch) return ANN_OK;
+        ANN_TRY(anni_step_bind(step, batch));
+        ANN_TRY(ann_plan_run(step->plan, ANN_OK));
+        sums[batch->first / EVAL_BATCH] =
+            (batch_sums){(double)*step->loss_sum, step->correct ? (double)*step->correct : NAN};
+    }
+}
+
+/* Samples [first, end) in batches of one size. */
+static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store *store, int64_t first,
                             int64_t end, int64_t batch) {
     const ann_order_options in_file = {
         .kind = ANN_ORDER_SEQUENTIAL, .samples = ann_dataset_samples(phase->test), .batch = batch};
@@ -15,8 +38,8 @@ static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store 
                                   .end_position = end,
                                   .max_threads = phase->run->threads};
     if (first == end) return ANN_OK;
-    ann_order *order;
     ann_graph *graph;
+    ann_order *order;
     ann_loader *loader = NULL;
     anni_step step;
     ANN_TRY(anni_eval_graph(&graph, store, phase, batch));
@@ -26,29 +49,39 @@ static ann_status run_range(anni_sums *sums, const anni_phase *phase, ann_store 
     status = ann_order_new(&order, &in_file);
     options.order = order;
     if (status == ANN_OK) status = ann_loader_new(&loader, &options);
-    while (status == ANN_OK) {
-        const ann_batch *next;
-        status = ann_loader_next(loader, &next);
-        if (status != ANN_OK || !next) break;
-        status = anni_step_bind(&step, next);
-        if (status == ANN_OK) status = ann_plan_run(step.plan, ANN_OK);
-        if (status == ANN_OK) anni_step_add(sums, &step, next->count);
-    }
+    if (status == ANN_OK) status = run_batches(sums, loader, &step);
     ann_loader_free(loader);
     ann_order_free(order);
     anni_step_free(&step);
     return status;
 }
 
-ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
-    const anni_run *run = phase->run;
-    anni_sums sums = {0};
+/* This rank's batches. */
+static ann_status run_share(batch_sums *sums, int64_t batches, const anni_phase *phase, ann_store *store) {
+    const int64_t samples = ann_dataset_samples(phase->test);
     int64_t first, count;
-    ann_data_shard(&first, &count, 0, ann_dataset_samples(phase->test), run->rank, run->size);
-    const int64_t whole = count / EVAL_BATCH * EVAL_BATCH;
-    ann_status status = run_range(&sums, phase, store, first, first + whole, EVAL_BATCH);
-    if (status == ANN_OK)
-        status = run_range(&sums, phase, store, first + whole, first + count, count - whole);
-    ANN_TRY(ann_agree(run->comm, status));
-    return anni_sums_mean(run->comm, out, &sums);
+    if (!sums) return ann_error(ANN_ERR_MEMORY, "no memory for the sums of %lld batches", (long long)batches);
+    ann_data_shard(&first, &count, 0, batches, phase->run->rank, phase->run->size);
+    const int64_t end = first + count < batches ? (first + count) * EVAL_BATCH : samples;
+    first *= EVAL_BATCH;
+    if (count == 0) return ANN_OK;
+    const int64_t whole_end = first + (end - first) / EVAL_BATCH * EVAL_BATCH;
+    ANN_TRY(run_range(sums, phase, store, first, whole_end, EVAL_BATCH));
+    return run_range(sums, phase, store, whole_end, end, end - whole_end);
+}
+
+ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
+    ann_comm *comm = phase->run->comm;
+    const int64_t samples = ann_dataset_samples(phase->test), batches = (samples - 1) / EVAL_BATCH + 1;
+    batch_sums *sums = calloc((size_t)batches, sizeof *sums), all = {0, 0};
+    ann_status status = ann_agree(comm, run_share(sums, batches, phase, store));
+    /* each sum is one rank's and 0 on the others: this gathers */
+    if (status == ANN_OK) status = ann_comm_allreduce(comm, sums, batches * 2, ANN_F64);
+    for (int64_t i = 0; i < batches && status == ANN_OK; i++) {
+        all.loss += sums[i].loss;
+        all.correct += sums[i].correct;
+    }
+    free(sums);
+    *out = (anni_metrics){all.loss / (double)samples, all.correct / (double)samples};
+    return status;
 }

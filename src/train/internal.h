@@ -32,6 +32,7 @@ typedef struct anni_run {
     int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
     int64_t metrics_offset; /* where the next line goes; rank 0 */
     anni_result *results;   /* [phase_count] */
+    double *waits;          /* [size] scratch */
 } anni_run;
 
 /* ---- a phase ---- */
@@ -60,7 +61,7 @@ typedef struct anni_cursor {
     int64_t step, stage_step;
     ann_ledger ledger; /* of all ranks, up to `position` */
     anni_metrics train, test;
-    double lr, elapsed_s;
+    double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     bool finished;
 } anni_cursor;
 
@@ -176,6 +177,7 @@ typedef struct anni_progress {
     anni_phase *phase;
     int64_t total; /* positions of the phase */
     int64_t start_ns, last_ns, last_position;
+    int64_t wait_ns, last_wait_ns; /* for data, on this rank */
     double elapsed_before_s;
     anni_sums sums; /* this rank's, since the last line */
 } anni_progress;

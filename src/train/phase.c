@@ -87,10 +87,12 @@ static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store *
     }
 }
 
-static void say_ledger(const anni_phase *phase, const anni_cursor *cursor) {
+static void say_end(const anni_phase *phase, const anni_cursor *cursor) {
     char line[ANNI_LINE_BYTES];
     anni_ledger_line(line, sizeof line, phase->order, cursor->position);
     anni_say(phase->run, "%s  %s", phase->config->name, line);
+    anni_say(phase->run, "%s  waited for data %.2f %% of the time", phase->config->name,
+             cursor->elapsed_s > 0 ? 100 * cursor->data_wait_s / cursor->elapsed_s : 0);
 }
 
 /* What is not used is said before it is not. */
@@ -107,7 +109,7 @@ ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *re
     say_left_out(phase);
     ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
     if (status == ANN_OK) {
-        say_ledger(phase, cursor);
+        say_end(phase, cursor);
         cursor->finished = true;
         status = anni_cursor_save(phase, cursor, store);
     }

@@ -90,7 +90,7 @@ double anni_progress_elapsed_s(const anni_progress *progress) {
     return progress->elapsed_before_s + 1e-9 * (double)(ann_clock_ns() - progress->start_ns);
 }
 
-static ann_status write_line(anni_progress *progress, const anni_cursor *cursor, double rate) {
+static ann_status write_line(anni_progress *progress, const anni_cursor *cursor, double rate, double wait_s) {
     const anni_phase *phase = progress->phase;
     const char *name = phase->config->name, *stage = phase->config->program[cursor->stage].name;
     const int64_t length = ann_order_length(phase->order);
@@ -105,23 +105,37 @@ static ann_status write_line(anni_progress *progress, const anni_cursor *cursor,
              accuracy, rate, left);
     snprintf(line, sizeof line,
              "{\"phase\":\"%s\",\"stage\":\"%s\",\"epoch\":%lld,\"step\":%lld,\"position\":%lld,\"loss\":%s,"
-             "\"accuracy\":%s,\"lr\":%.9g,\"samples_per_s\":%.1f}\n",
+             "\"accuracy\":%s,\"lr\":%.9g,\"samples_per_s\":%.1f,\"data_wait_s\":%.6f}\n",
              name, stage, (long long)epoch, (long long)cursor->step, (long long)cursor->position,
              json_number(loss_json, cursor->train.loss), json_number(accuracy_json, cursor->train.accuracy),
-             cursor->lr, rate);
+             cursor->lr, rate, wait_s);
     return metrics_write(phase->run, line);
+}
+
+/* Since the last line, on the rank that waited longest: the others waited for that one. Collective. */
+static ann_status longest_wait(double *out, anni_progress *progress) {
+    const anni_run *run = progress->phase->run;
+    const double mine = 1e-9 * (double)(progress->wait_ns - progress->last_wait_ns);
+    ANN_TRY(ann_comm_allgather(run->comm, run->waits, &mine, sizeof mine));
+    *out = 0;
+    for (int r = 0; r < run->size; r++) *out = run->waits[r] > *out ? run->waits[r] : *out;
+    progress->last_wait_ns = progress->wait_ns;
+    return ANN_OK;
 }
 
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) {
     ann_comm *comm = progress->phase->run->comm;
     ANN_TRY(anni_sums_mean(comm, &cursor->train, &progress->sums));
+    double wait_s;
+    ANN_TRY(longest_wait(&wait_s, progress));
+    cursor->data_wait_s += wait_s;
     const int64_t now_ns = ann_clock_ns();
     const double seconds = 1e-9 * (double)(now_ns - progress->last_ns);
     const double rate = (double)(cursor->position - progress->last_position) / (seconds > 0 ? seconds : 1e-9);
     progress->sums = (anni_sums){0};
     progress->last_ns = now_ns;
     progress->last_position = cursor->position;
-    return ann_agree(comm, write_line(progress, cursor, rate));
+    return ann_agree(comm, write_line(progress, cursor, rate, wait_s));
 }
 
 /* ---- the closing table ---- */

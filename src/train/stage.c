@@ -229,6 +229,7 @@ static ann_status after_step(stage *s) {
     const bool save_due =
         config->checkpoint_every_steps > 0 && cursor->step % config->checkpoint_every_steps == 0;
     if (log_due || save_due) ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+    s->progress.wait_ns = ann_loader_wait_ns(s->loader);
     if (log_due) ANN_TRY(anni_progress_line(&s->progress, s->cursor));
     if (save_due) ANN_TRY(checkpoint(s));
     return !last && cursor->step % STOP_POLL_STEPS == 0 ? poll_stop(s) : ANN_OK;

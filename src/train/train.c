@@ -167,11 +167,15 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .metrics_fd = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);
-    ann_status status = ann_agree(
-        comm, run.results ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for the results of the phases"));
+    run.waits = calloc((size_t)run.size, sizeof *run.waits);
+    ann_status status =
+        ann_agree(comm, run.results && run.waits
+                            ? ANN_OK
+                            : ann_error(ANN_ERR_MEMORY, "no memory for the results of the phases"));
     if (status == ANN_OK) status = run_all(&run);
     if (run.metrics_fd >= 0) close(run.metrics_fd);
     free(run.results);
+    free(run.waits);
     return status;
 }
 
