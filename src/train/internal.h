@@ -189,6 +189,8 @@ void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
 double anni_progress_elapsed_s(const anni_progress *progress);
 ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
+/* Removes the lines behind the point from which training goes on: their steps will be done again. */
+ann_status anni_metrics_cut(anni_run *run) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
 /* Makes lines that were written so far durable: to be called before the offset goes into a checkpoint. */

@@ -50,6 +50,11 @@ static ann_status metrics_write(anni_run *run, const char *line) {
     return ANN_OK;
 }
 
+ann_status anni_metrics_cut(anni_run *run) {
+    if (run->rank != 0 || ftruncate(run->metrics_fd, run->metrics_offset) == 0) return ANN_OK;
+    return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
+}
+
 ann_status anni_metrics_sync(anni_run *run) {
     if (run->rank != 0 || fsync(run->metrics_fd) == 0) return ANN_OK;
     return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));

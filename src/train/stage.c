@@ -263,6 +263,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     ann_status status = ann_agree(phase->run->comm, prepare(&s));
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
+    if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = with_step(&s, loop(&s));
     ann_loader_free(s.loader);

@@ -94,12 +94,6 @@ static ann_status check_phases(anni_run *run) {
     return ANN_OK;
 }
 
-/* Lines of metrics behind the point from which training goes on belong to steps that will be done again. */
-static ann_status cut_metrics(const anni_run *run) {
-    if (run->rank != 0 || ftruncate(run->metrics_fd, run->metrics_offset) == 0) return ANN_OK;
-    return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
-}
-
 /* Nothing will be restored from it now, but a later phase may load it. */
 static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     const ann_status status = ann_ckpt_verify(phase->run->comm, checkpoint);
@@ -119,7 +113,6 @@ static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *
     if (restore[0])
         anni_say(run, "%s  resumes at step %lld from %s", phase->config->name, (long long)cursor->step,
                  restore);
-    ANN_TRY(ann_agree(run->comm, cut_metrics(run)));
     return anni_phase_run(phase, cursor, restore);
 }
 
