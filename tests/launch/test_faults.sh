@@ -221,7 +221,7 @@ for ranks in 0 2; do
     cp -r kept damaged
     damage damaged/train/step-0000000100/shard-0000.h5
     run $ranks 0 "one damaged checkpoint" --set output=damaged --resume run.yaml
-    [ "$(wc -l <err)" = 1 ] && grep -q '^warning: checkpoint step-0000000100 is not used: .*shard-0000.h5: ' err ||
+    [ "$(wc -l <err)" = 1 ] && grep -q '^warning: checkpoint damaged/train/step-0000000100 is not used: .*shard-0000.h5: ' err ||
         wrong "a damaged checkpoint, $ranks ranks: not one warning"
     grep -q 'resumes at step 80' out || wrong "a damaged checkpoint, $ranks ranks: did not go on from the one before"
     [ $ranks = 0 ] && same_end damaged kept
