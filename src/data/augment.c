@@ -5,8 +5,6 @@
 #include <string.h>
 #include "base/mem.h"
 
-enum { MAX_OPS = 64 };
-
 /* What the ops need and do. Ops of geometry have no function here: augment_geometry.c composes them. */
 static const struct {
     const char *name;
@@ -109,8 +107,9 @@ static ann_status check(const ann_augment_options *o) {
         return ann_error(ANN_ERR_ARG, "augmentation: x is %s, accepted are u8 and f32",
                          ann_dtype_name(o->dtype));
     if (ann_shape_elems(&o->shape) < 1) return ann_error(ANN_ERR_ARG, "augmentation: x has no elements");
-    if (o->op_count < 0 || o->op_count > MAX_OPS)
-        return ann_error(ANN_ERR_ARG, "augmentation: %d ops, accepted are up to %d", o->op_count, MAX_OPS);
+    if (o->op_count < 0 || o->op_count > ANN_AUGMENT_MAX_OPS)
+        return ann_error(ANN_ERR_ARG, "augmentation: %d ops, accepted are up to %d", o->op_count,
+                         ANN_AUGMENT_MAX_OPS);
     for (int i = 0; i < o->op_count; i++) ANN_TRY(check_op(o, i));
     return ANN_OK;
 }

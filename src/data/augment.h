@@ -88,6 +88,8 @@ typedef struct ann_colour_pca {
 struct ann_dataset;
 ann_status ann_colour_pca_measure(ann_colour_pca *out, const struct ann_dataset *dataset) ANN_MUST_CHECK;
 
+#define ANN_AUGMENT_MAX_OPS 64
+
 typedef struct ann_augment ann_augment;
 
 typedef struct ann_augment_options {

@@ -4,6 +4,7 @@
 #define ANN_TRAIN_CONFIG_H
 
 #include "base/yaml.h"
+#include "data/augment.h"
 #include "data/order.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
@@ -84,6 +85,11 @@ typedef struct ann_sampling_config {
     int share_count;
 } ann_sampling_config;
 
+typedef struct ann_augment_config {
+    ann_augment_op op;
+    const ann_yaml_node *node; /* for errors */
+} ann_augment_config;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -97,6 +103,8 @@ typedef struct ann_phase_config {
     const char *load_tensors; /* pattern of the tensors that are loaded */
     int64_t batch;            /* samples of a step over all ranks */
     ann_sampling_config sampling;
+    const ann_augment_config *augment; /* of training samples, in this order */
+    int augment_count;
     ann_nn_init init;
     ann_optim optimizer;
     const ann_stage_config *program;

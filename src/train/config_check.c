@@ -250,6 +250,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_loss(phase));
     ANN_TRY(check_optimizer(phase));
     ANN_TRY(check_sampling(phase));
+    ANN_TRY(anni_config_check_augment(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;
 }

@@ -13,6 +13,7 @@ typedef enum key_type {
     KEY_NAME,
     KEY_WORD,
     KEY_PAIR,
+    KEY_RANGE,
     KEY_MAP,
     KEY_ITEMS
 } key_type;
@@ -120,6 +121,9 @@ static char *accepted_text(char *buf, size_t size, const key_spec *k) {
         buf[used] = '\0';
         break;
     case KEY_PAIR: snprintf(buf, size, "an integer from %.0f to %.0f, or two [h, w]", k->min, k->max); break;
+    case KEY_RANGE:
+        snprintf(buf, size, "a number from %.15g to %.15g, or two [low, high]", k->min, k->max);
+        break;
     case KEY_MAP: snprintf(buf, size, "a map, see %s", k->words); break;
     case KEY_ITEMS: snprintf(buf, size, "a %s", k->words); break;
     }
@@ -173,6 +177,15 @@ static ann_status get_pair(int64_t out[2], const key_spec *k, const ann_yaml_nod
     return get_int(&out[1], k, node->kind == ANN_YAML_LIST ? node->items[1] : node);
 }
 
+static ann_status get_range(double out[2], const key_spec *k, const ann_yaml_node *node) {
+    if (node->kind == ANN_YAML_MAP || (node->kind == ANN_YAML_LIST && node->count != 2))
+        return wrong_value(k, node);
+    ANN_TRY(get_real(&out[0], k, node->kind == ANN_YAML_LIST ? node->items[0] : node));
+    ANN_TRY(get_real(&out[1], k, node->kind == ANN_YAML_LIST ? node->items[1] : node));
+    if (out[0] <= out[1]) return ANN_OK;
+    return ann_yaml_error(node, "%.15g is above %.15g, accepted is [low, high]", out[0], out[1]);
+}
+
 /* Integers, words and truth values are stored in the width of their field. */
 static void store_int(void *field, size_t bytes, int64_t value) {
     if (bytes == sizeof(int64_t)) memcpy(field, &value, sizeof value);
@@ -199,6 +212,7 @@ static ann_status read_key(const key_spec *k, const ann_yaml_node *node, void *b
         return ANN_OK;
     case KEY_REAL: return get_real((double *)(void *)field, k, node);
     case KEY_PAIR: return get_pair((int64_t *)(void *)field, k, node);
+    case KEY_RANGE: return get_range((double *)(void *)field, k, node);
     case KEY_TEXT: return ann_yaml_string(node, (const char **)(void *)field);
     case KEY_NAME: return get_name((const char **)(void *)field, k, node);
     case KEY_MAP:
@@ -243,6 +257,11 @@ static bool is_nothing(const ann_yaml_node *node) {
 static ann_status read_absent(const key_spec *k, const ann_yaml_node *map, void *base) {
     char accepted[160];
     if (k->type == KEY_MAP && k->dflt) return read_key(k, NULL, base);
+    if (k->type == KEY_RANGE && k->dflt) {
+        double *range = (double *)(void *)((char *)base + k->offset);
+        if (sscanf(k->dflt, "[%lf, %lf]", &range[0], &range[1]) == 2) return ANN_OK;
+        return ann_error(ANN_ERR_INTERNAL, "config.def: %s is no range", k->dflt);
+    }
     if (k->dflt && k->dflt[0]) {
         const ann_yaml_node value = {
             .kind = ANN_YAML_SCALAR, .path = k->name, .text = k->dflt, .source = "config.def"};
@@ -288,6 +307,8 @@ void ann_run_config_reference(void (*print)(void *to, const char *line), void *t
     char line[256];
     for (int s = 0; s < SECTION_COUNT; s++) {
         if (s == SECTION_DENSE) print(to, "Layers (items of models.BLOCK, each a map of one kind):");
+        if (s == SECTION_AUGMENT_FLIP)
+            print(to, "Augmentation (items of phases[].augment, each a map of one kind):");
         snprintf(line, sizeof line, "%s: %s", s == SECTION_RUN ? "top level" : sections[s].path,
                  sections[s].doc);
         print(to, line);

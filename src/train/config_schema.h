@@ -25,7 +25,11 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
 const char *anni_config_section_path(section_id section);
 /* The word number `index` of a key's words. */
 const char *anni_config_word(section_id section, const char *key, int index);
+/* Reads phase.augment, if it is there. */
+ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *config,
+                               const ann_yaml_node *map) ANN_MUST_CHECK;
 /* The checks that need more than one key. */
+ann_status anni_config_check_augment(const ann_phase_config *phase) ANN_MUST_CHECK;
 ann_status anni_config_check(const ann_run_config *config) ANN_MUST_CHECK;
 
 #endif

@@ -51,6 +51,19 @@ static void sampling_facts(FILE *out, const char *phase, const ann_sampling_conf
     fprintf(out, "\n");
 }
 
+static void augment_facts(FILE *out, const char *phase, int index, const ann_augment_op *o) {
+    fprintf(out,
+            "phases.%s.augment.%d = %s p %.17g horizontal %.17g vertical %.17g pixels %lldx%lld border %d "
+            "fill %.17g",
+            phase, index, ann_augment_kind_name(o->kind), o->p, o->horizontal, o->vertical,
+            (long long)o->pixels[0], (long long)o->pixels[1], (int)o->border, o->fill);
+    fprintf(out, " scale %.17g %.17g ratio %.17g %.17g degrees %.17g strengths %.17g %.17g %.17g %.17g",
+            o->scale[0], o->scale[1], o->ratio[0], o->ratio[1], o->degrees, o->brightness, o->contrast,
+            o->saturation, o->hue);
+    fprintf(out, " sigma %.17g fraction %.17g random %d blur %.17g %.17g alpha %.17g\n", o->sigma,
+            o->fraction, o->random_fill, o->blur[0], o->blur[1], o->alpha);
+}
+
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
     for (int i = 0; i < p->model_count; i++) {
@@ -67,6 +80,8 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
             p->load_from ? p->load_from : "nowhere");
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
     sampling_facts(out, p->name, &p->sampling);
+    fprintf(out, "phases.%s.augment = %d ops\n", p->name, p->augment_count);
+    for (int i = 0; i < p->augment_count; i++) augment_facts(out, p->name, i, &p->augment[i].op);
     fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
     optimizer_facts(out, p->name, &p->optimizer);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);

@@ -42,14 +42,16 @@ typedef struct anni_phase {
     const ann_phase_config *config;
     int index;
     ann_dataset *train, *test;
-    ann_order *order; /* of the training samples */
-    uint64_t seed;    /* of its order and of its random draws */
+    ann_order *order;     /* of the training samples */
+    ann_augment *augment; /* of them, too; NULL: none */
+    uint64_t seed;        /* of its order and of its random draws */
     char dir[ANNI_PATH_BYTES];
     char *facts;         /* the part of the configuration that decides its results; owned */
     bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
                             older one */
 } anni_phase;
 
+uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase);
 /* Positions [first, end) of the phase's stream belong to stage `index`. */
 void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_t *end);
 
@@ -76,6 +78,15 @@ typedef struct anni_extent {
 ann_node anni_model_build(ann_graph *graph, const anni_phase *phase, const char *trained, bool training,
                           anni_extent extent);
 bool anni_model_has_labels(const ann_phase_config *config);
+
+/* ---- augment.c: from the run file's list to an ann_augment ---- */
+
+/* *out is NULL if the phase has none. Errors: ANN_ERR_CONFIG (an op does not fit the data; with its place in
+   the run file), those of reading. Local. */
+ann_status anni_augment_new(ann_augment **out, const ann_phase_config *config, uint64_t phase_seed,
+                            const ann_dataset *train) ANN_MUST_CHECK;
+/* Does the phase mix labels? */
+bool anni_has_mixup(const ann_phase_config *config);
 
 /* ---- step.c: plans ---- */
 

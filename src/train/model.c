@@ -92,7 +92,17 @@ static ann_node reconstruction_loss(ann_graph *g, const anni_phase *phase, ann_n
                        ANN_SHAPE(batch));
 }
 
-static ann_node class_loss(ann_graph *g, const anni_phase *phase, ann_node logits) {
+static ann_node hits_of(ann_graph *g, ann_node logits, ann_node labels) {
+    return ann_cast(g, ann_eq(g, ann_argmax(g, logits), labels), ANN_F32);
+}
+
+/* a where share is 1, b where it is 0. */
+static ann_node weighted(ann_graph *g, ann_node share, ann_node a, ann_node b) {
+    return ann_add(g, b, ann_mul(g, share, ann_sub(g, a, b)));
+}
+
+/* mixed: the samples are mixed with others, whose labels are the input "y2"; "mix" is their own share. */
+static ann_node class_loss(ann_graph *g, const anni_phase *phase, ann_node logits, bool mixed) {
     if (!ann_node_is(logits)) return ANN_NODE_NONE;
     const ann_shape *have = ann_node_shape(g, logits);
     const int classes = ann_dataset_classes(phase->train);
@@ -104,9 +114,15 @@ static ann_node class_loss(ann_graph *g, const anni_phase *phase, ann_node logit
     }
     const ann_shape batch = ANN_SHAPE(have->dim[0]);
     const ann_node labels = ann_input(g, "y", ANN_I32, batch);
-    const ann_node hits = ann_cast(g, ann_eq(g, ann_argmax(g, logits), labels), ANN_F32);
+    ann_node hits = hits_of(g, logits, labels), loss = ann_cross_entropy(g, logits, labels);
+    if (mixed) {
+        const ann_node others = ann_input(g, "y2", ANN_I32, batch),
+                       share = ann_input(g, "mix", ANN_F32, batch);
+        hits = weighted(g, share, hits, hits_of(g, logits, others));
+        loss = weighted(g, share, loss, ann_cross_entropy(g, logits, others));
+    }
     ann_output(g, "correct", ann_sum_all(g, hits));
-    return ann_cross_entropy(g, logits, labels);
+    return loss;
 }
 
 bool anni_model_has_labels(const ann_phase_config *config) { return config->loss == ANN_LOSS_CROSS_ENTROPY; }
@@ -130,8 +146,9 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
     const ann_node clean = input_of(g, phase, extent.local);
     ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
     for (int i = 0; i < config->model_count; i++) x = apply_block(&nn, config->model[i], x);
-    const ann_node each =
-        anni_model_has_labels(config) ? class_loss(g, phase, x) : reconstruction_loss(g, phase, x, clean);
+    const ann_node each = anni_model_has_labels(config)
+                              ? class_loss(g, phase, x, training && anni_has_mixup(config))
+                              : reconstruction_loss(g, phase, x, clean);
     const ann_node sum = ann_sum_all(g, each);
     ann_output(g, "loss_sum", sum);
     return training ? ann_mul(g, sum, ann_cast(g, nn.batch_scale, ANN_F32)) : sum;

@@ -45,10 +45,15 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     ANN_TRY(ann_data_check_match(phase->train, phase->test));
-    phase->seed = ann_hash(phase->config->name, strlen(phase->config->name), config->seed);
+    phase->seed = anni_phase_seed(config, phase->config);
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
     ANN_TRY(check_data(phase));
+    ANN_TRY(anni_augment_new(&phase->augment, phase->config, phase->seed, phase->train));
     return anni_sampling_new(&phase->order, phase);
+}
+
+uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase) {
+    return ann_hash(phase->name, strlen(phase->name), config->seed);
 }
 
 ann_status anni_phase_open(anni_phase *out, anni_run *run, int index) {
@@ -60,6 +65,7 @@ void anni_phase_close(anni_phase *phase) {
     ann_dataset_close(phase->train);
     ann_dataset_close(phase->test);
     ann_order_free(phase->order);
+    ann_augment_free(phase->augment);
     free(phase->facts);
     *phase = (anni_phase){0};
 }

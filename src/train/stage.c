@@ -111,7 +111,8 @@ static ann_status start_loader(stage *s) {
                                         .size = run->size,
                                         .first_position = s->cursor->position,
                                         .end_position = s->end,
-                                        .max_threads = run->threads};
+                                        .max_threads = run->threads,
+                                        .augment = s->phase->augment};
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
 }
 

@@ -93,6 +93,8 @@ ann_status anni_step_bind(anni_step *step, const ann_batch *batch) {
     const bool empty = !batch || batch->count == 0;
     ANN_TRY(bind(step, "x", empty ? step->stand_in : batch->fields[step->x_field]));
     if (step->y_field >= 0) ANN_TRY(bind(step, "y", empty ? step->stand_in : batch->fields[step->y_field]));
+    ANN_TRY(bind(step, "y2", empty ? step->stand_in : batch->y2));
+    ANN_TRY(bind(step, "mix", empty ? step->stand_in : batch->mix));
     return bind(step, "ids", empty ? step->stand_in : batch->positions);
 }
 

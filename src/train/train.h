@@ -4,6 +4,7 @@
 
 #include "ckpt/ckpt.h"
 #include "comm/comm.h"
+#include "data/data.h"
 #include "train/config.h"
 
 typedef struct ann_train_options {
@@ -24,8 +25,14 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config,
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
                            const char *phase, int size) ANN_MUST_CHECK;
 
-/* Recomputes the ledger of a checkpoint of a run from its first position on and compares. `line` gets one line
-   for people: "ledger ok: ...", or "ledger not checked: ..." and why (no ledger in it; a stratified or
+/* What phase number `phase` does to samples of its training data, with the draws of the run; NULL if it has
+   no augmentation. `train` is the phase's training split. Errors: ANN_ERR_CONFIG (an op does not fit the
+   data). Owner: the caller, ann_augment_free. Local. */
+ann_status ann_train_augment(ann_augment **out, const ann_run_config *config, int phase,
+                             const ann_dataset *train) ANN_MUST_CHECK;
+
+/* Recomputes the ledger of a checkpoint of a run from its first position on and compares. `line` gets one
+   line for people: "ledger ok: ...", or "ledger not checked: ..." and why (no ledger in it; a stratified or
    weighted order, whose dataset is not there). Errors: ANN_ERR_CORRUPT (it is another), ANN_ERR_MEMORY. Cost:
    O(position), about 0.3 us each. Local. */
 ann_status ann_train_check_ledger(const ann_ckpt *ckpt, char *line, size_t size) ANN_MUST_CHECK;

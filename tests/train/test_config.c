@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "support/check.h"
 #include "train/config.h"
 
 /* data.path must be a readable file: this test's own program is one. */
@@ -320,6 +321,45 @@ static const struct {
      "run.yaml:28:67: phases[0].program[0].schedule.final_lr: is above lr 0.001"},
     {"lr: 0.001}]", "lr: fast}]",
      "run.yaml:47:32: phases[2].program[0].lr: found 'fast', accepted is a number from 0 to 1000000"},
+    /* augmentation */
+    {"batch: 128\n", "batch: 128\n    augment: [flip]\n",
+     "run.yaml:47:15: phases[2].augment[0]: found 'flip', accepted is a map"},
+    {"batch: 128\n", "batch: 128\n    augment: [{flip: {}, blur: {}}]\n",
+     "run.yaml:47:15: phases[2].augment[0]: an op is a map of one kind, such as flip: {horizontal: 0.5}"},
+    {"batch: 128\n", "batch: 128\n    augment: [flop: {}]\n",
+     "run.yaml:47:15: phases[2].augment[0].flop: unknown op, did you mean 'flip'?"},
+    {"batch: 128\n", "batch: 128\n    augment: [shear: {}]\n",
+     "run.yaml:47:15: phases[2].augment[0].shear: unknown op, accepted are: flip, shift, crop, resized_crop, "
+     "rotate, zoom, brightness, contrast, jitter, grayscale, pca_colour, gaussian, mask, salt_pepper, erase, "
+     "blur, mixup"},
+    {"batch: 128\n", "batch: 128\n    augment: [crop: {}]\n",
+     "run.yaml:47:15: phases[2].augment[0].crop: the key 'padding' is missing, accepted is an integer from 0 "
+     "to 4096, or two [h, w]"},
+    {"batch: 128\n", "batch: 128\n    augment: [crop: {padding: 4, border: wrap}]\n",
+     "run.yaml:47:42: phases[2].augment[0].crop.border: found 'wrap', accepted is fill, edge, reflect"},
+    {"batch: 128\n", "batch: 128\n    augment: [flip: {horizontal: 2}]\n",
+     "run.yaml:47:34: phases[2].augment[0].flip.horizontal: '2' is out of range, accepted is a number from 0 "
+     "to 1"},
+    {"batch: 128\n", "batch: 128\n    augment: [zoom: {scale: [2, 1]}]\n",
+     "run.yaml:47:29: phases[2].augment[0].zoom.scale: 2 is above 1, accepted is [low, high]"},
+    {"batch: 128\n", "batch: 128\n    augment: [zoom: {scale: [1, 2, 3]}]\n",
+     "run.yaml:47:29: phases[2].augment[0].zoom.scale: found a list, accepted is a number from 0.01 to 100, "
+     "or two [low, high]"},
+    {"batch: 128\n", "batch: 128\n    augment: [zoom: {scale: [1, big]}]\n",
+     "run.yaml:47:33: phases[2].augment[0].zoom.scale[1]: found 'big', accepted is a number from 0.01 to "
+     "100, or two [low, high]"},
+    {"batch: 128\n", "batch: 128\n    augment: [jitter: {hue: 0.6}]\n",
+     "run.yaml:47:29: phases[2].augment[0].jitter.hue: '0.6' is out of range, accepted is a number from 0 to "
+     "0.5"},
+    {"batch: 128\n", "batch: 128\n    augment: [flip: {p: 0.5}]\n",
+     "run.yaml:47:22: phases[2].augment[0].flip.p: unknown key, accepted are: horizontal, vertical"},
+    {"batch: 128\n", "batch: 128\n    augment: {flip: {}}\n",
+     "run.yaml:47:14: phases[2].augment: found a map, accepted is a list"},
+    {"batch: 128\n", "batch: 128\n    augment: [mixup: {alpha: 1}, flip: {}]\n",
+     "run.yaml:47:15: phases[2].augment[0].mixup: is not the last op; each sample is augmented before it is "
+     "mixed"},
+    {"batch: 256\n", "batch: 256\n    augment: [mixup: {alpha: 1}]\n",
+     "run.yaml:27:15: phases[0].augment[0].mixup: mixes labels, and the loss bce uses none"},
 };
 
 static char *replaced(const char *from, const char *to) {
@@ -378,6 +418,68 @@ static void test_sampling(void **state) {
     free(text);
 }
 
+static void test_augment_of_phase(void **state) {
+    (void)state;
+    ann_run_config *c;
+    char *text = replaced("batch: 128\n", "batch: 128\n"
+                                          "    augment:\n"
+                                          "      - flip:\n"
+                                          "      - crop: {padding: [4, 2], border: reflect}\n"
+                                          "      - erase: {random: false, fill: 0.5}\n"
+                                          "      - blur: {sigma: 1.5}\n"
+                                          "      - mixup: {alpha: 0.2}\n");
+    check_ok(ann_run_config_parse(&c, "run.yaml", text, NULL, 0));
+    const ann_phase_config *phase = &c->phases[2];
+    assert_int_equal(c->phases[0].augment_count, 0);
+    assert_int_equal(phase->augment_count, 5);
+    const ann_augment_op *flip = &phase->augment[0].op, *crop = &phase->augment[1].op;
+    const ann_augment_op *erase = &phase->augment[2].op, *blur = &phase->augment[3].op;
+    assert_int_equal(flip->kind, ANN_AUGMENT_FLIP);
+    assert_true(flip->horizontal == 0.5 && flip->vertical == 0);
+    assert_int_equal(crop->kind, ANN_AUGMENT_CROP);
+    assert_true(crop->pixels[0] == 4 && crop->pixels[1] == 2 && crop->p == 1 && crop->fill == 0);
+    assert_int_equal(crop->border, ANN_BORDER_REFLECT);
+    assert_int_equal(erase->kind, ANN_AUGMENT_ERASE);
+    assert_true(erase->p == 0.5 && !erase->random_fill && erase->fill == 0.5);
+    assert_true(erase->scale[0] == 0.02 && erase->scale[1] == 0.4 && erase->ratio[0] == 0.3);
+    assert_true(blur->blur[0] == 1.5 && blur->blur[1] == 1.5);
+    assert_int_equal(phase->augment[4].op.kind, ANN_AUGMENT_MIXUP);
+    assert_true(phase->augment[4].op.alpha == 0.2 && phase->augment[4].op.p == 1);
+    ann_run_config_free(c);
+    free(text);
+}
+
+/* Every op is a section of its own name, and its required keys are all it needs. */
+static void test_every_op(void **state) {
+    (void)state;
+    static const char *const required[ANN_AUGMENT_KIND_COUNT] = {
+        [ANN_AUGMENT_SHIFT] = "pixels: 1",         [ANN_AUGMENT_CROP] = "padding: 1",
+        [ANN_AUGMENT_ROTATE] = "degrees: 1",       [ANN_AUGMENT_ZOOM] = "scale: 1",
+        [ANN_AUGMENT_BRIGHTNESS] = "strength: 1",  [ANN_AUGMENT_CONTRAST] = "strength: 1",
+        [ANN_AUGMENT_GAUSSIAN] = "sigma: 1",       [ANN_AUGMENT_MASK] = "fraction: 1",
+        [ANN_AUGMENT_SALT_PEPPER] = "fraction: 1", [ANN_AUGMENT_MIXUP] = "alpha: 1"};
+    for (int k = 0; k < ANN_AUGMENT_KIND_COUNT; k++) {
+        char item[160];
+        ann_run_config *c;
+        snprintf(item, sizeof item, "batch: 128\n    augment: [%s: {%s}]\n",
+                 ann_augment_kind_name((ann_augment_kind)k), required[k] ? required[k] : "");
+        char *text = replaced("batch: 128\n", item);
+        check_ok(ann_run_config_parse(&c, "run.yaml", text, NULL, 0));
+        const ann_augment_op *op = &c->phases[2].augment[0].op;
+        const ann_augment_options options = {.dtype = ANN_U8,
+                                             .shape = ANN_SHAPE(8, 8, 3),
+                                             .ops = op,
+                                             .op_count = 1,
+                                             .pca = &(ann_colour_pca){{0}, {{0}}}};
+        ann_augment *augment;
+        assert_int_equal(op->kind, k);
+        check_ok(ann_augment_new(&augment, &options));
+        ann_augment_free(augment);
+        ann_run_config_free(c);
+        free(text);
+    }
+}
+
 static void test_bad_override(void **state) {
     (void)state;
     ann_run_config *c;
@@ -409,7 +511,8 @@ int main(void) {
         cmocka_unit_test(test_good_file), cmocka_unit_test(test_phases_of_good_file),
         cmocka_unit_test(test_overrides), cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_sampling),  cmocka_unit_test(test_bad_override),
-        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_augment_of_phase),
+        cmocka_unit_test(test_every_op),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
