@@ -13,6 +13,9 @@ static const struct {
     {"info", "PATH", "print what is in a checkpoint", cmd_ckpt_info},
     {"verify", "PATH", "read everything and compare it with the checksums", cmd_ckpt_verify},
     {"diff", "A B", "which tensors and metadata differ, and by how much", cmd_ckpt_diff},
+    {"merge", "PATH FOLDER", "write a checkpoint again, in one shard", cmd_ckpt_merge},
+    {"reshard", "PATH FOLDER", "write a checkpoint again, in another number of shards", cmd_ckpt_reshard},
+    {"export", "PATH OUT", "write tensors as one h5, safetensors or npz file", cmd_ckpt_export},
     {"prune", "FOLDER", "remove old checkpoints", cmd_ckpt_prune},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -9,6 +9,9 @@ int cmd_ckpt_ls(int argc, char **argv);
 int cmd_ckpt_info(int argc, char **argv);
 int cmd_ckpt_verify(int argc, char **argv);
 int cmd_ckpt_diff(int argc, char **argv);
+int cmd_ckpt_merge(int argc, char **argv);
+int cmd_ckpt_reshard(int argc, char **argv);
+int cmd_ckpt_export(int argc, char **argv);
 int cmd_ckpt_prune(int argc, char **argv);
 
 /* A string as JSON, quotes included. */

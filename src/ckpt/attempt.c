@@ -36,23 +36,11 @@ static ann_status check_shards_here(const ann_ckpt_writer *w) {
     return ANN_OK;
 }
 
-static ann_status write_manifest(const ann_ckpt_writer *w) {
-    char path[ANNI_PATH_BYTES], temporary[ANNI_PATH_BYTES], *text;
-    size_t bytes;
-    ANN_TRY(anni_path_join(path, w->commit.part, ANNI_MANIFEST_NAME));
-    ANN_TRY(anni_path_join(temporary, w->commit.part, ANNI_MANIFEST_NAME ".tmp"));
-    ANN_TRY(anni_manifest_print(&text, &bytes, w->manifest));
-    const ann_status status = anni_file_write(temporary, text, bytes);
-    free(text);
-    ANN_TRY(status);
-    return anni_rename(temporary, path);
-}
-
 static ann_status commit(void *of) {
     ann_ckpt_writer *w = of;
     ANN_TRY(check_shards_here(w));
     ANN_TRY(anni_whole_write(w->commit.part, w->manifest, w->scalars));
-    ANN_TRY(write_manifest(w));
+    ANN_TRY(anni_manifest_write(w->commit.part, w->manifest));
     if (w->options.before_commit) ANN_TRY(w->options.before_commit(w->options.to));
     return anni_commit_publish(&w->commit);
 }

@@ -66,6 +66,9 @@ void anni_manifest_free(anni_manifest *manifest);
 /* The text of manifest.yaml. Owner of *out: the caller, free. */
 ann_status anni_manifest_print(char **out, size_t *bytes, const anni_manifest *manifest) ANN_MUST_CHECK;
 
+/* Writes dir/manifest.yaml under a temporary name, syncs and renames it. */
+ann_status anni_manifest_write(const char *dir, const anni_manifest *manifest) ANN_MUST_CHECK;
+
 /* Reads and checks dir/manifest.yaml: its checksum, every number's range, and that the pieces of each tensor
    cover it exactly once. Errors: ANN_ERR_NOT_FOUND (no such directory), ANN_ERR_CORRUPT (no manifest, or its
    checksum is wrong), ANN_ERR_FORMAT (made by another version), ANN_ERR_IO, ANN_ERR_MEMORY. Local. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "ckpt/files.h"
 #include "ckpt/manifest.h"
 #include "ckpt/meta.h"
 
@@ -104,4 +105,16 @@ ann_status anni_manifest_print(char **out, size_t *bytes, const anni_manifest *m
     free(*out);
     *out = NULL;
     return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
+}
+
+ann_status anni_manifest_write(const char *dir, const anni_manifest *manifest) {
+    char path[ANNI_PATH_BYTES], temporary[ANNI_PATH_BYTES], *text;
+    size_t bytes;
+    ANN_TRY(anni_path_join(path, dir, ANNI_MANIFEST_NAME));
+    ANN_TRY(anni_path_join(temporary, dir, ANNI_MANIFEST_NAME ".tmp"));
+    ANN_TRY(anni_manifest_print(&text, &bytes, manifest));
+    const ann_status status = anni_file_write(temporary, text, bytes);
+    free(text);
+    ANN_TRY(status);
+    return anni_rename(temporary, path);
 }

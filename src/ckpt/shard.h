@@ -23,6 +23,9 @@ ann_status anni_shard_open(int *fd, char *path, const char *dir, const anni_shar
    of each tensor without dimensions. Fills in whole_bytes and whole_hash. */
 ann_status anni_whole_write(const char *dir, anni_manifest *manifest, const uint64_t *scalars) ANN_MUST_CHECK;
 
+/* The path of tensor i in such a file: its name, or number, which then has "#N". */
+const char *anni_whole_path(char number[32], const anni_manifest *manifest, int i);
+
 /* Replaces dir/latest.h5 by the same view of the committed checkpoint dir/name. For people alone, so a
    failure is only logged, and then there is no latest.h5. */
 void anni_latest_write(const char *dir, const char *name);

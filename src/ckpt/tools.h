@@ -85,6 +85,39 @@ ann_status ann_ckpt_compare(bool *equal, const ann_ckpt *a, const ann_ckpt *b, c
                             double tolerance, void (*report)(void *to, const ann_ckpt_difference *difference),
                             void *to) ANN_MUST_CHECK;
 
+/* ---- converting ---- */
+
+/* Writes the same checkpoint (tensors, metadata, step) in another number of shards into the folder dir, which
+   is made if need be; *out is the new checkpoint. Memory: the whole checkpoint and one shard. No job may be
+   writing into dir. Errors: ANN_ERR_ARG (dir has a checkpoint of that step), ANN_ERR_CORRUPT, ANN_ERR_IO,
+   ANN_ERR_NOSPACE, ANN_ERR_MEMORY. */
+ann_status ann_ckpt_reshard(char out[ANN_CKPT_PATH_BYTES], const ann_ckpt *ckpt, const char *dir,
+                            int shards) ANN_MUST_CHECK;
+
+/* ---- exporting ---- */
+
+typedef enum ann_ckpt_file_format { ANN_CKPT_H5, ANN_CKPT_SAFETENSORS, ANN_CKPT_NPZ } ann_ckpt_file_format;
+
+typedef enum ann_ckpt_roles {
+    ANN_CKPT_ROLES_MODEL, /* parameters and running statistics: what a forward pass needs */
+    ANN_CKPT_ROLES_PARAMETERS,
+    ANN_CKPT_ROLES_ALL /* the optimizer's moments too */
+} ann_ckpt_roles;
+
+typedef struct ann_ckpt_export_options {
+    ann_ckpt_file_format format;
+    const char *tensors; /* pattern of names */
+    ann_ckpt_roles roles;
+} ann_ckpt_export_options;
+
+/* Writes one file of tensors that h5py, safetensors or numpy read, under the same names, and the metadata
+   where the format has a place for them (h5, safetensors). Streaming, a megabyte at a time; a file of that
+   name is replaced once the new one is complete and on disk. *tensors and *bytes: what was written. Errors:
+   ANN_ERR_CORRUPT (a checksum is wrong), ANN_ERR_NOT_FOUND (no tensor matches), ANN_ERR_IO, ANN_ERR_NOSPACE.
+ */
+ann_status ann_ckpt_export(int *tensors, int64_t *bytes, const ann_ckpt *ckpt, const char *path,
+                           const ann_ckpt_export_options *options) ANN_MUST_CHECK;
+
 /* ---- removing ---- */
 
 /* Removes from a folder all but the newest `keep` (at least 1) that are good, those whose serial number is a

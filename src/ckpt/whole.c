@@ -83,6 +83,12 @@ static bool is_plain(const anni_manifest *m, int i) {
     return true;
 }
 
+const char *anni_whole_path(char number[32], const anni_manifest *m, int i) {
+    if (is_plain(m, i)) return m->tensors[i].name;
+    (void)snprintf(number, 32, "#%d", i);
+    return number;
+}
+
 /* ---- datasets ---- */
 
 /* What a missing shard reads as: all bits set, which is NaN, -1 or 255, and never a plausible 0. */
@@ -158,8 +164,7 @@ static ann_status add_tensor(hid_t file, hid_t links, const view *v, int i) {
     const ann_tensor_info *t = &v->m->tensors[i];
     double scalar = 0; /* of any dtype */
     char number[32];
-    (void)snprintf(number, sizeof number, "#%d", i);
-    const char *path = is_plain(v->m, i) ? t->name : number;
+    const char *path = anni_whole_path(number, v->m, i);
     if (t->shape.rank == 0 && v->scalars) memcpy(&scalar, &v->scalars[i], sizeof scalar);
     else if (t->shape.rank == 0) ANN_TRY(ann_ckpt_read(v->ckpt, t->name, &scalar));
     const hid_t dataset = t->shape.rank == 0 ? create_scalar(file, path, links, t->dtype, &scalar)

@@ -32,7 +32,7 @@ places() {
     cblas.h | dnnl*.h | oneapi/*) echo 'src/kernel' ;;
     libfyaml.h) echo 'src/base src/ckpt src/train' ;;
     xxhash.h) echo 'src/base' ;;
-    zlib.h) echo 'datasets src/data' ;;
+    zlib.h) echo 'datasets src/data src/ckpt' ;;
     png.h | jpeglib.h) echo 'datasets' ;;
     *intrin.h) echo 'src/kernel' ;;
     *) echo any ;;
