@@ -56,6 +56,31 @@ static ann_loader_options options_for(int rank, int size, int64_t batch, int64_t
                                 .end_position = end};
 }
 
+/* Orders over the N samples in batches of 12, with every kind and remainder. */
+static ann_order *kind_of_order(int i) {
+    static int32_t stratum[N];
+    static float weights[N];
+    ann_order_options o[] = {
+        {.kind = ANN_ORDER_SHUFFLED, .remainder = ANN_REMAINDER_CUT},
+        {.kind = ANN_ORDER_SHUFFLED, .remainder = ANN_REMAINDER_DROP, .lanes = 4},
+        {.kind = ANN_ORDER_WINDOW, .block = 5, .window = 3},
+        {.kind = ANN_ORDER_WINDOW, .block = 4, .window = 2, .remainder = ANN_REMAINDER_CUT, .lanes = 12},
+        {.kind = ANN_ORDER_STRATIFIED, .stratum = stratum, .strata = CLASSES},
+        {.kind = ANN_ORDER_WEIGHTED, .weights = weights},
+    };
+    if (i >= (int)(sizeof o / sizeof o[0])) return NULL;
+    for (int s = 0; s < N; s++) {
+        stratum[s] = s % CLASSES;
+        weights[s] = (float)(s % 3);
+    }
+    o[i].seed = SEED;
+    o[i].samples = N;
+    o[i].batch = 12;
+    assert_true(order_count < (int)(sizeof orders / sizeof orders[0]));
+    check_ok(ann_order_new(&orders[order_count], &o[i]));
+    return orders[order_count++];
+}
+
 /* ---- order and shards ---- */
 
 static void test_shards_tile(void **state) {
@@ -198,6 +223,92 @@ static void test_resume_anywhere(void **state) {
         for (int64_t p = 0; p < END; p++) assert_int_equal(p < stop ? before[p] : after[p - stop], 1);
         const ann_ledger want = ann_ledger_expected(order_of(ANN_ORDER_SHUFFLED, SEED, N, 1), 0, END);
         assert_true(sum.sum == want.sum && sum.count == want.count);
+    }
+}
+
+/* The same with every kind of order and several workers; stops are where batches end. */
+static void test_resume_every_order(void **state) {
+    (void)state;
+    enum { END = 2 * N + 9 };
+    for (int kind = 0; kind_of_order(kind) != NULL; kind++) {
+        const ann_order *order = kind_of_order(kind);
+        for (int64_t stop = ann_order_after(order, 0, 1); stop < END;
+             stop = ann_order_after(order, stop, 1)) {
+            int before[END] = {0}, after[END] = {0};
+            ann_ledger sum = {0, 0};
+            const int size_before = sizes[stop % SIZES], size_after = sizes[(stop + 1) % SIZES];
+            for (int rank = 0; rank < size_before; rank++) {
+                ann_loader_options o = options_for(rank, size_before, 1, 0, stop);
+                o.order = order;
+                o.threads = 1 + (int)(stop % 3);
+                run_loader(&o, before, &sum);
+            }
+            for (int rank = 0; rank < size_after; rank++) {
+                ann_loader_options o = options_for(rank, size_after, 1, stop, END);
+                o.order = order;
+                o.max_threads = 4;
+                run_loader(&o, after, &sum);
+            }
+            for (int64_t p = 0; p < END; p++) assert_int_equal(p < stop ? before[p] : after[p - stop], 1);
+            const ann_ledger want = ann_ledger_expected(order, 0, END);
+            assert_true(sum.sum == want.sum && sum.count == want.count);
+        }
+    }
+}
+
+/* However far depth and threads adapt, they stay within their limits, and the batches are the same. */
+static void test_adapts_within_limits(void **state) {
+    (void)state;
+    enum { END = 400 * N };
+    static int seen[END];
+    memset(seen, 0, sizeof seen);
+    ann_loader_options o = options_for(0, 1, 64, 0, END);
+    o.max_threads = 3;
+    ann_loader *loader;
+    const ann_batch *batch;
+    check_ok(ann_loader_new(&loader, &o));
+    assert_true(ann_loader_depth(loader) == 2 && ann_loader_threads(loader) == 1);
+    for (int64_t first = 0; first < END; first += 64) {
+        check_ok(ann_loader_next(loader, &batch));
+        check_batch(batch, &o, first);
+        assert_true(ann_loader_depth(loader) <= 64 && ann_loader_threads(loader) <= 3);
+    }
+    ann_loader_free(loader);
+    o.depth = 3;
+    o.threads = 5;
+    check_ok(ann_loader_new(&loader, &o));
+    for (int i = 0; i < 20; i++) check_ok(ann_loader_next(loader, &batch));
+    assert_true(ann_loader_depth(loader) == 3 && ann_loader_threads(loader) == 5);
+    ann_loader_free(loader);
+}
+
+/* A read that fails comes after all batches before it, whichever worker met it, and stays. */
+static void test_error_comes_in_its_place(void **state) {
+    (void)state;
+    enum { HELD = 20 };
+    const ann_data_source source = {.path = fixture_path("loader.h5")};
+    const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = "train"};
+    for (int threads = 1; threads <= 4; threads++) {
+        ann_dataset *part;
+        ann_loader *loader;
+        const ann_batch *batch;
+        check_ok(ann_dataset_open(&part, &options));
+        check_ok(ann_dataset_hold(part, 0, HELD));
+        ann_loader_options o = options_for(0, 1, 8, 0, N);
+        o.dataset = part;
+        o.order = order_of(ANN_ORDER_SEQUENTIAL, SEED, N, 8);
+        o.threads = threads;
+        check_ok(ann_loader_new(&loader, &o));
+        for (int64_t first = 0; first + 8 <= HELD; first += 8) {
+            check_ok(ann_loader_next(loader, &batch));
+            check_batch(batch, &o, first);
+        }
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(ann_loader_next(loader, &batch), ANN_ERR_ARG);
+            assert_null(batch);
+        }
+        ann_loader_free(loader);
+        ann_dataset_close(part);
     }
 }
 
@@ -358,12 +469,13 @@ static void test_ledger_notices(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shards_tile),     cmocka_unit_test(test_order_is_a_permutation),
-        cmocka_unit_test(test_orders_differ),   cmocka_unit_test(test_ranks_join),
-        cmocka_unit_test(test_resume_anywhere), cmocka_unit_test(test_sequential),
-        cmocka_unit_test(test_limited_dataset), cmocka_unit_test(test_batch_is_kept_while_reading_ahead),
-        cmocka_unit_test(test_early_free),      cmocka_unit_test(test_bad_options),
-        cmocka_unit_test(test_ledger_notices),
+        cmocka_unit_test(test_shards_tile),          cmocka_unit_test(test_order_is_a_permutation),
+        cmocka_unit_test(test_orders_differ),        cmocka_unit_test(test_ranks_join),
+        cmocka_unit_test(test_resume_anywhere),      cmocka_unit_test(test_sequential),
+        cmocka_unit_test(test_limited_dataset),      cmocka_unit_test(test_batch_is_kept_while_reading_ahead),
+        cmocka_unit_test(test_early_free),           cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_ledger_notices),       cmocka_unit_test(test_resume_every_order),
+        cmocka_unit_test(test_adapts_within_limits), cmocka_unit_test(test_error_comes_in_its_place),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
