@@ -56,25 +56,34 @@ static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store
     return status;
 }
 
+static int64_t batches_of(const anni_phase *phase) {
+    return (ann_dataset_samples(phase->test) - 1) / EVAL_BATCH + 1;
+}
+
+void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count) {
+    const int64_t samples = ann_dataset_samples(phase->test), batches = batches_of(phase);
+    ann_data_shard(first, count, 0, batches, phase->run->rank, phase->run->size);
+    const int64_t end = *first + *count < batches ? (*first + *count) * EVAL_BATCH : samples;
+    *first *= EVAL_BATCH;
+    *count = *count > 0 ? end - *first : 0;
+}
+
 /* This rank's batches. */
-static ann_status run_share(batch_sums *sums, int64_t batches, const anni_phase *phase, ann_store *store) {
-    const int64_t samples = ann_dataset_samples(phase->test);
+static ann_status run_share(batch_sums *sums, const anni_phase *phase, ann_store *store) {
     int64_t first, count;
-    if (!sums) return ann_error(ANN_ERR_MEMORY, "no memory for the sums of %lld batches", (long long)batches);
-    ann_data_shard(&first, &count, 0, batches, phase->run->rank, phase->run->size);
-    const int64_t end = first + count < batches ? (first + count) * EVAL_BATCH : samples;
-    first *= EVAL_BATCH;
+    if (!sums) return ann_error(ANN_ERR_MEMORY, "no memory for the sums of an evaluation");
+    anni_evaluate_share(phase, &first, &count);
     if (count == 0) return ANN_OK;
-    const int64_t whole_end = first + (end - first) / EVAL_BATCH * EVAL_BATCH;
+    const int64_t end = first + count, whole_end = first + (end - first) / EVAL_BATCH * EVAL_BATCH;
     ANN_TRY(run_range(sums, phase, store, first, whole_end, EVAL_BATCH));
     return run_range(sums, phase, store, whole_end, end, end - whole_end);
 }
 
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
     ann_comm *comm = phase->run->comm;
-    const int64_t samples = ann_dataset_samples(phase->test), batches = (samples - 1) / EVAL_BATCH + 1;
+    const int64_t samples = ann_dataset_samples(phase->test), batches = batches_of(phase);
     batch_sums *sums = calloc((size_t)batches, sizeof *sums), all = {0, 0};
-    ann_status status = ann_agree(comm, run_share(sums, batches, phase, store));
+    ann_status status = ann_agree(comm, run_share(sums, phase, store));
     /* each sum is one rank's and 0 on the others: this gathers */
     if (status == ANN_OK) status = ann_comm_allreduce(comm, sums, batches * 2, ANN_F64);
     for (int64_t i = 0; i < batches && status == ANN_OK; i++) {

@@ -162,6 +162,9 @@ void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t p
 /* Loss and accuracy over the whole test set, each sample once. Collective. */
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
 
+/* The test samples that this rank reads. */
+void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count);
+
 /* ---- cursor.c: checkpoints of a phase ---- */
 
 ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor,
