@@ -14,14 +14,14 @@ typedef struct anni_colour {
     uint8_t r, g, b;
 } anni_colour;
 
-enum { ANNI_GLYPH_WIDTH = 5, ANNI_GLYPH_HEIGHT = 7, ANNI_GLYPH_ADVANCE = 6 }; /* times the text's scale */
+enum { ANNI_GLYPH_WIDTH = 5, ANNI_GLYPH_HEIGHT = 8, ANNI_GLYPH_ADVANCE = 6 }; /* times the text's scale */
 
 /* Filled with one colour. Errors: ANN_ERR_MEMORY. Owner: the caller, anni_canvas_free. */
 ann_status anni_canvas_new(anni_canvas *out, int width, int height, anni_colour colour) ANN_MUST_CHECK;
 void anni_canvas_free(anni_canvas *canvas);
 /* What lies outside the canvas is not drawn. */
 void anni_canvas_fill(anni_canvas *canvas, int x, int y, int width, int height, anni_colour colour);
-/* Letters of 5 x 7 dots of scale x scale pixels; a character that is not ASCII is drawn as one box. */
+/* Letters of 5 x 8 dots of scale x scale pixels; a character that is not ASCII is drawn as one box. */
 void anni_canvas_text(anni_canvas *canvas, int x, int y, int scale, anni_colour colour, const char *text);
 /* Number of characters that anni_canvas_text draws. */
 int anni_canvas_letters(const char *text);

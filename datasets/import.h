@@ -100,6 +100,31 @@ typedef struct ann_import_text_options {
 ann_status ann_import_text(const ann_import_options *options,
                            const ann_import_text_options *text) ANN_MUST_CHECK;
 
+/* Divides the samples of one split into two splits of a new file, or into several files. Each sample goes to
+   one part at most; which one depends on the seed, the number of samples and their labels. Labelled samples
+   are divided class by class: a part's share of each class is its share of all, to within one sample. Within
+   a part, samples keep their order. Of test_fraction, sizes and by_class, one is given:
+   test_fraction: `out` has splits train and test. sizes: OUT-0.h5, OUT-1.h5 ... with a split train of so many
+   samples each; what is left over is in none of them. by_class: OUT-LABEL.h5 for each label that occurs.
+   Fields, class names, vocabulary and provenance are kept; normalisation is computed anew. Errors: also
+   ANN_ERR_ARG (sizes beyond the samples; no labels). Local. */
+typedef struct ann_split_options {
+    const char *path, *split;
+    uint64_t seed;
+    double test_fraction; /* 0 < test_fraction < 1; 0: not given */
+    const int64_t *sizes;
+    int size_count;
+    bool by_class;
+} ann_split_options;
+ann_status ann_dataset_split(const ann_import_options *options,
+                             const ann_split_options *split) ANN_MUST_CHECK;
+
+/* Joins datasets: each split has the samples of that split of all files, one file after the other. They have
+   the same fields, dtypes and shapes. Classes are united by name, in the order in which they come; without
+   names, labels stay as they are. Provenance is kept. Errors: also ANN_ERR_FORMAT (what differs). Local. */
+ann_status ann_dataset_merge(const ann_import_options *options, const char *const *paths,
+                             int count) ANN_MUST_CHECK;
+
 /* Describes a dataset line by line (without newlines): name, source, classes, mean and std; per split its
    samples, fields with dtype, shape, storage and bytes, count of samples per class, checksum. verify: read
    all data and compare it with the checksums. Errors: those of ann_dataset_open; ANN_ERR_CORRUPT (a checksum

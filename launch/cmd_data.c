@@ -13,6 +13,8 @@ static const struct {
     {"import", "FORMAT ...", "make a dataset of files of another format", cmd_data_import},
     {"info", "FILE", "print what is in a dataset", cmd_data_info},
     {"verify", "FILE", "read everything and compare it with the checksums", cmd_data_verify},
+    {"split", "FILE OUT.h5", "divide the samples: train and test, by numbers, or by class", cmd_data_split},
+    {"merge", "FILE... OUT.h5", "make one dataset of several", cmd_data_merge},
     {"sample", "FILE", "show some samples: a contact sheet, text or a table", cmd_data_sample},
     {"bpe", "TEXT... OUT.bpe", "learn a byte-pair encoding of text", cmd_data_bpe},
 };

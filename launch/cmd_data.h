@@ -6,6 +6,8 @@
 int cmd_data_import(int argc, char **argv);
 int cmd_data_info(int argc, char **argv);
 int cmd_data_verify(int argc, char **argv);
+int cmd_data_split(int argc, char **argv);
+int cmd_data_merge(int argc, char **argv);
 int cmd_data_sample(int argc, char **argv);
 int cmd_data_bpe(int argc, char **argv);
 

@@ -39,7 +39,10 @@ static void show_progress(void *to, int64_t done, int64_t total, int64_t bytes) 
     const int64_t now_ns = ann_clock_ns();
     const bool is_terminal = isatty(STDERR_FILENO);
     (void)bytes;
-    if (args->start_done < 0) args->start_done = done;
+    if (args->start_done < 0 || done < args->start_done) { /* the first call for a file */
+        args->start_done = done;
+        args->start_ns = now_ns;
+    }
     if (done < total && now_ns - args->shown_ns < (is_terminal ? REDRAW_NS : LINE_NS)) return;
     args->shown_ns = now_ns;
     if (is_terminal) draw_bar(args, done, total, now_ns);

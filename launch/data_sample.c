@@ -71,10 +71,11 @@ static bool parse_shape(const cli *c, ann_shape *shape, const char *text) {
 static ann_status draw(const request *r, const anni_samples *samples, int64_t all) {
     char title[512];
     const char *base = strrchr(r->path, '/');
-    snprintf(title, sizeof title, "%s  %s: %d of %" PRId64 " samples", base == NULL ? r->path : base + 1,
-             r->split, samples->count, all);
+    const char *split = r->source.field_count > 0 ? "" : r->split; /* named fields say it themselves */
+    snprintf(title, sizeof title, "%s  %s%s%d of %" PRId64 " samples", base == NULL ? r->path : base + 1,
+             split, split[0] != '\0' ? ": " : "", samples->count, all);
     ANN_TRY(anni_samples_draw(samples, title, r->out));
-    ann_log_line(ANN_LOG_INFO, "%s: %d of %" PRId64 " samples of %s", r->out, samples->count, all, r->split);
+    ann_log_line(ANN_LOG_INFO, "%s: %d of %" PRId64 " samples", r->out, samples->count, all);
     return ANN_OK;
 }
 

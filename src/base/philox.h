@@ -9,6 +9,7 @@
 
 /* Streams that are not drawn from a name: those of the data order and of augmentation. */
 #define ANN_STREAM_ORDER 0x0D0Eu           /* the order of an epoch */
+#define ANN_STREAM_SPLIT 0x5B17u           /* which samples a split takes */
 #define ANN_STREAM_SUBSET 0x5B5Eu          /* which samples a limited dataset holds */
 #define ANN_STREAM_BLOCKS 0x0B10u          /* the order of blocks in an epoch */
 #define ANN_STREAM_SHORT 0x0B11u           /* where in it the short block comes */

@@ -37,7 +37,7 @@ says() {
 }
 
 # ---- help and command lines
-for command in import "import idx" "import text" info verify sample bpe; do
+for command in import "import idx" "import text" info verify split merge sample bpe; do
     run 0 $command --help && has out "usage: annulus data $command"
     run 0 --help && has out "  ${command%% *} "
 done
@@ -51,6 +51,11 @@ run 2 import text --level word a b && has err "--level: accepted are byte, char 
 run 2 import text --level bpe a b && has err "--level bpe needs --bpe FILE, made by annulus data bpe"
 run 2 import text --level char --bpe c a b && has err "--bpe goes with --level bpe"
 run 2 import text --length 0 a b && has err "--length: found '0', accepted is an integer from 1 to 16777216"
+run 2 split a b && has err "one of --test-fraction, --sizes and --by-class is needed"
+run 2 split --by-class --sizes 3 a b && has err "one of --test-fraction, --sizes and --by-class is needed"
+run 2 split --sizes 3,,4 a b && has err "--sizes: accepted are up to 64 numbers such as 50000,10000"
+run 2 split --by-class a && has err "FILE and OUT.h5 are needed"
+run 2 merge a b && has err "two files at least and OUT.h5 are needed"
 run 2 sample --shape 3,x a && has err "--shape: found '3,x', accepted are extents such as 28,28,1"
 run 2 sample --field x a && has err "--field: found 'x', accepted is NAME=PATH"
 
@@ -88,5 +93,32 @@ run 0 import text --bpe b.bpe --length 5 breakfast bpe.h5 && has err "of 260"
 sed 's/^merges 4/merges 5/' b.bpe >bad.bpe
 run 6 import text --bpe bad.bpe breakfast no.h5
 says "error: bad.bpe:7: accepted: LEFT RIGHT, two tokens from 0 to 259"
+
+# ---- images: 40 of 8 x 8 in two classes
+mkdir idx
+for split in train:40 t10k:10; do
+    perl -e 'my $n = shift; binmode STDOUT; print pack("NNNN", 0x803, $n, 8, 8);
+             print pack("C64", map { 3 * $_ } 1..64) for 1..$n' "${split#*:}" >"idx/${split%:*}-images-idx3-ubyte"
+    perl -e 'my $n = shift; binmode STDOUT; print pack("NN", 0x801, $n); print pack("C", $_ % 4 == 0) for 1..$n' \
+        "${split#*:}" >"idx/${split%:*}-labels-idx1-ubyte"
+done
+run 0 import idx --classes dark,bright idx tiny.h5
+run 0 sample --out tiny.png --count 8 tiny.h5 && has err "tiny.png: 8 of 40 samples"
+[ "$(head -c 4 tiny.png | od -An -tx1)" = " 89 50 4e 47" ] || { echo "tiny.png is no PNG"; bad=1; }
+run 0 sample --split test --out tiny.png tiny.h5 && has err "tiny.png: 10 of 10 samples"
+run 6 sample --split valid tiny.h5 && has err "tiny.h5: /valid"
+run 5 sample --out none/tiny.png tiny.h5 && says "error: none/tiny.png: No such file or directory"
+run 0 split --test-fraction 0.25 tiny.h5 quarter.h5 && run 0 verify quarter.h5
+run 0 info quarter.h5 && has out "train     30 samples" && has out "test      10 samples"
+has out "class 0          23  dark" 1 && has out "class 1           7  bright" 1 && has out "class 1           3  bright" 1
+run 0 split --by-class tiny.h5 class.h5 && has err "class-1.h5: 10 samples, class 1 bright"
+run 0 split --sizes 20,5 --compress 4 tiny.h5 size.h5 && has err "size-1.h5: 5 samples"
+run 0 info size-0.h5 && has out "shuffle deflate"
+run 1 split --sizes 20,21 tiny.h5 no.h5 && says "error: tiny.h5: parts of 41 samples together, and /train has 40"
+run 0 merge class-1.h5 class-0.h5 merged.h5 && run 0 verify merged.h5
+run 0 info merged.h5 && has out "train     40 samples" && has out "class-1.h5 xxh3:" && has out "train-images-idx3-ubyte xxh3:"
+has out "class 0          30  dark" 1
+run 6 merge tiny.h5 char.h5 no.h5 && has err "error: char.h5: /train is not labelled, and tiny.h5 is labelled"
+run 4 merge tiny.h5 none.h5 no.h5 && says "error: none.h5: No such file or directory"
 
 exit $bad

@@ -1,0 +1,151 @@
+/* Contact sheets: the PNG is read back, and pixels are where and what they should be. */
+#include <png.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "datasets/canvas.h"
+#include "datasets/sheet.h"
+#include "fixture.h"
+
+typedef struct picture {
+    int width, height;
+    uint8_t *pixels;
+} picture;
+
+static picture read_png(const char *name) {
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    assert_int_not_equal(png_image_begin_read_from_file(&image, fixture_path(name)), 0);
+    assert_int_equal(image.format, PNG_FORMAT_RGB);
+    picture p = {(int)image.width, (int)image.height, malloc(PNG_IMAGE_SIZE(image))};
+    assert_int_not_equal(png_image_finish_read(&image, NULL, p.pixels, 0, NULL), 0);
+    return p;
+}
+
+static const uint8_t *at(const picture *p, int x, int y) {
+    assert_true(x >= 0 && x < p->width && y >= 0 && y < p->height);
+    return p->pixels + 3 * (y * p->width + x);
+}
+
+static void check_pixel(const picture *p, int x, int y, int r, int g, int b) {
+    const uint8_t *pixel = at(p, x, y);
+    if (pixel[0] != r || pixel[1] != g || pixel[2] != b)
+        fail_msg("pixel %d,%d is %d,%d,%d, not %d,%d,%d", x, y, pixel[0], pixel[1], pixel[2], r, g, b);
+}
+
+/* The sheet's measures (sheet.c): a margin of 28, tiles framed by 1, gaps of 14, captions 7 below and 16
+   high. Images of 2 x 2 are enlarged 56 times. */
+enum { MARGIN = 28, GAP = 14, TILE = 112, CAPTION = 7 + 16 };
+
+static void test_gray(void **state) {
+    (void)state;
+    const uint8_t x[] = {0, 50, 100, 255, 1, 2, 3, 4};
+    const char *const captions[] = {"I", ""};
+    const anni_tiles tiles = {
+        .x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(2, 2, 1), .count = 2, .group = 1, .captions = captions};
+    check_ok(anni_sheet_write(&tiles, fixture_path("gray.png")));
+    const picture p = read_png("gray.png");
+    assert_int_equal(p.width, 2 * MARGIN + 2 * (TILE + 2) + GAP);
+    assert_int_equal(p.height, 2 * MARGIN + TILE + 2 + CAPTION);
+    check_pixel(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
+    check_pixel(&p, MARGIN + 1 + 55, MARGIN + 1 + 55, 0, 0, 0);
+    check_pixel(&p, MARGIN + 1 + 56, MARGIN + 1, 50, 50, 50);
+    check_pixel(&p, MARGIN + 1, MARGIN + 1 + 56, 100, 100, 100);
+    check_pixel(&p, MARGIN + TILE, MARGIN + TILE, 255, 255, 255);
+    check_pixel(&p, MARGIN + TILE + 2 + GAP + 1, MARGIN + 1, 1, 1, 1);
+    check_pixel(&p, 0, 0, 250, 250, 248);
+    /* "I" is centred: 10 of 114 pixels, its stem in the middle two. */
+    const int left = MARGIN + (TILE + 2 - 10) / 2, top = MARGIN + TILE + 2 + 7;
+    check_pixel(&p, left + 4, top + 6, 40, 44, 52);
+    check_pixel(&p, left, top + 6, 250, 250, 248);
+    free(p.pixels);
+}
+
+static void test_colour_and_ranges(void **state) {
+    (void)state;
+    const uint8_t rgba[] = {255, 0, 0, 9, 0, 255, 0, 9, 0, 0, 255, 9, 7, 8, 9, 9};
+    const anni_tiles colour = {
+        .x = rgba, .dtype = ANN_U8, .shape = ANN_SHAPE(2, 2, 4), .count = 1, .group = 1};
+    check_ok(anni_sheet_write(&colour, fixture_path("colour.png")));
+    picture p = read_png("colour.png");
+    assert_int_equal(p.height, 2 * MARGIN + TILE + 2);
+    check_pixel(&p, MARGIN + 1, MARGIN + 1, 255, 0, 0);
+    check_pixel(&p, MARGIN + 57, MARGIN + 1, 0, 255, 0);
+    check_pixel(&p, MARGIN + 1, MARGIN + 57, 0, 0, 255);
+    check_pixel(&p, MARGIN + 57, MARGIN + 57, 7, 8, 9);
+    free(p.pixels);
+    const float ranges[][4] = {{0, 0.2f, 1, 1}, {-1, 0, 0.2f, 1}, {-3, 1, 5, 0}};
+    const int second[] = {51, 128, 128};
+    for (int i = 0; i < 3; i++) {
+        const anni_tiles tiles = {
+            .x = ranges[i], .dtype = ANN_F32, .shape = ANN_SHAPE(2, 2), .count = 1, .group = 1};
+        check_ok(anni_sheet_write(&tiles, fixture_path("range.png")));
+        p = read_png("range.png");
+        check_pixel(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
+        check_pixel(&p, MARGIN + 57, MARGIN + 1, second[i], second[i], second[i]);
+        free(p.pixels);
+    }
+}
+
+/* Large images are reduced by means. */
+static void test_large(void **state) {
+    (void)state;
+    enum { SIDE = 512 };
+    uint8_t *x = malloc(SIDE * SIDE);
+    assert_non_null(x);
+    for (int i = 0; i < SIDE * SIDE; i++) x[i] = (i % SIDE) % 2 == 0 ? 0 : 200;
+    const anni_tiles tiles = {
+        .x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(SIDE, SIDE, 1), .count = 1, .group = 1};
+    check_ok(anni_sheet_write(&tiles, fixture_path("large.png")));
+    const picture p = read_png("large.png");
+    assert_int_equal(p.width, 2 * MARGIN + 256 + 2);
+    check_pixel(&p, MARGIN + 100, MARGIN + 100, 100, 100, 100);
+    free(p.pixels);
+    free(x);
+}
+
+static void test_title_and_long_captions(void **state) {
+    (void)state;
+    uint8_t x[12 * 4] = {0};
+    const char *captions[12];
+    for (int i = 0; i < 12; i++) captions[i] = "a caption that is far too long for its tile";
+    anni_tiles tiles = {.x = x,
+                        .dtype = ANN_U8,
+                        .shape = ANN_SHAPE(2, 2),
+                        .count = 12,
+                        .group = 3,
+                        .captions = captions,
+                        .title = "Twelve"};
+    check_ok(anni_sheet_write(&tiles, fixture_path("long.png")));
+    picture p = read_png("long.png");
+    assert_true(p.width < 12 * 200);
+    free(p.pixels);
+    tiles.count = 1;
+    captions[0] = "\xC3\xA4\xE2\x82\xAC \x01 ok"; /* not ASCII: boxes, and nothing outside the picture */
+    check_ok(anni_sheet_write(&tiles, fixture_path("utf8.png")));
+    p = read_png("utf8.png");
+    free(p.pixels);
+    assert_int_equal(anni_canvas_letters("\xC3\xA4\xE2\x82\xAC"), 2);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    const uint8_t x[16] = {0};
+    anni_tiles tiles = {.x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(16), .count = 1, .group = 1};
+    check_fails(anni_sheet_write(&tiles, fixture_path("no.png")), ANN_ERR_SHAPE,
+                "samples of shape [16] are no images");
+    tiles.shape = ANN_SHAPE(4, 2, 2);
+    check_fails(anni_sheet_write(&tiles, fixture_path("no.png")), ANN_ERR_SHAPE, "[4,2,2] are no images");
+    tiles.shape = ANN_SHAPE(4, 4);
+    check_fails(anni_sheet_write(&tiles, fixture_path("none/no.png")), ANN_ERR_IO, "no.png: No such file");
+    check_fails(anni_sheet_write(&tiles, "/dev/full"), ANN_ERR_NOSPACE, "/dev/full: No space left on device");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gray),     cmocka_unit_test(test_colour_and_ranges),
+        cmocka_unit_test(test_large),    cmocka_unit_test(test_title_and_long_captions),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
