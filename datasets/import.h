@@ -64,6 +64,26 @@ typedef struct ann_import_cifar_options {
 ann_status ann_import_cifar(const ann_import_options *options,
                             const ann_import_cifar_options *cifar) ANN_MUST_CHECK;
 
+/* CSV as in RFC 4180: fields may be quoted, lines end with LF or CRLF; the first line names the columns. x
+   f32 [D]: every column that is neither the target nor ignored, in its place; a number, or one-hot if that is
+   asked for (a column with text otherwise ends the import, with what to say about it). y: the target's
+   classes, i32, named by its distinct values in order (integers by size, text by bytes) or by the options'
+   classes; numbers, f32, if some are negative or fractions, or the target is among `numeric`. A missing value
+   (nothing, NA, N/A, NaN, nan, null, NULL, None, ?) makes a bad record. The columns of x are named in the
+   attribute "columns". What was found is shown as a table of notes. */
+typedef struct ann_import_csv_options {
+    const char *const *train, *const *test; /* files of each split, all with the same columns */
+    int train_count, test_count;
+    char delimiter;                                              /* 0: ',' */
+    bool no_header;                                              /* columns are called 1, 2, 3 ... */
+    const char *target;                                          /* a column; NULL: none */
+    const char *const *ignore, *const *one_hot, *const *numeric; /* columns; numeric: text in it is an error
+                                                                    of the record, not of the column */
+    int ignore_count, one_hot_count, numeric_count;
+} ann_import_csv_options;
+ann_status ann_import_csv(const ann_import_options *options,
+                          const ann_import_csv_options *csv) ANN_MUST_CHECK;
+
 /* NPY is numpy's format of one array (versions 1 to 3, C order, either byte order). An array's first extent
    is the number of records. u1 is stored as u8, i1 i2 i4 i8 u2 u4 u8 as i32 (a value beyond it is a bad
    record), f2 f4 f8 as f32 (NaN, Inf, or beyond f32: a bad record), bool as u8. The file of x may have any

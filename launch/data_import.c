@@ -33,6 +33,14 @@ static void draw_bar(const import_args *args, int64_t done, int64_t total, int64
     fprintf(stderr, "   %s", done == total ? "\n" : "");
 }
 
+static void show_line(const import_args *args, int64_t done, int64_t total, int64_t now_ns) {
+    char speed[48] = "";
+    const double per_second = rate(args, done, now_ns);
+    if (per_second > 0) snprintf(speed, sizeof speed, ", %.0f/s", per_second);
+    ann_log_line(ANN_LOG_INFO, "%lld of %lld records (%d %%)%s", (long long)done, (long long)total,
+                 (int)(100 * done / total), speed);
+}
+
 /* One line that is redrawn on a terminal; elsewhere a line now and then, and one at the end. */
 static void show_progress(void *to, int64_t done, int64_t total, int64_t bytes) {
     import_args *args = to;
@@ -46,9 +54,7 @@ static void show_progress(void *to, int64_t done, int64_t total, int64_t bytes) 
     if (done < total && now_ns - args->shown_ns < (is_terminal ? REDRAW_NS : LINE_NS)) return;
     args->shown_ns = now_ns;
     if (is_terminal) draw_bar(args, done, total, now_ns);
-    else
-        ann_log_line(ANN_LOG_INFO, "%lld of %lld records (%d %%), %.0f/s", (long long)done, (long long)total,
-                     (int)(100 * done / total), rate(args, done, now_ns));
+    else show_line(args, done, total, now_ns);
 }
 
 static void show_note(void *to, const char *line) {
@@ -149,6 +155,7 @@ static const struct {
 } formats[] = {
     {"idx", "FOLDER OUT.h5", "IDX files (MNIST and its relatives)", cmd_import_idx},
     {"cifar", "FOLDER OUT.h5", "CIFAR-10 and CIFAR-100, binary version", cmd_import_cifar},
+    {"csv", "FILE... OUT.h5", "comma-separated values, types inferred and shown", cmd_import_csv},
     {"npy", "--x FILE OUT.h5", "numpy's arrays, one file for each field", cmd_import_npy},
     {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
