@@ -129,6 +129,38 @@ static ann_status read_shares(ann_sampling_config *sampling, const ann_run_confi
     return ANN_OK;
 }
 
+static ann_status read_rename_map(ann_rename *rules, int *count, const ann_yaml_node *map) {
+    ANN_TRY(ann_yaml_expect(map, ANN_YAML_MAP));
+    for (int i = 0; i < map->count; i++) {
+        ann_rename *rule = &rules[(*count)++];
+        rule->from = map->items[i]->key;
+        ANN_TRY(ann_yaml_string(map->items[i], &rule->to));
+        if (!ann_rename_is_good(rule))
+            return ann_yaml_error(
+                map->items[i], "accepted is a name with as many '*' as its key has, or fewer, and at most %d",
+                ANN_RENAME_STARS);
+    }
+    return ANN_OK;
+}
+
+/* A map of names, or a list of maps where their order matters to the reader. */
+static ann_status read_rename(ann_phase_config *phase, const ann_run_config *config,
+                              const ann_yaml_node *map) {
+    const ann_yaml_node *load = ann_yaml_find(map, "load"),
+                        *node = load ? ann_yaml_find(load, "rename") : NULL;
+    if (!node) return ANN_OK;
+    const bool list = node->kind == ANN_YAML_LIST;
+    int room = list ? 0 : node->count, count = 0;
+    for (int i = 0; list && i < node->count; i++) room += node->items[i]->count;
+    ann_rename *rules = new_array(config, room + 1, sizeof *rules);
+    if (!rules) return out_of_memory();
+    if (!list) ANN_TRY(read_rename_map(rules, &count, node));
+    for (int i = 0; list && i < node->count; i++) ANN_TRY(read_rename_map(rules, &count, node->items[i]));
+    phase->load_rename = rules;
+    phase->load_rename_count = count;
+    return ANN_OK;
+}
+
 static ann_status read_program(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) {
     const ann_yaml_node *list;
@@ -155,6 +187,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
         ANN_TRY(read_model(&phases[i], config, list->items[i]));
+        ANN_TRY(read_rename(&phases[i], config, list->items[i]));
         ANN_TRY(read_shares(&phases[i].sampling, config, list->items[i]));
         ANN_TRY(anni_config_augment(&phases[i], config, list->items[i]));
         ANN_TRY(read_program(&phases[i], config, list->items[i]));

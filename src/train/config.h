@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 #include "data/augment.h"
 #include "data/order.h"
+#include "ckpt/rename.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
 
@@ -99,9 +100,14 @@ typedef struct ann_phase_config {
     ann_input_kind input;
     double mask_noise;        /* 0: none */
     int64_t labels;           /* 0: all samples */
-    const char *load_from;    /* an earlier phase's name; NULL: nothing is loaded */
+    const char *load_from;    /* an earlier phase's name; or */
+    const char *load_file;    /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
     const char *load_tensors; /* pattern of the tensors that are loaded */
-    int64_t batch;            /* samples of a step over all ranks */
+    const ann_rename *load_rename; /* from the names there to those here */
+    int load_rename_count;
+    const char *load_transpose; /* pattern; NULL: none */
+    bool load_strict;
+    int64_t batch; /* samples of a step over all ranks */
     ann_sampling_config sampling;
     const ann_augment_config *augment; /* of training samples, in this order */
     int augment_count;

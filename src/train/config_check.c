@@ -83,15 +83,29 @@ static bool has_block(const ann_phase_config *phase, const ann_block_config *blo
     return false;
 }
 
+/* The file's contents are looked at when it is loaded; here, that the phase can take anything. */
+static ann_status check_load_file(const ann_phase_config *phase, const ann_yaml_node *load) {
+    if (access(phase->load_file, R_OK) != 0)
+        return ann_yaml_error(node_of(load, "file"), "'%s': %s", phase->load_file, strerror(errno));
+    for (int i = 0; i < phase->model_count; i++)
+        if (block_matches(phase->model[i], phase->load_tensors, false)) return ANN_OK;
+    return ann_yaml_error(node_of(load, "tensors"), "'%s' matches no tensor of '%s'", phase->load_tensors,
+                          phase->name);
+}
+
 static ann_status check_load(const ann_run_config *config, int p) {
     const ann_phase_config *phase = &config->phases[p];
-    if (!phase->load_from) {
-        if (phase->kind != ANN_PHASE_TRANSFER) return ANN_OK;
-        return ann_yaml_error(
-            node_of(phase->node, "kind"),
-            "a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier phase");
-    }
     const ann_yaml_node *load = ann_yaml_find(phase->node, "load");
+    if (!load) {
+        if (phase->kind != ANN_PHASE_TRANSFER) return ANN_OK;
+        return ann_yaml_error(node_of(phase->node, "kind"),
+                              "a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier "
+                              "phase, or 'load: {file: PATH}'");
+    }
+    if (!phase->load_from == !phase->load_file)
+        return ann_yaml_error(load, "accepted is exactly one of from and file, found %s",
+                              phase->load_from ? "both" : "neither");
+    if (phase->load_file) return check_load_file(phase, load);
     const int from = ann_run_config_find_phase(config, phase->load_from);
     if (from < 0 || from >= p)
         return ann_yaml_error(node_of(load, "from"), "%s '%s', accepted is an earlier phase of this run",

@@ -64,6 +64,17 @@ static void augment_facts(FILE *out, const char *phase, int index, const ann_aug
             o->fraction, o->random_fill, o->blur[0], o->blur[1], o->alpha);
 }
 
+/* Where a file lies is no fact. */
+static void load_facts(FILE *out, const ann_phase_config *p) {
+    const char *from = p->load_from ? p->load_from : p->load_file ? "a file" : "nowhere";
+    const bool loads = p->load_from || p->load_file;
+    fprintf(out, "phases.%s.load = %s of %s\n", p->name, loads ? p->load_tensors : "nothing", from);
+    for (int i = 0; i < p->load_rename_count; i++)
+        fprintf(out, "phases.%s.load.rename = %s to %s\n", p->name, p->load_rename[i].from,
+                p->load_rename[i].to);
+    if (p->load_transpose) fprintf(out, "phases.%s.load.transpose = %s\n", p->name, p->load_transpose);
+}
+
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
     for (int i = 0; i < p->model_count; i++) {
@@ -76,8 +87,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
             p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
     fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);
     fprintf(out, "phases.%s.labels = %lld\n", p->name, (long long)p->labels);
-    fprintf(out, "phases.%s.load = %s of %s\n", p->name, p->load_from ? p->load_tensors : "nothing",
-            p->load_from ? p->load_from : "nowhere");
+    load_facts(out, p);
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
     sampling_facts(out, p->name, &p->sampling);
     fprintf(out, "phases.%s.augment = %d ops\n", p->name, p->augment_count);

@@ -138,9 +138,10 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
 /* ---- mapping.c: values from store to store ---- */
 
 ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
-/* Reports what was taken and what was not in `line`. */
-ann_status anni_map_load(ann_store *to, const char *checkpoint, const ann_phase_config *config, char *line,
-                         size_t size) ANN_MUST_CHECK;
+/* What phases[].load asks for, from the earlier phase's checkpoint or from the file; says what was taken,
+   how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
+   should be), and those of ann_foreign_open and _read. */
+ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
 /* Errors: ANN_ERR_NUMERIC (a parameter is not finite). */
 ann_status anni_check_finite(const ann_store *store) ANN_MUST_CHECK;
 

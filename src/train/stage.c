@@ -56,12 +56,7 @@ static ann_status restore_store(const stage *s, const char *path) {
 static ann_status take_over(const stage *s, const ann_store *before) {
     const anni_phase *phase = s->phase;
     if (before) return anni_map_stage(s->store, before);
-    if (!phase->config->load_from) return ANN_OK;
-    const int from = ann_run_config_find_phase(phase->run->config, phase->config->load_from);
-    char line[ANNI_LINE_BYTES];
-    ANN_TRY(anni_map_load(s->store, phase->run->results[from].checkpoint, phase->config, line, sizeof line));
-    anni_say(phase->run, "%s", line);
-    return ANN_OK;
+    return phase->config->load_from || phase->config->load_file ? anni_map_load(s->store, phase) : ANN_OK;
 }
 
 /* The values that training starts with. A checkpoint that turns out to be damaged ends the stage on all

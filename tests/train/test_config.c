@@ -265,7 +265,25 @@ static const struct {
      "'transfer' have"},
     {"    load: {from: pretrain, tensors: 'encoder/*'}\n", "",
      "run.yaml:30:11: phases[1].kind: a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an "
-     "earlier phase"},
+     "earlier phase, or 'load: {file: PATH}'"},
+    {"load: {from: pretrain,", "load: {from: pretrain, file: /proc/self/exe,",
+     "run.yaml:34:11: phases[1].load: accepted is exactly one of from and file, found both"},
+    {"load: {from: pretrain,", "load: {strict: true,",
+     "run.yaml:34:11: phases[1].load: accepted is exactly one of from and file, found neither"},
+    {"load: {from: pretrain,", "load: {file: /nonexistent/x.npz,",
+     "run.yaml:34:18: phases[1].load.file: '/nonexistent/x.npz': No such file or directory"},
+    {"load: {from: pretrain, tensors: 'encoder/*'", "load: {file: /proc/self/exe, tensors: 'lenet/*'",
+     "run.yaml:34:43: phases[1].load.tensors: 'lenet/*' matches no tensor of 'transfer'"},
+    {"load: {from: pretrain,", "load: {from: pretrain, strict: perhaps,",
+     "run.yaml:34:36: phases[1].load.strict: found 'perhaps', accepted is true or false"},
+    {"load: {from: pretrain,", "load: {from: pretrain, rename: {a.*: b/*/*},",
+     "run.yaml:34:42: phases[1].load.rename.a.*: accepted is a name with as many '*' as its key has, or "
+     "fewer, "
+     "and at most 8"},
+    {"load: {from: pretrain,", "load: {from: pretrain, rename: [a],",
+     "run.yaml:34:37: phases[1].load.rename[0]: found 'a', accepted is a map"},
+    {"load: {from: pretrain,", "load: {from: pretrain, transpose: [],",
+     "run.yaml:34:39: phases[1].load.transpose: found a list, accepted is a text"},
     /* sampling */
     {"    batch: 256\n", "    batch: 256\n    sampling: {order: shuffled}\n",
      "run.yaml:27:23: phases[0].sampling.order: found 'shuffled', accepted is sequential, shuffle, window"},
