@@ -63,15 +63,15 @@ static inline float sin_of_turns(float t) {
     return x + x * z * p;
 }
 
-/* Standard normal numbers by Box and Muller (1958): words 2i and 2i + 1 give numbers 2i and 2i + 1. */
+/* Standard normal numbers by Box and Muller (1958): words i and i + N/2 give numbers i and i + N/2. */
 static void to_normal(float normal[N], const uint32_t words[N]) {
     for (int i = 0; i < N / 2; i++) {
-        const float u = (float)(int32_t)((words[2 * i] >> 8) + 1) * 0x1p-24f; /* (0, 1] */
-        const float t = (float)(int32_t)(words[2 * i + 1] >> 8) * 0x1p-24f - 0.5f;
+        const float u = (float)(int32_t)((words[i] >> 8) + 1) * 0x1p-24f; /* (0, 1] */
+        const float t = (float)(int32_t)(words[i + N / 2] >> 8) * 0x1p-24f - 0.5f;
         const float r = sqrtf(-2.0f * log_of(u)), a = fabsf(t);
-        const float s = a < 0.25f ? t : t < 0.0f ? -0.5f - t : 0.5f - t; /* sin of s turns is that of t */
-        normal[2 * i] = -r * sin_of_turns(0.25f - a); /* the half turn taken off t turns the sign */
-        normal[2 * i + 1] = -r * sin_of_turns(s);
+        const float folded = 0.25f - fabsf(a - 0.25f); /* a or 1/2 - a: their sines are the same */
+        normal[i] = -r * sin_of_turns(0.25f - a);      /* the half turn taken off t turns the sign */
+        normal[i + N / 2] = -r * copysignf(sin_of_turns(folded), t);
     }
 }
 

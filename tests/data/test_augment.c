@@ -198,11 +198,12 @@ static void pca_colour(picture *out, const picture *in, const ann_augment_op *op
 /* Elements are numbered channel by channel. */
 static int64_t number_of(const picture *p, int i) { return i % p->c * (int64_t)(p->h * p->w) + i / p->c; }
 
+/* Of each 64 numbers, i and i + 32 are a pair of Box and Muller's. */
 static void gaussian(picture *out, const picture *in, const ann_augment_op *op, draws d) {
     for (int i = 0; i < in->h * in->w * in->c; i++) {
-        const int64_t n = number_of(in, i), pair = n / 2 * 2;
-        const double u = element(d, pair) + 0x1p-24, t = 2 * acos(-1) * element(d, pair + 1);
-        out->v[i] = in->v[i] + op->sigma * sqrt(-2 * log(u)) * (n % 2 ? sin(t) : cos(t));
+        const int64_t n = number_of(in, i), first = n / 64 * 64 + n % 32;
+        const double u = element(d, first) + 0x1p-24, t = 2 * acos(-1) * element(d, first + 32);
+        out->v[i] = in->v[i] + op->sigma * sqrt(-2 * log(u)) * (n % 64 < 32 ? cos(t) : sin(t));
     }
 }
 static void mask(picture *out, const picture *in, const ann_augment_op *op, draws d) {
