@@ -159,6 +159,10 @@ static bool copies(const anni_affine *map) {
     return m[1] == 0 && m[3] == 0 && fabs(m[0]) == 1 && fabs(m[4]) == 1 && is_whole(m[2]) && is_whole(m[5]);
 }
 
+static bool is_identity(const double *m) {
+    return m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0;
+}
+
 static void copy_plane(float *out, const float *in, const anni_image *image, const double *m,
                        ann_border border, float fill) {
     for (int64_t y = 0; y < image->height; y++, out += image->width) {
@@ -207,7 +211,7 @@ static void interpolate(anni_image *image, const double *m, ann_border border, f
 void anni_resample(anni_image *image, const anni_affine *map, const ann_augment_op *group) {
     const ann_border border = border_of(group);
     const float fill = (float)group->fill;
-    if (memcmp(map, &ANNI_AFFINE_IDENTITY, sizeof *map) == 0) return;
+    if (is_identity(map->m)) return;
     if (!copies(map)) interpolate(image, map->m, border, fill);
     else
         for (int64_t c = 0; c < image->channels; c++)

@@ -97,7 +97,7 @@ static void blur_row(float *out, const float *in, int64_t w, const float *weight
 
 void anni_blur(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca, const anni_draws *d) {
     (void)pca;
-    float weight[MAX_RADIUS + 1];
+    float weight[MAX_RADIUS + 1] = {0};
     const int64_t radius =
         gaussian_weights(weight, anni_draw_between(d, ANNI_DRAW_FIRST, op->blur[0], op->blur[1]));
     if (radius == 0) return;
