@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/h5lock.h"
+#include "base/h5probe.h"
 #include "ckpt/foreign_formats.h"
 #include "ckpt/image.h"
 
@@ -125,6 +126,7 @@ static herr_t visit(hid_t root, const char *path, const H5O_info_t *info, void *
 
 static ann_status list_open(ann_foreign *f) {
     walk w = {f, ANN_OK};
+    ANN_TRY(anni_h5_probe(f->path));
     f->handle = (int64_t)H5Fopen(f->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (f->handle < 0)
         return ann_error(ANN_ERR_FORMAT, "%s: the HDF5 file is damaged, or locked by its writer", f->path);

@@ -19,6 +19,13 @@ const char *fuzz_file(const char *name, const void *data, size_t bytes);
 /* FOLDER/name, valid as long. */
 const char *fuzz_path(const char *name);
 
+/* Options of an import, from a byte of the input, to out/out.h5 in an empty folder. */
+struct ann_import_options;
+void fuzz_import_options(struct ann_import_options *out, uint8_t bits);
+
+/* Opens a file of weights (ckpt/foreign.h), and reads what is in it as every type. */
+void fuzz_weights(const char *path);
+
 /* A failure must be told in one line of text; anything else is a finding. */
 void fuzz_check_failure(ann_status status);
 /* Ends the process as a finding unless `good`. */

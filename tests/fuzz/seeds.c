@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ckpt/ckpt.h"
 #include "ckpt/manifest.h"
+#include "ckpt/tools.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
 #include "support/ckpt_sample.h"
@@ -161,6 +162,89 @@ static void put_foreign_all(void) {
     H5Pclose(gzip);
 }
 
+/* ---- CIFAR, NPY, texts: see their targets for the first bytes ---- */
+
+static void put_cifar(void) {
+    static uint8_t records[2 + 3074] = {0, 1, 7};
+    put("cifar", "ten", records, 2 + 3073);
+    records[1] = 2;
+    put("cifar", "hundred", records, 2 + 3074);
+}
+
+static void put_npy(void) {
+    static const char *const headers[] = {"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }",
+                                          "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }",
+                                          "{'descr': '>i8', 'fortran_order': False, 'shape': (2, 1, 2), }",
+                                          "{'descr': '|b1', 'fortran_order': True, 'shape': (4, 2), }"};
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        char file[1 + 128 + 64] = "\0\x93NUMPY\1\0\x76", name[32];
+        file[10] = 0;
+        (void)memset(file + 11, ' ', 117);
+        memcpy(file + 11, headers[i], strlen(headers[i]));
+        file[128] = '\n';
+        (void)snprintf(name, sizeof name, "%zu.npy", i);
+        put("npy", name, file, sizeof file);
+        put("weights", name, file + 1, sizeof file - 1);
+    }
+}
+
+static void put_text(void) {
+    static const char bytes[] = "\0\0To be, or not to be",
+                      chars[] = "\0\1to b\xC3\xA9, or not to b\xC3\xA9\n",
+                      pairs[] = "\0\2annulus-bpe 1\nmerges 2\n116 111\n256 32\n\0to be, or not to be\n";
+    put("text", "bytes", bytes, sizeof bytes - 1);
+    put("text", "chars", chars, sizeof chars - 1);
+    put("text", "pairs", pairs, sizeof pairs - 1);
+}
+
+/* ---- weights: what we export ourselves, of a few small tensors ---- */
+
+static ann_store *small_store(void) {
+    static const struct {
+        const char *name;
+        ann_dtype dtype;
+        ann_shape shape;
+    } table[] = {{"a/weight", ANN_F32, {2, {2, 3}}},
+                 {"a/bias", ANN_F32, {1, {3}}},
+                 {"n", ANN_I64, {0, {0}}},
+                 {"mask", ANN_U8, {1, {5}}}};
+    ann_store *store;
+    ann_tensor tensor;
+    bool good = ann_store_new(&store) == ANN_OK;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        good = good && ann_store_declare(&tensor, store, table[i].name, table[i].dtype, &table[i].shape,
+                                         ANN_ROLE_PARAM, (ann_init){.kind = ANN_INIT_ZERO}) == ANN_OK;
+    fuzz_require(good && ann_store_commit(store) == ANN_OK, "no store");
+    return store;
+}
+
+static void put_weights(void) {
+    static const struct {
+        ann_ckpt_file_format format;
+        const char *target, *name;
+    } table[] = {{ANN_CKPT_SAFETENSORS, "weights", "w.safetensors"},
+                 {ANN_CKPT_NPZ, "weights", "w.npz"},
+                 {ANN_CKPT_H5, "weights_h5", "w.h5"}};
+    ann_store *store = small_store();
+    ann_comm *comm;
+    ann_ckpt *ckpt;
+    bool good = ann_comm_self(&comm) == ANN_OK &&
+                ann_ckpt_write(comm, fuzz_path("small"), 1, store, NULL, 1) == ANN_OK &&
+                ann_ckpt_open(&ckpt, fuzz_path("small/step-0000000001")) == ANN_OK;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const ann_ckpt_export_options options = {
+            .format = table[i].format, .tensors = "*", .roles = ANN_CKPT_ROLES_ALL};
+        int tensors;
+        int64_t bytes;
+        good = good && ann_ckpt_export(&tensors, &bytes, ckpt, seed_path(table[i].target, table[i].name),
+                                       &options) == ANN_OK;
+    }
+    fuzz_require(good, ann_error_text());
+    ann_ckpt_close(ckpt);
+    ann_comm_free(comm);
+    ann_store_free(store);
+}
+
 int main(int argc, char **argv) {
     fuzz_require(argc == 2, "usage: fuzz_seeds FOLDER");
     out = argv[1];
@@ -170,6 +254,10 @@ int main(int argc, char **argv) {
     put_run_file();
     put_manifest();
     put_idx();
+    put_cifar();
+    put_npy();
+    put_text();
+    put_weights();
     put_dataset();
     put_foreign_all();
     return 0;

@@ -1,0 +1,17 @@
+/* Files of weights: HDF5. */
+#include <hdf5.h>
+#include "base/log.h"
+#include "fuzz/fuzz.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    ann_log_setup(ANN_LOG_ERROR, 0);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_weights(fuzz_file("weights.h5", data, size));
+    fuzz_require(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL) == 0, "objects of HDF5 were left open");
+    return 0;
+}
