@@ -197,6 +197,16 @@ static void put_text(void) {
     put("text", "pairs", pairs, sizeof pairs - 1);
 }
 
+static void put_csv(void) {
+    static const char numbers[] = "\0\0a,b,c\n1,2,3.5\n-4,5e2,\"6\"\n7,NA,9\n",
+                      words[] = "\x08\x08\"a\",b\r\n1,cat\r\n2,\"d\"\"o,g\"\r\n3,cat\r\n",
+                      one_hot[] = "\2\x2c"
+                                  "1,red\n2,blue\n";
+    put("csv", "numbers", numbers, sizeof numbers - 1);
+    put("csv", "words", words, sizeof words - 1);
+    put("csv", "one_hot", one_hot, sizeof one_hot - 1);
+}
+
 /* ---- weights: what we export ourselves, of a few small tensors ---- */
 
 static ann_store *small_store(void) {
@@ -210,7 +220,7 @@ static ann_store *small_store(void) {
                  {"mask", ANN_U8, {1, {5}}}};
     ann_store *store;
     ann_tensor tensor;
-    bool good = ann_store_new(&store) == ANN_OK;
+    bool good = ann_store_new(&store, 1) == ANN_OK;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         good = good && ann_store_declare(&tensor, store, table[i].name, table[i].dtype, &table[i].shape,
                                          ANN_ROLE_PARAM, (ann_init){.kind = ANN_INIT_ZERO}) == ANN_OK;
@@ -257,6 +267,7 @@ int main(int argc, char **argv) {
     put_cifar();
     put_npy();
     put_text();
+    put_csv();
     put_weights();
     put_dataset();
     put_foreign_all();
