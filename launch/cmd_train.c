@@ -23,9 +23,13 @@ static const char help[] =
     "  --threads N    threads of each rank, 1 to 1024 (default: cores of the host / ranks on it)\n"
     "  --verbose      with an error, show where in the program it was found\n"
     "  --help         this text\n\n"
-    "signals: SIGUSR1 or SIGTERM (and the first ^C) write a checkpoint and end with exit code 75. With "
-    "mpirun send SIGUSR1\n"
-    "to mpirun: it gives its ranks only a second after SIGTERM.\n"
+    "signals: SIGUSR1 writes a checkpoint and training goes on. SIGUSR2 or SIGTERM (and the first ^C) write "
+    "a\n"
+    "checkpoint and end with exit code 75. With mpirun send them to mpirun, which passes SIGUSR1 and SIGUSR2 "
+    "on to\n"
+    "its ranks; after SIGTERM or ^C it gives them only a second, and kills them then: so use SIGUSR2.\n"
+    "files: `touch OUTPUT/checkpoint.now` and `touch OUTPUT/stop.now` ask for the same; looked for once a "
+    "second.\n"
     "exit codes: see annulus --help.\n\n"
     "keys of the run file (YAML):\n";
 
@@ -83,7 +87,8 @@ static ann_status train(ann_comm *comm, const ann_run_config *config, const requ
     const ann_train_options options = {.resume = r->resume,
                                        .threads = (int)r->threads,
                                        .print = cli_print,
-                                       .stop_requested = job_stop_requested};
+                                       .stop_requested = job_stop_requested,
+                                       .checkpoint_requested = job_checkpoint_requested};
     return ann_train(comm, config, &options);
 }
 

@@ -5,20 +5,27 @@
 #include <stdlib.h>
 #include "base/log.h"
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, save;
 
 static void on_signal(int number) {
-    (void)number;
-    stop = 1;
+    if (number == SIGUSR1) save = 1;
+    else stop = 1;
 }
 
 bool job_stop_requested(void) { return stop != 0; }
+
+bool job_checkpoint_requested(void) {
+    if (!save) return false;
+    save = 0;
+    return true;
+}
 
 void job_catch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
     action.sa_flags |= (int)SA_RESETHAND; /* a second ^C ends the program */
     sigaction(SIGINT, &action, NULL);
 }

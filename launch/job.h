@@ -9,9 +9,12 @@ typedef struct job {
     int rank, size;
 } job;
 
-/* Lets SIGTERM, SIGUSR1 and the first SIGINT ask for a stop instead of killing. */
+/* Lets SIGTERM, SIGUSR2 and the first SIGINT ask for a stop, and SIGUSR1 for a checkpoint, instead of
+ * killing. */
 void job_catch_signals(void);
 bool job_stop_requested(void);
+/* Whether there was such a signal since the last call. */
+bool job_checkpoint_requested(void);
 
 /* Starts MPI if a launcher of MPI programs started this process, and tells the log which rank it is. */
 ann_status job_begin(job *j) ANN_MUST_CHECK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "ckpt/ckpt.h"
+#include "train/cadence.h"
 
 static ann_status out_of_memory(void) {
     return ann_error(ANN_ERR_MEMORY, "out of memory while reading a run file");
@@ -197,6 +199,38 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     return ANN_OK;
 }
 
+/* ---- checkpoints ---- */
+
+static ann_status read_every(ann_cadence *out, const ann_yaml_node *node) {
+    char found[128];
+    if (!node || (node->kind == ANN_YAML_SCALAR && anni_cadence_parse(out, node->text))) return ANN_OK;
+    return ann_yaml_error(node,
+                          "found %s, accepted is a number of steps, epochs, s, min or h, such as 500 steps "
+                          "or 10 min; or auto, or never",
+                          ann_yaml_describe(found, sizeof found, node));
+}
+
+static ann_status read_writers(int *out, const ann_yaml_node *node) {
+    char found[128];
+    int64_t number;
+    *out = ANN_CKPT_EACH_RANK;
+    if (!node || (node->kind == ANN_YAML_SCALAR && strcmp(node->text, "rank") == 0)) return ANN_OK;
+    *out = ANN_CKPT_EACH_NODE;
+    if (node->kind == ANN_YAML_SCALAR && strcmp(node->text, "node") == 0) return ANN_OK;
+    if (ann_yaml_int(node, &number) == ANN_OK && number >= 1 && number <= 1000000) {
+        *out = (int)number;
+        return ANN_OK;
+    }
+    return ann_yaml_error(node, "found %s, accepted is a number of ranks from 1, or rank, or node",
+                          ann_yaml_describe(found, sizeof found, node));
+}
+
+static ann_status read_checkpoint(ann_checkpoint_config *c, const ann_yaml_node *map) {
+    if (!map) return ANN_OK;
+    ANN_TRY(read_every(&c->every, ann_yaml_find(map, "every")));
+    return read_writers(&c->writers, ann_yaml_find(map, "writers"));
+}
+
 /* ---- the whole ---- */
 
 static ann_status read_run(ann_run_config *config, const char *const *sets, int set_count) {
@@ -205,6 +239,7 @@ static ann_status read_run(ann_run_config *config, const char *const *sets, int 
     for (int i = 0; i < set_count; i++) ANN_TRY(ann_yaml_set(yaml, sets[i]));
     const ann_yaml_node *root = ann_yaml_root(yaml);
     ANN_TRY(anni_config_section(SECTION_RUN, root, config));
+    ANN_TRY(read_checkpoint(&config->checkpoint, ann_yaml_find(root, "checkpoint")));
     ANN_TRY(read_blocks(config, root));
     ANN_TRY(read_phases(config, root));
     config->text = ann_yaml_text(yaml);

@@ -118,13 +118,45 @@ typedef struct ann_phase_config {
     const ann_yaml_node *node;
 } ann_phase_config;
 
+/* ---- checkpoints ---- */
+
+typedef enum ann_cadence_kind {
+    ANN_CADENCE_NEVER, /* only at the end of phases */
+    ANN_CADENCE_STEPS,
+    ANN_CADENCE_EPOCHS,
+    ANN_CADENCE_SECONDS,
+    ANN_CADENCE_AUTO /* by what a checkpoint costs and how often something fails */
+} ann_cadence_kind;
+
+typedef struct ann_cadence {
+    ann_cadence_kind kind;
+    int64_t count; /* steps or epochs */
+    double seconds;
+} ann_cadence;
+
+typedef enum ann_best {
+    ANN_BEST_NONE,
+    ANN_BEST_TEST_LOSS,
+    ANN_BEST_TEST_ACCURACY,
+    ANN_BEST_TRAIN_LOSS
+} ann_best;
+typedef enum ann_when_busy { ANN_WHEN_BUSY_SKIP, ANN_WHEN_BUSY_WAIT } ann_when_busy;
+
+typedef struct ann_checkpoint_config {
+    ann_cadence every;
+    double mtbf_hours;
+    ann_when_busy when_busy;
+    int keep, keep_every; /* 0: all; 0: none */
+    ann_best best;
+    int writers; /* as in ann_ckpt_options */
+} ann_checkpoint_config;
+
 typedef struct ann_run_config {
     const char *name;
     uint64_t seed;
     const char *output;
     const char *data_path;
-    int64_t checkpoint_every_steps; /* 0: only at the end of phases */
-    int checkpoint_keep;
+    ann_checkpoint_config checkpoint;
     int64_t log_every_steps;
     double comm_timeout_s;
     int64_t comm_bucket_bytes;

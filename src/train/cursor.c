@@ -58,26 +58,12 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
     return ann_meta_set_str(meta, "revision", ann_revision());
 }
 
-static ann_status make_meta(ann_meta **out, const anni_phase *phase, const anni_cursor *cursor) {
-    ANN_TRY(anni_metrics_sync(phase->run));
+ann_status anni_cursor_meta(ann_meta **out, const anni_phase *phase, const anni_cursor *cursor) {
     ANN_TRY(ann_meta_new(out));
     const ann_status status = fill_meta(*out, phase, cursor);
     if (status == ANN_OK) return ANN_OK;
     ann_meta_free(*out);
     *out = NULL;
-    return status;
-}
-
-ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
-    const anni_run *run = phase->run;
-    ann_meta *meta = NULL;
-    ann_status status = anni_check_finite(store);
-    if (status == ANN_OK) status = make_meta(&meta, phase, cursor);
-    status = ann_agree(run->comm, status);
-    if (status == ANN_OK)
-        status =
-            ann_ckpt_write(run->comm, phase->dir, cursor->step, store, meta, run->config->checkpoint_keep);
-    ann_meta_free(meta);
     return status;
 }
 

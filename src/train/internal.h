@@ -127,6 +127,11 @@ void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count);
 /* Sums over ranks and divides. Collective. */
 ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *sums) ANN_MUST_CHECK;
 
+/* ---- phase.c ---- */
+
+/* Evaluates the test set into cursor->test, and tells people and metrics.jsonl. Collective. */
+ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_store *store) ANN_MUST_CHECK;
+
 /* ---- stage.c: one stage's store, plans and loop ---- */
 
 /* Trains from cursor->position to the stage's end. `store` comes in as the store of the stage before (NULL:
@@ -142,8 +147,6 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
-/* Errors: ANN_ERR_NUMERIC (a parameter is not finite). */
-ann_status anni_check_finite(const ann_store *store) ANN_MUST_CHECK;
 
 /* ---- sampling.c: the order of the training samples ---- */
 
@@ -168,8 +171,9 @@ void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count
 
 /* ---- cursor.c: checkpoints of a phase ---- */
 
-ann_status anni_cursor_save(const anni_phase *phase, const anni_cursor *cursor,
-                            const ann_store *store) ANN_MUST_CHECK;
+/* What a checkpoint holds beside the tensors. Owner of *out: the caller, ann_meta_free. */
+ann_status anni_cursor_meta(ann_meta **out, const anni_phase *phase,
+                            const anni_cursor *cursor) ANN_MUST_CHECK;
 /* The newest checkpoint of the phase whose manifest is right and that was made before `path` ("": the newest
    of all); path "" if there is none. Its tensors have not been read yet. Errors: ANN_ERR_CONFIG (it belongs
    to another configuration: says which key). Sets the run's metrics offset. Collective. */
@@ -208,7 +212,8 @@ ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
 ann_status anni_metrics_cut(anni_run *run) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
-/* Makes lines that were written so far durable: to be called before the offset goes into a checkpoint. */
+/* Makes lines that were written so far durable: to be called before a checkpoint with their offset is
+   committed. On any thread. */
 ann_status anni_metrics_sync(anni_run *run) ANN_MUST_CHECK;
 void anni_table(const anni_run *run);
 

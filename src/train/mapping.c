@@ -260,19 +260,3 @@ ann_status anni_map_load(ann_store *to, const anni_phase *phase) {
     ann_foreign_close(l.from);
     return status;
 }
-
-/* ---- checks ---- */
-
-ann_status anni_check_finite(const ann_store *store) {
-    for (int32_t i = 0; i < ann_store_count(store); i++) {
-        const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
-        const float *values = ann_store_data(store, (ann_tensor){i});
-        const int64_t elems = ann_shape_elems(&info->shape);
-        if (info->dtype != ANN_F32) continue;
-        float sum = 0; /* of zeros: x - x is 0 or NaN */
-        for (int64_t j = 0; j < elems; j++) sum += values[j] - values[j];
-        if (!(sum == 0))
-            return ann_error(ANN_ERR_NUMERIC, "%s holds a number that is not finite", info->name);
-    }
-    return ANN_OK;
-}

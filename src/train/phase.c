@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "train/saver.h"
 
 static ann_status check_data(const anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
@@ -70,8 +71,7 @@ void anni_phase_close(anni_phase *phase) {
     *phase = (anni_phase){0};
 }
 
-/* The test set after each stage. Collective. */
-static ann_status evaluate(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
     anni_run *run = phase->run;
     char accuracy[48] = "";
     ANN_TRY(anni_evaluate(&cursor->test, phase, store));
@@ -85,7 +85,7 @@ static ann_status evaluate(anni_phase *phase, anni_cursor *cursor, ann_store *st
 static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     for (;;) {
         ANN_TRY(anni_stage_run(phase, cursor, store, restore));
-        ANN_TRY(evaluate(phase, cursor, *store));
+        ANN_TRY(anni_evaluate_and_say(phase, cursor, *store));
         if (cursor->stage == phase->config->stage_count - 1) return ANN_OK;
         cursor->stage++;
         cursor->stage_step = 0;
@@ -117,7 +117,7 @@ ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *re
     if (status == ANN_OK) {
         say_end(phase, cursor);
         cursor->finished = true;
-        status = anni_cursor_save(phase, cursor, store);
+        status = anni_saver_final(phase, cursor, store);
     }
     ann_store_free(store);
     ANN_TRY(status);

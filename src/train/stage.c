@@ -1,12 +1,11 @@
 /* One stage: its store, its two plans (whole batches, and the smaller ones at ends), its loop. */
-#include "train/internal.h"
+#include "train/saver.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "base/hash.h"
-
-enum { STOP_POLL_STEPS = 8 };
 
 typedef struct stage {
     anni_phase *phase;
@@ -21,6 +20,7 @@ typedef struct stage {
     ann_loader *loader;
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
+    anni_saver saver;
     ann_status pending; /* a failure of this rank that the others do not know of yet */
 } stage;
 
@@ -199,36 +199,32 @@ static ann_status settle_ledger(stage *s) {
     return ANN_OK;
 }
 
-static ann_status checkpoint(stage *s) {
+static ann_status checkpoint(stage *s, anni_want want) {
+    const anni_phase *phase = s->phase;
+    const int64_t start = ann_clock_ns();
+    ANN_TRY(ann_agree(phase->run->comm, s->pending));
     ANN_TRY(settle_ledger(s));
+    if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
-    return anni_cursor_save(s->phase, s->cursor, s->store);
-}
-
-/* A request at any rank stops all of them, behind a checkpoint. Collective. */
-static ann_status poll_stop(stage *s) {
-    const anni_run *run = s->phase->run;
-    double requests = run->options->stop_requested && run->options->stop_requested() ? 1 : 0;
-    ANN_TRY(ann_comm_allreduce(run->comm, &requests, 1, ANN_F64));
-    if (requests == 0) return ANN_OK;
-    ANN_TRY(ann_agree(run->comm, s->pending));
-    ANN_TRY(checkpoint(s));
+    ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
+    if (want != ANNI_WANT_STOP) return ANN_OK;
     return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
-                     s->phase->config->name, (long long)s->cursor->step);
+                     phase->config->name, (long long)s->cursor->step);
 }
 
 static ann_status after_step(stage *s) {
-    const ann_run_config *config = s->phase->run->config;
     const anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
-    const bool log_due = last || cursor->step % config->log_every_steps == 0;
-    const bool save_due =
-        config->checkpoint_every_steps > 0 && cursor->step % config->checkpoint_every_steps == 0;
-    if (log_due || save_due) ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+    anni_want want;
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
-    if (log_due) ANN_TRY(anni_progress_line(&s->progress, s->cursor));
-    if (save_due) ANN_TRY(checkpoint(s));
-    return !last && cursor->step % STOP_POLL_STEPS == 0 ? poll_stop(s) : ANN_OK;
+    if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
+        ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+        ANN_TRY(anni_progress_line(&s->progress, s->cursor));
+    }
+    if (last && cursor->stage == s->phase->config->stage_count - 1)
+        return ANN_OK; /* the final one comes soon */
+    ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
+    return want == ANNI_WANT_NOTHING ? ANN_OK : checkpoint(s, want);
 }
 
 static ann_status loop(stage *s) {
@@ -261,7 +257,10 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
     anni_progress_begin(&s.progress, phase, cursor);
+    if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
     if (status == ANN_OK) status = with_step(&s, loop(&s));
+    status = anni_saver_end(&s.saver, status);
+    anni_saver_fini(&s.saver);
     ann_loader_free(s.loader);
     anni_step_free(&s.main_step);
     anni_step_free(&s.tail_step);

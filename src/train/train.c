@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kernel/kernel.h"
+#include "train/saver.h"
 
 /* Cores of this host shared out to the ranks on it, but no more than this process may use. */
 static int threads_per_rank(const ann_comm *comm) {
@@ -63,6 +64,7 @@ static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
     if (run->rank == 0 && !run->options->resume) status = move_aside(run);
     if (run->rank == 0 && status == ANN_OK) status = make_directories(run->config->output);
+    if (status == ANN_OK) anni_control_clear(run);
     if (status == ANN_OK) status = anni_metrics_open(run);
     return ann_agree(run->comm, status);
 }

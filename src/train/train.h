@@ -12,12 +12,20 @@ typedef struct ann_train_options {
     int threads; /* per rank; 0: cores of this host / ranks on it */
     void (*print)(void *to, const char *line); /* progress and tables, on rank 0 only */
     void *to;
-    bool (*stop_requested)(void); /* polled once per step; agreed over ranks; NULL: never */
+    /* Polled every few steps, and about once a second; agreed over ranks; NULL: never. A request for a
+       checkpoint counts once. */
+    bool (*stop_requested)(void);
+    bool (*checkpoint_requested)(void);
 } ann_train_options;
 
 /* Trains all phases; ends with the table phase, test loss, test accuracy, time. Writes
    config.output/{phase}/step-*, metrics.jsonl (rank 0). Errors are the same on every rank; ANN_ERR_STOP after
-   a requested stop (a checkpoint has been written). Collective. */
+   a requested stop (a checkpoint has been written). Collective.
+
+   Checkpoints are written beside training, as config.checkpoint says and on request: by the options, or by
+   the files config.output/checkpoint.now and config.output/stop.now, which rank 0 looks for about once a
+   second and removes. A checkpoint that cannot be written is logged, and the next one tries again; at the end
+   of a phase and behind a request to stop it is an error. */
 ann_status ann_train(ann_comm *comm, const ann_run_config *config,
                      const ann_train_options *options) ANN_MUST_CHECK;
 

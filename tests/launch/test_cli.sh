@@ -78,7 +78,7 @@ cat >run.yaml <<'YAML'
 name: tiny
 output: out.dir
 data: {path: tiny.h5}
-checkpoint: {every_steps: 50}
+checkpoint: {every: 50 steps}
 log: {every_steps: 10}
 models:
   body:
@@ -128,18 +128,34 @@ has err "error: bad.yaml:3:1: dato: unknown key, did you mean 'data'?" 1
 run 2 "${mpirun[@]}" -n 2 "$ANNULUS" train --wrong run.yaml && has err "annulus train: unknown option --wrong" 1
 run 0 "${mpirun[@]}" -n 2 "$ANNULUS" train --set output=two run.yaml && has out "2 ranks" 1
 
-# ---- a request to stop writes a checkpoint; --resume goes on from it
-sed 's/epochs: 2, lr: 0.01}\]$/epochs: 100000, lr: 0.01}]/; s/out.dir/stopped/' run.yaml >long.yaml
-for signal in TERM USR1 INT; do
+# ---- requests: a checkpoint, and a checkpoint and the end; --resume goes on from it
+sed 's/epochs: 2, lr: 0.01}\]$/epochs: 100000, lr: 0.01}]/; s/out.dir/stopped/; s/every: 50 steps/every: never/' run.yaml >long.yaml
+await() { # COMMAND...: until it succeeds
+    for _ in $(seq 200); do "$@" 2>/dev/null && return; sleep 0.1; done
+    echo "never: $*"
+    bad=1
+}
+newest() { [ "$(cat stopped/*/latest)" != "$before" ]; }
+for way in TERM USR2 INT stop.now; do
     rm -f out # or the last one's lines would be taken for this one's
     # Perl, because a shell starts background jobs with SIGINT ignored.
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$ANNULUS" train --resume long.yaml >out 2>err &
     pid=$!
-    for _ in $(seq 200); do grep -qs loss out && break; sleep 0.1; done
-    kill -$signal $pid
+    await grep -qs loss out
+    before=$(cat stopped/*/latest 2>/dev/null)
+    if [ $way = USR2 ]; then # first for checkpoints alone
+        kill -USR1 $pid
+        await newest
+        before=$(cat stopped/*/latest)
+        touch stopped/checkpoint.now
+        await newest
+        [ ! -e stopped/checkpoint.now ] || { echo "checkpoint.now is still there"; bad=1; }
+        kill -0 $pid || { echo "ended behind a checkpoint"; bad=1; }
+    fi
+    if [ $way = stop.now ]; then touch stopped/stop.now; else kill -$way $pid; fi
     code=0
     wait $pid || code=$?
-    [ $code = 75 ] || { echo "SIG$signal: exit code $code, not 75"; cat out err; bad=1; }
+    [ $code = 75 ] || { echo "$way: exit code $code, not 75"; cat out err; bad=1; }
     has err "stopped on request" 1
 done
 has out "resumes at step" 1

@@ -208,7 +208,7 @@ static void more_ranks_than_samples_in_a_batch(void **state) {
 static void one_rank_fails_and_all_say_why(void **state) {
     (void)state;
     static const char text[] =
-        "name: huge\noutput: %s/huge\ndata: { path: %s/huge.h5 }\ncheckpoint: { every_steps: 1 }\n"
+        "name: huge\noutput: %s/huge\ndata: { path: %s/huge.h5 }\ncheckpoint: { every: 1 step, when_busy: wait }\n"
         "models: { net: [flatten: {}, dense: { name: out, units: 64 }] }\n"
         "phases:\n  - { name: only, kind: pretrain, model: [net], loss: mse, batch: 24, optimizer: { kind: "
         "sgd },\n"

@@ -58,8 +58,11 @@ const char *run_printed(void) { return printed; }
 
 ann_status run_train(const run_options *o) {
     static char text[sizeof run_file + 3 * SCRATCH_PATH_BYTES];
-    const ann_train_options options = {
-        .threads = 1, .resume = o->resume, .print = keep_line, .stop_requested = o->stop};
+    const ann_train_options options = {.threads = 1,
+                                       .resume = o->resume,
+                                       .print = keep_line,
+                                       .stop_requested = o->stop,
+                                       .checkpoint_requested = o->save};
     ann_run_config *config = NULL;
     ann_comm *comm = NULL;
     int sets = 0;

@@ -18,7 +18,7 @@ typedef struct run_options {
     const char *name;
     const char *sets[8]; /* "key=value", as after --set */
     bool resume;
-    bool (*stop)(void);
+    bool (*stop)(void), (*save)(void);
 } run_options;
 
 /* The status of the run; lines that were printed are in run_printed(). */

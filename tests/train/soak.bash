@@ -32,7 +32,7 @@ make_run() {
 name: resume
 output: $dir/whole2
 data: { path: $dir/noise.h5 }
-checkpoint: { every_steps: 5, keep: 3 }
+checkpoint: { every: 5 steps, keep: 3 }
 log: { every_steps: 5 }
 comm: { timeout_s: 30 }
 models:

@@ -70,8 +70,13 @@ static void test_good_file(void **state) {
     assert_string_equal(c->name, "fashion");
     assert_int_equal(c->seed, 7);
     assert_string_equal(c->output, "runs/fashion");
-    assert_int_equal(c->checkpoint_every_steps, 0);
-    assert_int_equal(c->checkpoint_keep, 3);
+    assert_int_equal(c->checkpoint.every.kind, ANN_CADENCE_NEVER);
+    assert_int_equal(c->checkpoint.keep, 3);
+    assert_int_equal(c->checkpoint.keep_every, 0);
+    assert_int_equal(c->checkpoint.best, ANN_BEST_NONE);
+    assert_int_equal(c->checkpoint.when_busy, ANN_WHEN_BUSY_SKIP);
+    assert_int_equal(c->checkpoint.writers, 0);
+    assert_true(c->checkpoint.mtbf_hours == 24);
     assert_int_equal(c->log_every_steps, 50);
     assert_true(c->comm_timeout_s == 60.0);
     assert_int_equal(c->comm_bucket_bytes, 4194304);
@@ -141,6 +146,27 @@ static void test_phases_of_good_file(void **state) {
     ann_run_config_free(c);
 }
 
+static void test_checkpoints(void **state) {
+    (void)state;
+    ann_run_config *c;
+    const char *const sets[] = {"checkpoint={every: 10 min, when_busy: wait, keep: 5, keep_every: 10, best: "
+                                "test_accuracy, writers: node}"};
+    if (ann_run_config_parse(&c, "run.yaml", good, sets, 1) != ANN_OK) fail_msg("%s", ann_error_text());
+    assert_int_equal(c->checkpoint.every.kind, ANN_CADENCE_SECONDS);
+    assert_true(c->checkpoint.every.seconds == 600);
+    assert_int_equal(c->checkpoint.when_busy, ANN_WHEN_BUSY_WAIT);
+    assert_int_equal(c->checkpoint.keep, 5);
+    assert_int_equal(c->checkpoint.keep_every, 10);
+    assert_int_equal(c->checkpoint.best, ANN_BEST_TEST_ACCURACY);
+    assert_int_equal(c->checkpoint.writers, -1);
+    ann_run_config_free(c);
+    const char *const auto_two[] = {"checkpoint.every=auto", "checkpoint.writers=2"};
+    if (ann_run_config_parse(&c, "run.yaml", good, auto_two, 2) != ANN_OK) fail_msg("%s", ann_error_text());
+    assert_int_equal(c->checkpoint.every.kind, ANN_CADENCE_AUTO);
+    assert_int_equal(c->checkpoint.writers, 2);
+    ann_run_config_free(c);
+}
+
 static void test_overrides(void **state) {
     (void)state;
     ann_run_config *c;
@@ -172,6 +198,26 @@ static const struct {
     {"seed: 7", "seed: 7: 8", "run.yaml:2:8: not valid YAML: invalid nested block mapping on the same line"},
     {"seed: 7", "comm: {timeout_s: 0}",
      "run.yaml:2:19: comm.timeout_s: '0' is out of range, accepted is a number from 0.1 to 86400"},
+    {"seed: 7", "checkpoint: {every: 500}",
+     "run.yaml:2:21: checkpoint.every: found '500', accepted is a number of steps, epochs, s, min or h, such "
+     "as 500 steps or 10 min; or auto, or never"},
+    {"seed: 7", "checkpoint: {every: [5, steps]}",
+     "run.yaml:2:21: checkpoint.every: found a list, accepted is a number of steps, epochs, s, min or h, "
+     "such "
+     "as 500 steps or 10 min; or auto, or never"},
+    {"seed: 7", "checkpoint: {every_steps: 500}",
+     "run.yaml:2:14: checkpoint.every_steps: unknown key, accepted are: every, mtbf_hours, when_busy, keep, "
+     "keep_every, best, writers"},
+    {"seed: 7", "checkpoint: {mtbf_hours: 0}",
+     "run.yaml:2:26: checkpoint.mtbf_hours: '0' is out of range, accepted is a number from 0.001 to 1000000"},
+    {"seed: 7", "checkpoint: {when_busy: queue}",
+     "run.yaml:2:25: checkpoint.when_busy: found 'queue', accepted is skip, wait"},
+    {"seed: 7", "checkpoint: {keep_every: -1}",
+     "run.yaml:2:26: checkpoint.keep_every: '-1' is out of range, accepted is an integer from 0 to 1000000"},
+    {"seed: 7", "checkpoint: {best: loss}",
+     "run.yaml:2:20: checkpoint.best: found 'loss', accepted is none, test_loss, test_accuracy, train_loss"},
+    {"seed: 7", "checkpoint: {writers: 0}",
+     "run.yaml:2:23: checkpoint.writers: found '0', accepted is a number of ranks from 1, or rank, or node"},
     {"seed: 7", "log: 5", "run.yaml:2:6: log: found '5', accepted is a map"},
     {"name: fashion\n", "name: my run\n",
      "run.yaml:1:7: name: found 'my run', accepted is a name of letters, digits, '-', '_' and '.'"},
@@ -526,11 +572,11 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file), cmocka_unit_test(test_phases_of_good_file),
-        cmocka_unit_test(test_overrides), cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_bad_override),
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_augment_of_phase),
-        cmocka_unit_test(test_every_op),
+        cmocka_unit_test(test_good_file),        cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_checkpoints),      cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_files),        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_bad_override),     cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_augment_of_phase), cmocka_unit_test(test_every_op),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void another_configuration_is_refused(void **state) {
     check_ok(run_train(
         &(run_options){.name = "edited",
                        .resume = true,
-                       .sets = {"checkpoint.every_steps=3", "log.every_steps=2", "comm.bucket_bytes=2048"}}));
+                       .sets = {"checkpoint.every=3 steps", "log.every_steps=2", "comm.bucket_bytes=2048"}}));
 }
 
 /* Without a checkpoint, --resume starts from the beginning. */
