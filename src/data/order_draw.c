@@ -17,18 +17,43 @@ int64_t anni_pick(uint64_t seed, uint32_t stream, uint64_t key, int64_t n) {
     return scale(r.v[1], r.v[0], n);
 }
 
-int64_t anni_permute(uint64_t seed, uint32_t stream, uint64_t key, int64_t n, int64_t index) {
-    enum { FEW = 64 };
-    if (n > FEW) return (int64_t)ann_permute_index(seed, stream, key, (uint64_t)n, (uint64_t)index);
-    uint8_t items[FEW] = {0};
-    ann_philox4 r = {{0}};
-    for (int i = 0; i < n; i++) {
-        if (i % 4 == 0) r = ann_philox(seed, key, (uint64_t)stream << 32 | (uint32_t)i >> 2);
-        const int j = (int)((uint64_t)r.v[i % 4] * (uint64_t)(i + 1) >> 32);
+/* The finaliser of splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA
+   2014) over a Weyl sequence: the words of a generator whose start is keyed by Philox. */
+static uint64_t word_of(const uint64_t key[2], uint64_t i) {
+    uint64_t z = (key[0] ^ i) + key[1] * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+static int64_t shuffle_few(const uint64_t key[2], int64_t n, int64_t index) {
+    uint8_t items[64] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t j = (uint32_t)((word_of(key, i) >> 32) * (i + 1) >> 32);
         items[i] = items[j];
         items[j] = (uint8_t)i;
     }
     return items[index];
+}
+
+int64_t anni_permute(uint64_t seed, uint32_t stream, uint64_t key, int64_t n, int64_t index) {
+    enum { FEW = 64, ROUNDS = 12 };
+    const ann_philox4 r = ann_philox(seed, key, (uint64_t)stream << 32);
+    const uint64_t keys[2] = {(uint64_t)r.v[1] << 32 | r.v[0], (uint64_t)r.v[3] << 32 | r.v[2] | 1};
+    if (n <= FEW) return shuffle_few(keys, n, index);
+    const int bits = 64 - __builtin_clzll((uint64_t)n - 1), half_bits = (bits + 1) / 2;
+    const uint64_t mask = ((uint64_t)1 << half_bits) - 1;
+    uint64_t at = (uint64_t)index;
+    do { /* walk along the cycle until it is inside 0..n-1 again */
+        uint64_t left = at >> half_bits, right = at & mask;
+        for (uint64_t round = 0; round < ROUNDS; round++) {
+            const uint64_t next = left ^ (word_of(keys, round << 32 | right) & mask);
+            left = right;
+            right = next;
+        }
+        at = left << half_bits | right;
+    } while (at >= (uint64_t)n);
+    return (int64_t)at;
 }
 
 /* ---- strata ---- */

@@ -358,6 +358,32 @@ static void test_weighted_draws(void **state) {
     ann_order_free(order);
 }
 
+/* Over many keys, item 0 goes everywhere equally often (chi-square, bounds as above, x = 30), and where it
+   goes says nothing of item 1: it is just behind it once in n (Bernstein: more than sqrt(2 m x) + x / 3 off
+   the mean m with probability below 2 exp(-x)). */
+static void test_permutation_is_uniform(void **state) {
+    (void)state;
+    static const int64_t sizes[] = {3, 10, 64, 65, 100, 300, 1000};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        const int64_t n = sizes[s], keys = 200 * n;
+        int64_t counts[1000] = {0}, behind = 0;
+        double pearson = 0;
+        for (int64_t key = 0; key < keys; key++) {
+            const int64_t a = anni_permute(SEED, 7, (uint64_t)key, n, 0);
+            const int64_t b = anni_permute(SEED, 7, (uint64_t)key, n, 1);
+            assert_true(a >= 0 && a < n && b >= 0 && b < n && a != b);
+            counts[a]++;
+            behind += b == (a + 1) % n;
+        }
+        for (int64_t i = 0; i < n; i++) pearson += pow((double)counts[i] - 200, 2) / 200;
+        const double k = (double)n - 1, x = 30, mean = (double)keys / k;
+        print_message("%lld items: chi-square %.1f, neighbours %lld of %.0f\n", (long long)n, pearson,
+                      (long long)behind, mean);
+        assert_true(pearson < k + 2 * sqrt(k * x) + 2 * x && pearson > k - 2 * sqrt(k * x));
+        assert_true(fabs((double)behind - mean) <= sqrt(2 * mean * x) + x / 3);
+    }
+}
+
 /* ---- the ledger, resuming, mistakes ---- */
 
 /* The expected ledger is the sum over all positions, and over any two stretches of them: whole epochs are
@@ -446,6 +472,7 @@ int main(void) {
         cmocka_unit_test(test_equal_shares),
         cmocka_unit_test(test_alias_table),
         cmocka_unit_test(test_weighted_draws),
+        cmocka_unit_test(test_permutation_is_uniform),
         cmocka_unit_test(test_ledgers),
         cmocka_unit_test(test_bad_options),
     };
