@@ -186,16 +186,20 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
 static ann_status settle_ledger(stage *s) {
     anni_cursor *cursor = s->cursor;
     const int64_t first = (int64_t)cursor->ledger.count;
-    int64_t words[2] = {(int64_t)s->ledger.sum, (int64_t)s->ledger.count};
-    ANN_TRY(ann_comm_allreduce(s->phase->run->comm, words, 2, ANN_I64));
+    const anni_run *run = s->phase->run;
+    int64_t share, count; /* of what is expected: each rank recomputes a part */
+    ann_data_shard(&share, &count, first, cursor->position - first, run->rank, run->size);
+    const ann_ledger part = ann_ledger_expected(s->phase->order, share, share + count);
+    int64_t words[4] = {(int64_t)s->ledger.sum, (int64_t)s->ledger.count, (int64_t)part.sum,
+                        (int64_t)part.count};
+    ANN_TRY(ann_comm_allreduce(run->comm, words, 4, ANN_I64));
     s->ledger = (ann_ledger){0, 0};
-    const ann_ledger want = ann_ledger_expected(s->phase->order, first, cursor->position);
-    if (want.sum != (uint64_t)words[0] || want.count != (uint64_t)words[1])
+    if (words[0] != words[2] || words[1] != words[3])
         return ann_error(
             ANN_ERR_CORRUPT, "phase %s: of positions %lld to %lld, %lld samples were used and not each once",
             s->phase->config->name, (long long)first, (long long)cursor->position, (long long)words[1]);
-    cursor->ledger.sum += want.sum;
-    cursor->ledger.count += want.count;
+    cursor->ledger.sum += (uint64_t)words[2];
+    cursor->ledger.count += (uint64_t)words[3];
     return ANN_OK;
 }
 
