@@ -1,4 +1,4 @@
-/* annulus ckpt merge, reshard, export */
+/* annulus ckpt merge, reshard, export, import */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,4 +125,66 @@ int cmd_ckpt_export(int argc, char **argv) {
     if (r < 0) return cli_wrong(&c, "--role: found '%s', accepted are model, parameters, all", role);
     return export_to(argv[0], argv[1],
                      &(ann_ckpt_export_options){(ann_ckpt_file_format)f, pattern, (ann_ckpt_roles)r});
+}
+
+/* ---- import ---- */
+
+static const char import_help[] =
+    "annulus ckpt import makes a checkpoint of a safetensors, npz, npy or HDF5 file, for the other commands "
+    "and for\n"
+    "phases[].load of a run file (which takes such files directly, too). The format is told by the file's "
+    "contents.\n"
+    "f16 and bf16 become f32, small integers i32; the report says what was converted, renamed or skipped.\n\n"
+    "usage: annulus ckpt import [OPTION...] FILE FOLDER\n\n"
+    "options:\n"
+    "  --tensors PATTERN   only these, by their new names: * and ?, comma between patterns, ! takes away\n"
+    "  --rename FROM=TO    new name of a tensor; a * stands for the same text in both; may be repeated, the "
+    "first\n"
+    "                      that matches counts\n"
+    "  --step N            step of the checkpoint (default 0): FOLDER/step-N\n"
+    "  --help              this text\n";
+
+/* Cuts each "FROM=TO" in two, in place. */
+static bool parse_renames(const cli *c, ann_rename *rules, char **texts, int count) {
+    for (int i = 0; i < count; i++) {
+        char *equals = strchr(texts[i], '=');
+        if (equals) *equals = '\0';
+        rules[i] = (ann_rename){texts[i], equals ? equals + 1 : ""};
+        if (ann_rename_is_good(&rules[i])) continue;
+        cli_wrong(c, "--rename: accepted is FROM=TO, with no more * in TO than in FROM and at most %d",
+                  ANN_RENAME_STARS);
+        return false;
+    }
+    return true;
+}
+
+static int import_from(const char *file, const char *folder, const ann_ckpt_import_options *options) {
+    char made[ANN_CKPT_PATH_BYTES];
+    const ann_status status = ann_ckpt_import(made, file, folder, options, cli_print, NULL);
+    if (status != ANN_OK) return cli_fail(status);
+    printf("%s\n", made);
+    return 0;
+}
+
+int cmd_ckpt_import(int argc, char **argv) {
+    const char *pattern = "*", *step_text = "0";
+    char **renames = calloc((size_t)argc, sizeof *renames);
+    ann_rename *rules = calloc((size_t)argc, sizeof *rules);
+    int rename_count = 0, count, code = ann_status_exit_code(ANN_ERR_CONFIG);
+    int64_t step;
+    const cli_option options[] = {
+        {.name = "--tensors", .value = &pattern},
+        {.name = "--rename", .list = (const char **)renames, .list_count = &rename_count},
+        {.name = "--step", .value = &step_text}};
+    const cli c = {"annulus ckpt import", import_help, options, sizeof options / sizeof options[0]};
+    const cli_result parsed = renames && rules ? cli_parse(&c, argc, argv, &count) : CLI_WRONG;
+    if (!renames || !rules) code = cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
+    else if (parsed != CLI_GO) code = wrong(parsed);
+    else if (count != 2) code = cli_wrong(&c, "a file and a folder are needed, found %d arguments", count);
+    else if (cli_int(&c, "--step", step_text, 0, INT64_MAX, &step) &&
+             parse_renames(&c, rules, renames, rename_count))
+        code = import_from(argv[0], argv[1], &(ann_ckpt_import_options){pattern, rules, rename_count, step});
+    free(renames);
+    free(rules);
+    return code;
 }

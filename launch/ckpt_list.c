@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "ckpt/tools.h"
 #include "cli.h"
+#include "train/train.h"
 #include "cmd_ckpt.h"
 
 static int wrong(cli_result parsed) { return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG); }
@@ -238,7 +239,9 @@ int cmd_ckpt_info(int argc, char **argv) {
 static const char verify_help[] =
     "annulus ckpt verify reads all of a checkpoint and compares it with the checksums. Each fault is named "
     "with\n"
-    "its file and tensor; with a fault, the newest older checkpoint that is good is named too.\n\n"
+    "its file and tensor; with a fault, the newest older checkpoint that is good is named too. The ledger of "
+    "the samples\n"
+    "that training has used up to there is recomputed and compared as well.\n\n"
     "usage: annulus ckpt verify PATH\n\n"
     "options:\n"
     "  --help     this text\n\n"
@@ -257,23 +260,41 @@ static void print_older(const char *path, const ann_ckpt_findings *found) {
     else printf("%s: bad, and there is no good one before it\n", path);
 }
 
+/* The samples that the checkpoint's training has used, recomputed. */
+static ann_status verify_ledger(const char *path) {
+    char line[512];
+    ann_ckpt *ckpt;
+    ANN_TRY(ann_ckpt_peek(&ckpt, path));
+    const ann_status status = ann_train_check_ledger(ckpt, line, sizeof line);
+    ann_ckpt_close(ckpt);
+    if (status == ANN_OK) printf("%s: %s\n", path, line);
+    return status;
+}
+
+static int verify(const char *path) {
+    char bytes[32];
+    ann_ckpt_findings found;
+    ann_status status = ann_ckpt_inspect(&found, path, print_fault, NULL);
+    if (status != ANN_OK && found.bad == 0) return cli_fail(status);
+    if (status != ANN_OK) {
+        print_older(path, &found);
+        return ann_status_exit_code(status);
+    }
+    printf("%s: good: %d pieces of tensors in %d shard%s, %s\n", path, found.pieces, found.shards,
+           found.shards == 1 ? "" : "s", print_bytes(bytes, sizeof bytes, found.bytes));
+    status = verify_ledger(path);
+    return status == ANN_OK ? 0 : cli_fail(status);
+}
+
 int cmd_ckpt_verify(int argc, char **argv) {
     const cli c = {"annulus ckpt verify", verify_help, NULL, 0};
     int count;
-    char path[ANN_CKPT_PATH_BYTES], bytes[32];
-    ann_ckpt_findings found;
+    char path[ANN_CKPT_PATH_BYTES];
     const cli_result parsed = cli_parse(&c, argc, argv, &count);
     if (parsed != CLI_GO) return wrong(parsed);
     if (count != 1) return cli_wrong(&c, "one checkpoint is needed, found %d", count);
-    ann_status status = ann_ckpt_resolve(path, argv[0]);
-    if (status != ANN_OK) return cli_fail(status);
-    status = ann_ckpt_inspect(&found, path, print_fault, NULL);
-    if (status != ANN_OK && found.bad == 0) return cli_fail(status);
-    if (status == ANN_OK)
-        printf("%s: good: %d pieces of tensors in %d shards, %s\n", path, found.pieces, found.shards,
-               print_bytes(bytes, sizeof bytes, found.bytes));
-    else print_older(path, &found);
-    return ann_status_exit_code(status);
+    const ann_status status = ann_ckpt_resolve(path, argv[0]);
+    return status == ANN_OK ? verify(path) : cli_fail(status);
 }
 
 /* ---- prune ---- */

@@ -16,6 +16,7 @@ static const struct {
     {"merge", "PATH FOLDER", "write a checkpoint again, in one shard", cmd_ckpt_merge},
     {"reshard", "PATH FOLDER", "write a checkpoint again, in another number of shards", cmd_ckpt_reshard},
     {"export", "PATH OUT", "write tensors as one h5, safetensors or npz file", cmd_ckpt_export},
+    {"import", "FILE FOLDER", "make a checkpoint of an h5, safetensors, npz or npy file", cmd_ckpt_import},
     {"prune", "FOLDER", "remove old checkpoints", cmd_ckpt_prune},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -12,6 +12,7 @@ int cmd_ckpt_diff(int argc, char **argv);
 int cmd_ckpt_merge(int argc, char **argv);
 int cmd_ckpt_reshard(int argc, char **argv);
 int cmd_ckpt_export(int argc, char **argv);
+int cmd_ckpt_import(int argc, char **argv);
 int cmd_ckpt_prune(int argc, char **argv);
 
 /* A string as JSON, quotes included. */

@@ -138,7 +138,8 @@ static ann_status list_open(ann_foreign *f) {
 static ann_status list_tensors(ann_foreign *f) {
     silence s;
     begin(&s);
-    const ann_status status = list_open(f);
+    ann_status status = anni_h5_probe(f->path);
+    if (status == ANN_OK) status = list_open(f);
     end(&s);
     return status;
 }

@@ -6,6 +6,7 @@
 #define ANN_CKPT_TOOLS_H
 
 #include "ckpt/ckpt.h"
+#include "ckpt/rename.h"
 
 enum { ANN_CKPT_PATH_BYTES = 4096 };
 
@@ -93,6 +94,21 @@ ann_status ann_ckpt_compare(bool *equal, const ann_ckpt *a, const ann_ckpt *b, c
    ANN_ERR_NOSPACE, ANN_ERR_MEMORY. */
 ann_status ann_ckpt_reshard(char out[ANN_CKPT_PATH_BYTES], const ann_ckpt *ckpt, const char *dir,
                             int shards) ANN_MUST_CHECK;
+
+typedef struct ann_ckpt_import_options {
+    const char *tensors; /* pattern of names, after renaming */
+    const ann_rename *rename;
+    int rename_count;
+    int64_t step;
+} ann_ckpt_import_options;
+
+/* Makes dir/step-<step> of a file that ann_foreign_open reads: every tensor that can be taken, as a
+   parameter; metadata say where it is from. What was renamed, converted or skipped is reported line by line.
+   Memory: the tensors and one shard. Errors: those of ann_foreign_open and _read, ANN_ERR_NOT_FOUND (nothing
+   was taken), ANN_ERR_ARG (dir has a checkpoint of that step, or file is a checkpoint). */
+ann_status ann_ckpt_import(char out[ANN_CKPT_PATH_BYTES], const char *file, const char *dir,
+                           const ann_ckpt_import_options *options, void (*report)(void *to, const char *line),
+                           void *to) ANN_MUST_CHECK;
 
 /* ---- exporting ---- */
 
