@@ -210,7 +210,14 @@ static ann_status read_split(opening *o, const char *split) {
 
 static ann_status read_named(const opening *o) {
     ANN_TRY(make_room(o, (hsize_t)o->from->field_count));
-    for (int i = 0; i < o->from->field_count; i++) ANN_TRY(open_named(o, &o->from->fields[i]));
+    static const char *const first[] = {"x", "y"};
+    for (int k = 0; k < 3; k++) { /* x, y, the others */
+        for (int i = 0; i < o->from->field_count; i++) {
+            const char *name = o->from->fields[i].name;
+            const int place = strcmp(name, first[0]) == 0 ? 0 : strcmp(name, first[1]) == 0 ? 1 : 2;
+            if (place == k) ANN_TRY(open_named(o, &o->from->fields[i]));
+        }
+    }
     return check_samples(o);
 }
 

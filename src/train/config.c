@@ -180,6 +180,14 @@ static ann_status read_program(ann_phase_config *phase, const ann_run_config *co
     return ANN_OK;
 }
 
+static ann_status read_data(ann_phase_config *phase, const ann_run_config *config, const ann_yaml_node *map) {
+    const ann_yaml_node *own = ann_yaml_find(map, "data");
+    phase->data = config->data;
+    if (own) return anni_config_data(&phase->data, config, own);
+    if (phase->data) return ANN_OK;
+    return ann_yaml_key_error(map, "the key 'data' is missing, here and at the top level");
+}
+
 static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root) {
     const ann_yaml_node *list;
     ANN_TRY(get_items(&list, root, "phases", ANN_YAML_LIST, "phase"));
@@ -188,6 +196,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     for (int i = 0; i < list->count; i++) {
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
+        ANN_TRY(read_data(&phases[i], config, list->items[i]));
         ANN_TRY(read_model(&phases[i], config, list->items[i]));
         ANN_TRY(read_rename(&phases[i], config, list->items[i]));
         ANN_TRY(read_shares(&phases[i].sampling, config, list->items[i]));
@@ -240,6 +249,8 @@ static ann_status read_run(ann_run_config *config, const char *const *sets, int 
     const ann_yaml_node *root = ann_yaml_root(yaml);
     ANN_TRY(anni_config_section(SECTION_RUN, root, config));
     ANN_TRY(read_checkpoint(&config->checkpoint, ann_yaml_find(root, "checkpoint")));
+    const ann_yaml_node *data = ann_yaml_find(root, "data");
+    if (data) ANN_TRY(anni_config_data(&config->data, config, data));
     ANN_TRY(read_blocks(config, root));
     ANN_TRY(read_phases(config, root));
     config->text = ann_yaml_text(yaml);

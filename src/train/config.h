@@ -5,6 +5,7 @@
 
 #include "base/yaml.h"
 #include "data/augment.h"
+#include "data/data.h"
 #include "data/order.h"
 #include "ckpt/rename.h"
 #include "nn/nn.h"
@@ -61,6 +62,18 @@ typedef enum ann_phase_kind { ANN_PHASE_PRETRAIN, ANN_PHASE_TRANSFER, ANN_PHASE_
 typedef enum ann_loss_kind { ANN_LOSS_MSE, ANN_LOSS_BCE, ANN_LOSS_CROSS_ENTROPY } ann_loss_kind;
 typedef enum ann_input_kind { ANN_INPUT_SCALE, ANN_INPUT_STANDARDIZE } ann_input_kind;
 
+typedef enum ann_target_kind { ANN_TARGET_INPUT, ANN_TARGET_Y } ann_target_kind;
+
+/* Where samples come from. */
+typedef struct ann_data_config {
+    const char *path;                    /* of the first source, for messages */
+    const ann_data_source *train, *test; /* [source_count]: the same files, the fields of each split */
+    int source_count;
+    bool hold; /* in memory */
+    int64_t cache_mb;
+    const ann_yaml_node *node;
+} ann_data_config;
+
 typedef struct ann_stage_config {
     const char *name;      /* unique in its phase; "stage1", "stage2" ... by default */
     const char *train;     /* pattern of the parameters that are trained; the others are frozen */
@@ -96,7 +109,9 @@ typedef struct ann_phase_config {
     ann_phase_kind kind;
     const ann_block_config *const *model; /* blocks, applied one after the other */
     int model_count;
+    const ann_data_config *data; /* its own, or the run's */
     ann_loss_kind loss;
+    ann_target_kind target;
     ann_input_kind input;
     double mask_noise;        /* 0: none */
     int64_t labels;           /* 0: all samples */
@@ -155,7 +170,7 @@ typedef struct ann_run_config {
     const char *name;
     uint64_t seed;
     const char *output;
-    const char *data_path;
+    const ann_data_config *data; /* NULL: each phase has its own */
     ann_checkpoint_config checkpoint;
     int64_t log_every_steps;
     double comm_timeout_s;

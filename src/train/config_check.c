@@ -128,6 +128,16 @@ static ann_activation last_activation(const ann_layer_config **layer, const ann_
     return (*layer)->activation;
 }
 
+static ann_status check_target(const ann_phase_config *phase, bool labelled) {
+    const ann_yaml_node *target = node_of(phase->node, "target");
+    if (phase->target == ANN_TARGET_INPUT) return ANN_OK;
+    if (labelled)
+        return ann_yaml_error(target, "cross_entropy takes labels by itself; target is for mse and bce");
+    if (phase->kind == ANN_PHASE_PRETRAIN)
+        return ann_yaml_error(target, "kind pretrain uses no y; accepted is input");
+    return ANN_OK;
+}
+
 static ann_status check_loss(const ann_phase_config *phase) {
     const ann_yaml_node *loss = node_of(phase->node, "loss");
     const ann_layer_config *last;
@@ -136,9 +146,11 @@ static ann_status check_loss(const ann_phase_config *phase) {
     if (phase->kind == ANN_PHASE_PRETRAIN && labelled)
         return ann_yaml_error(
             loss, "cross_entropy needs labels, and kind pretrain uses none; accepted are mse, bce");
-    if (phase->kind == ANN_PHASE_SUPERVISED && !labelled)
+    ANN_TRY(check_target(phase, labelled));
+    if (phase->kind == ANN_PHASE_SUPERVISED && !labelled && phase->target == ANN_TARGET_INPUT)
         return ann_yaml_error(loss,
-                              "%s uses no labels, and kind supervised needs them; accepted is cross_entropy",
+                              "%s uses no labels, and kind supervised needs them; accepted is cross_entropy, "
+                              "or target: y",
                               ann_loss_kind_name(phase->loss));
     if (!labelled && phase->labels)
         return ann_yaml_error(node_of(phase->node, "labels"), "the loss %s uses no labels; accepted is 0",
@@ -156,7 +168,7 @@ static ann_status check_loss(const ann_phase_config *phase) {
         return ann_yaml_error(
             loss, "bce takes logits, and the model ends in %s; accepted is a layer without activation",
             ann_activation_name(activation));
-    if (phase->loss == ANN_LOSS_BCE && phase->input != ANN_INPUT_SCALE)
+    if (phase->loss == ANN_LOSS_BCE && phase->target == ANN_TARGET_INPUT && phase->input != ANN_INPUT_SCALE)
         return ann_yaml_error(loss, "bce needs targets from 0 to 1; accepted with it is input: scale");
     return ANN_OK;
 }
@@ -269,23 +281,10 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     return ANN_OK;
 }
 
-static ann_status check_data(const ann_run_config *config) {
-    const ann_yaml_node *node =
-        ann_yaml_find(ann_yaml_find(ann_yaml_root(config->memory->yaml), "data"), "path");
-    struct stat info;
-    if (stat(config->data_path, &info) != 0 || access(config->data_path, R_OK) != 0)
-        return ann_yaml_error(node, "'%s': %s, accepted is an HDF5 file made by `annulus data import`",
-                              config->data_path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return ann_yaml_error(node, "'%s' is no file, accepted is an HDF5 file made by `annulus data import`",
-                              config->data_path);
-    return ANN_OK;
-}
-
 ann_status anni_config_check(const ann_run_config *config) {
     ANN_TRY(check_blocks(config));
     for (int p = 0; p < config->phase_count; p++) ANN_TRY(check_phase(config, p));
-    return check_data(config);
+    return ANN_OK;
 }
 
 const char *ann_phase_kind_name(ann_phase_kind kind) {

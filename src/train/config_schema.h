@@ -28,6 +28,9 @@ const char *anni_config_word(section_id section, const char *key, int index);
 /* Reads phase.augment, if it is there. */
 ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config_data.c: the map "data" of a run or a phase; *out in the config's arena. */
+ann_status anni_config_data(const ann_data_config **out, const ann_run_config *config,
+                            const ann_yaml_node *map) ANN_MUST_CHECK;
 /* The checks that need more than one key. */
 ann_status anni_config_check_augment(const ann_phase_config *phase) ANN_MUST_CHECK;
 ann_status anni_config_check(const ann_run_config *config) ANN_MUST_CHECK;

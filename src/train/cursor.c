@@ -80,7 +80,7 @@ static ann_status check_facts(const anni_phase *phase, const ann_meta *meta, con
     ANN_TRY(ann_meta_get_i64(meta, "dataset_checksum", &checksum));
     if ((uint64_t)checksum != ann_dataset_checksum(phase->train))
         return ann_error(ANN_ERR_CONFIG, "%s: cannot resume from %s: it was trained on other data than %s",
-                         phase->run->config->path, path, phase->run->config->data_path);
+                         phase->run->config->path, path, phase->config->data->path);
     return ANN_OK;
 }
 

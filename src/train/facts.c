@@ -75,6 +75,25 @@ static void load_facts(FILE *out, const ann_phase_config *p) {
     if (p->load_transpose) fprintf(out, "phases.%s.load.transpose = %s\n", p->name, p->load_transpose);
 }
 
+static void field_facts(FILE *out, const char *split, const ann_data_source *source) {
+    if (source->field_count == 0) fprintf(out, " %s as stored", split);
+    for (int i = 0; i < source->field_count; i++)
+        fprintf(out, " %s %s from %s", split, source->fields[i].name, source->fields[i].path);
+}
+
+/* What is taken from the files, wherever they lie. */
+static void data_facts(FILE *out, const char *phase, const ann_data_config *data) {
+    for (int i = 0; i < data->source_count; i++) {
+        char shape[128];
+        fprintf(out, "phases.%s.data.%d =", phase, i);
+        field_facts(out, "train", &data->train[i]);
+        field_facts(out, "test", &data->test[i]);
+        fprintf(out, " shape %s\n",
+                data->train[i].shape.rank ? ann_shape_str(shape, sizeof shape, &data->train[i].shape)
+                                          : "as stored");
+    }
+}
+
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
     for (int i = 0; i < p->model_count; i++) {
@@ -82,7 +101,9 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
         for (int j = 0; j < p->model[i]->layer_count; j++)
             layer_facts(out, p->model[i]->name, &p->model[i]->layers[j]);
     }
+    data_facts(out, p->name, p->data);
     fprintf(out, "phases.%s.loss = %s\n", p->name, ann_loss_kind_name(p->loss));
+    fprintf(out, "phases.%s.target = %s\n", p->name, p->target == ANN_TARGET_Y ? "y" : "input");
     fprintf(out, "phases.%s.input = %s\n", p->name,
             p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
     fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);

@@ -78,6 +78,7 @@ typedef struct anni_extent {
 ann_node anni_model_build(ann_graph *graph, const anni_phase *phase, const char *trained, bool training,
                           anni_extent extent);
 bool anni_model_has_labels(const ann_phase_config *config);
+bool anni_model_uses_y(const ann_phase_config *config);
 
 /* ---- augment.c: from the run file's list to an ann_augment ---- */
 
@@ -95,6 +96,8 @@ typedef struct anni_step {
     ann_plan *plan;
     uint64_t comm_hash;
     int x_field, y_field; /* in the dataset's order, or -1 */
+    float *moments;       /* inputs x_shift [channels] and x_scale; NULL: not per channel */
+    size_t moments_bytes; /* of each of the two */
     void *stand_in;       /* one zero sample, for a rank without any in a cut batch */
     size_t stand_in_bytes;
     const float *loss_sum, *correct;

@@ -60,28 +60,37 @@ static ann_node apply_block(ann_nn *nn, const ann_block_config *block, ann_node 
 
 /* ---- input, loss, metrics ---- */
 
+/* A field as f32; u8 as 0 to 1. */
+static ann_node field_input(ann_graph *g, const ann_dataset *dataset, const char *name, int64_t batch) {
+    const ann_field_info *field = ann_dataset_field(dataset, ann_dataset_find(dataset, name));
+    ann_shape shape = {.rank = field->shape.rank + 1, .dim = {batch}};
+    for (int i = 0; i < field->shape.rank; i++) shape.dim[i + 1] = field->shape.dim[i];
+    const ann_node x = ann_cast(g, ann_input(g, name, field->dtype, shape), ANN_F32);
+    return field->dtype == ANN_U8 ? ann_mul_const(g, x, 1.0 / 255.0) : x;
+}
+
 /* The field "x" as numbers of the model's size: [0, 1] for images, or of mean 0 and deviation 1. */
 static ann_node input_of(ann_graph *g, const anni_phase *phase, int64_t batch) {
     const ann_field_info *field = ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
-    ann_shape shape = {.rank = field->shape.rank + 1, .dim = {batch}};
-    for (int i = 0; i < field->shape.rank; i++) shape.dim[i + 1] = field->shape.dim[i];
-    ann_node x = ann_cast(g, ann_input(g, "x", field->dtype, shape), ANN_F32);
-    if (field->dtype == ANN_U8) x = ann_mul_const(g, x, 1.0 / 255.0);
-    if (phase->config->input != ANN_INPUT_STANDARDIZE || field->channels == 0) return x;
-    return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
+    const ann_node x = field_input(g, phase->train, "x", batch);
+    if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
+    if (field->channels == 1)
+        return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
+    const ann_node shift = ann_input(g, "x_shift", ANN_F32, ANN_SHAPE(field->channels));
+    return ann_mul(g, ann_add(g, x, shift), ann_input(g, "x_scale", ANN_F32, ANN_SHAPE(field->channels)));
 }
 
 /* Per sample, [B]: the mean over a sample's elements. */
-static ann_node reconstruction_loss(ann_graph *g, const anni_phase *phase, ann_node out, ann_node target) {
+static ann_node target_loss(ann_graph *g, const anni_phase *phase, ann_node out, ann_node target) {
     const ann_shape *want = ann_node_shape(g, target), *have = ann_node_shape(g, out);
     if (!ann_node_is(out) || !ann_node_is(target)) return ANN_NODE_NONE;
     const int64_t batch = want->dim[0], elems = ann_shape_elems(want) / batch;
     if (ann_shape_elems(have) != batch * elems) {
         char text[128];
         return ann_graph_fail(
-            g, ANN_ERR_SHAPE,
-            "the model ends in %s; to reconstruct the input it must have %lld elements per sample",
-            ann_shape_str(text, sizeof text, have), (long long)elems);
+            g, ANN_ERR_SHAPE, "the model ends in %s; to %s it must have %lld elements per sample",
+            ann_shape_str(text, sizeof text, have),
+            phase->config->target == ANN_TARGET_Y ? "give y" : "reconstruct the input", (long long)elems);
     }
     const ann_shape flat = ANN_SHAPE(batch, elems);
     out = ann_reshape(g, out, flat);
@@ -126,6 +135,9 @@ static ann_node class_loss(ann_graph *g, const anni_phase *phase, ann_node logit
 }
 
 bool anni_model_has_labels(const ann_phase_config *config) { return config->loss == ANN_LOSS_CROSS_ENTROPY; }
+bool anni_model_uses_y(const ann_phase_config *config) {
+    return anni_model_has_labels(config) || config->target == ANN_TARGET_Y;
+}
 
 ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *trained, bool training,
                           anni_extent extent) {
@@ -148,7 +160,7 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
     for (int i = 0; i < config->model_count; i++) x = apply_block(&nn, config->model[i], x);
     const ann_node each = anni_model_has_labels(config)
                               ? class_loss(g, phase, x, training && anni_has_mixup(config))
-                              : reconstruction_loss(g, phase, x, clean);
+                              : target_loss(g, phase, x, clean);
     const ann_node sum = ann_sum_all(g, each);
     ann_output(g, "loss_sum", sum);
     return training ? ann_mul(g, sum, ann_cast(g, nn.batch_scale, ANN_F32)) : sum;

@@ -17,9 +17,19 @@ static ann_status check_data(const anni_phase *phase) {
                               (long long)p->batch, phase->run->size);
     if (ann_data_check_shards(phase->train, phase->run->size) != ANN_OK)
         return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s", config->path, p->name, ann_error_text());
-    if (anni_model_has_labels(p) && ann_dataset_find(phase->train, "y") < 0)
-        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: loss: cross_entropy needs labels, and %s has none",
-                         config->path, p->name, config->data_path);
+    if (anni_model_has_labels(p) && ann_dataset_classes(phase->train) == 0)
+        return ann_error(ANN_ERR_CONFIG,
+                         "%s: phase %s: loss: cross_entropy needs labels (a field y of one integer a "
+                         "sample), and %s has none",
+                         config->path, p->name, p->data->path);
+    if (anni_model_uses_y(p) && ann_dataset_find(phase->train, "y") < 0)
+        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: target: y, and %s has no field y", config->path,
+                         p->name, p->data->path);
+    const int x = ann_dataset_find(phase->train, "x");
+    if (p->input == ANN_INPUT_STANDARDIZE && ann_dataset_field(phase->train, x)->channels == 0)
+        return ann_error(ANN_ERR_CONFIG,
+                         "%s: phase %s: input: standardize needs mean and std, and %s has none", config->path,
+                         p->name, p->data->path);
     return ANN_OK;
 }
 
@@ -34,14 +44,19 @@ static ann_status as_labels_error(const anni_phase *phase, ann_status status) {
 
 static ann_status open_parts(anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
-    const ann_data_source source = {.path = config->data_path};
-    const ann_dataset_options train = {.sources = &source,
-                                       .source_count = 1,
+    const ann_data_config *data = phase->config->data;
+    const int64_t cache_bytes = data->cache_mb << 20;
+    const ann_dataset_options train = {.sources = data->train,
+                                       .source_count = data->source_count,
+                                       .cache_bytes = cache_bytes,
                                        .split = "train",
                                        .limit = phase->config->labels,
                                        .balanced = phase->config->labels > 0,
                                        .subset_seed = config->seed};
-    const ann_dataset_options test = {.sources = &source, .source_count = 1, .split = "test"};
+    const ann_dataset_options test = {.sources = data->test,
+                                      .source_count = data->source_count,
+                                      .split = "test",
+                                      .cache_bytes = cache_bytes};
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
@@ -109,10 +124,22 @@ static void say_left_out(const anni_phase *phase) {
                  (long long)(samples - length), (long long)samples);
 }
 
+/* This rank's shares into memory, if the run file says so. */
+static ann_status hold_shares(const anni_phase *phase) {
+    const anni_run *run = phase->run;
+    int64_t first, count;
+    if (!phase->config->data->hold) return ANN_OK;
+    ANN_TRY(ann_order_share(phase->order, run->rank, run->size, &first, &count));
+    ANN_TRY(ann_dataset_hold(phase->train, first, count));
+    anni_evaluate_share(phase, &first, &count);
+    return count > 0 ? ann_dataset_hold(phase->test, first, count) : ANN_OK;
+}
+
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
     anni_result *result = &phase->run->results[phase->index];
     ann_store *store = NULL;
     say_left_out(phase);
+    ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
     ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
     if (status == ANN_OK) {
         say_end(phase, cursor);

@@ -63,12 +63,36 @@ static size_t field_bytes(const ann_dataset *dataset, int field) {
     return (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);
 }
 
+/* The passes drop inputs that nothing reads. */
+static ann_status bind(anni_step *step, const char *input, const void *data) {
+    return ann_plan_has_input(step->plan, input) ? ann_plan_bind(step->plan, input, data) : ANN_OK;
+}
+
+/* x is standardized by channel: (x + shift) * scale. */
+static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
+    const ann_field_info *x = ann_dataset_field(phase->train, step->x_field);
+    if (!ann_plan_has_input(step->plan, "x_shift")) return ANN_OK;
+    void *moments = NULL;
+    step->moments_bytes = ann_align_up((size_t)x->channels * sizeof(float), ANN_ALIGN_BYTES);
+    ANN_TRY(ann_mem_alloc(&moments, 2 * step->moments_bytes));
+    step->moments = moments;
+    float *shift = step->moments, *scale = shift + step->moments_bytes / sizeof(float);
+    for (int c = 0; c < x->channels; c++) {
+        shift[c] = (float)-x->mean[c];
+        scale[c] = (float)(1.0 / x->std[c]);
+    }
+    ANN_TRY(bind(step, "x_shift", shift));
+    return bind(step, "x_scale", scale);
+}
+
 ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *graph, bool training) {
     *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
-    if (anni_model_has_labels(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
+    if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
     out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
+    if (out->y_field >= 0) out->stand_in_bytes += field_bytes(phase->train, out->y_field);
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
     if (status == ANN_OK) status = compile(out, phase, graph, training);
+    if (status == ANN_OK) status = bind_moments(out, phase);
     if (status != ANN_OK) {
         anni_step_free(out);
         return status;
@@ -81,12 +105,8 @@ ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_grap
 void anni_step_free(anni_step *step) {
     ann_plan_free(step->plan);
     ann_mem_free(step->stand_in, step->stand_in_bytes);
+    ann_mem_free(step->moments, 2 * step->moments_bytes);
     *step = (anni_step){0};
-}
-
-/* The passes drop inputs that nothing reads. */
-static ann_status bind(anni_step *step, const char *input, const void *data) {
-    return ann_plan_has_input(step->plan, input) ? ann_plan_bind(step->plan, input, data) : ANN_OK;
 }
 
 ann_status anni_step_bind(anni_step *step, const ann_batch *batch) {

@@ -225,13 +225,40 @@ static const struct {
      "run.yaml:1:1: name: found nothing, accepted is a name of letters, digits, '-', '_' and '.'"},
     {"name: fashion\n", "",
      "run.yaml:1:1: the key 'name' is missing, accepted is a name of letters, digits, '-', '_' and '.'"},
-    {"{path: /proc/self/exe}", "{}", "run.yaml:4:1: data: the key 'path' is missing, accepted is a text"},
+    {"{path: /proc/self/exe}", "{}",
+     "run.yaml:4:7: data: accepted is exactly one of path and sources, found neither"},
     {"/proc/self/exe", "/nonexistent.h5",
-     "run.yaml:4:14: data.path: '/nonexistent.h5': No such file or directory, accepted is an HDF5 file made "
-     "by `annulus "
-     "data import`"},
-    {"/proc/self/exe", "/",
-     "run.yaml:4:14: data.path: '/' is no file, accepted is an HDF5 file made by `annulus data import`"},
+     "run.yaml:4:14: data.path: '/nonexistent.h5': No such file or directory, accepted is an HDF5 file"},
+    {"/proc/self/exe", "/", "run.yaml:4:14: data.path: '/' is no file, accepted is an HDF5 file"},
+    {"data: {path: /proc/self/exe}\n", "",
+     "run.yaml:20:5: phases[0]: the key 'data' is missing, here and at the top level"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, sources: [/proc/self/exe]}",
+     "run.yaml:4:7: data: accepted is exactly one of path and sources, found both"},
+    {"{path: /proc/self/exe}", "{sources: []}",
+     "run.yaml:4:17: data.sources: is empty, accepted is at least one file"},
+    {"{path: /proc/self/exe}", "{sources: [/proc/self/exe, /none]}",
+     "run.yaml:4:34: data.sources[1]: '/none': No such file or directory, accepted is an HDF5 file"},
+    {"{path: /proc/self/exe}", "{sources: [{shape: [2]}]}",
+     "run.yaml:4:18: data.sources[0]: the key 'path' is missing, accepted is a text"},
+    {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, test: [x]}]}",
+     "run.yaml:4:47: data.sources[0].test: found a list, accepted is a map"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, train: {y: a}}",
+     "run.yaml:4:37: data.train: names no field x, accepted is a map such as {x: train/data, y: "
+     "train/target}"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, shape: []}",
+     "run.yaml:4:37: data.shape: has 0 extents, accepted are 1 to 7"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, shape: [2, 0]}",
+     "run.yaml:4:41: data.shape[1]: is out of range, accepted is an extent from 1 on"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, memory: swap}",
+     "run.yaml:4:38: data.memory: found 'swap', accepted is map, hold"},
+    {"{path: /proc/self/exe}", "{path: /proc/self/exe, cache_mb: 0}",
+     "run.yaml:4:40: data.cache_mb: '0' is out of range, accepted is an integer from 1 to 10000000"},
+    {"batch: 64", "data: {path: /none}\n    batch: 64",
+     "run.yaml:35:18: phases[1].data.path: '/none': No such file or directory, accepted is an HDF5 file"},
+    {"loss: bce", "loss: bce\n    target: y",
+     "run.yaml:25:13: phases[0].target: kind pretrain uses no y; accepted is input"},
+    {"batch: 128", "target: y\n    batch: 128",
+     "run.yaml:46:13: phases[2].target: cross_entropy takes labels by itself; target is for mse and bce"},
     /* blocks */
     {"- dense: {name: fc2, units: 64}", "- dens: {name: fc2, units: 64}",
      "run.yaml:8:7: models.encoder[1].dens: unknown layer, did you mean 'dense'?"},
@@ -293,7 +320,7 @@ static const struct {
     {"kind: supervised\n    model: [lenet, head]\n    loss: cross_entropy",
      "kind: supervised\n    model: [lenet, head]\n    loss: mse",
      "run.yaml:44:11: phases[2].loss: mse uses no labels, and kind supervised needs them; accepted is "
-     "cross_entropy"},
+     "cross_entropy, or target: y"},
     {"model: [lenet, head]", "model: [head, lenet]",
      "run.yaml:44:11: phases[2].loss: cross_entropy needs a classifier's logits, and the model ends in "
      "dropout; accepted is a "
@@ -544,6 +571,45 @@ static void test_every_op(void **state) {
     }
 }
 
+/* Each source takes what it does not say from all of them; a phase may have its own data. */
+static void test_data(void **state) {
+    (void)state;
+    const char *const sets[] = {
+        "data={sources: [/proc/self/exe, {path: /bin/sh, shape: [4, 4], test: {x: b}}], "
+        "train: {x: a/x, y: a/y}, shape: [16], memory: hold, cache_mb: 7}",
+        "phases.cnn.data={path: /bin/ls}", "phases.cnn.loss=mse", "phases.cnn.target=y"};
+    ann_run_config *c;
+    if (ann_run_config_parse(&c, "run.yaml", good, sets, 4) != ANN_OK) fail_msg("%s", ann_error_text());
+    const ann_data_config *all = c->phases[0].data, *own = c->phases[2].data;
+    assert_ptr_equal(all, c->data);
+    assert_ptr_equal(all, c->phases[1].data);
+    assert_int_equal(all->source_count, 2);
+    assert_true(all->hold);
+    assert_int_equal(all->cache_mb, 7);
+    assert_string_equal(all->path, "/proc/self/exe");
+    assert_string_equal(all->train[1].path, "/bin/sh");
+    assert_string_equal(all->test[1].path, "/bin/sh");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(all->train[i].field_count, 2);
+        assert_string_equal(all->train[i].fields[1].name, "y");
+        assert_string_equal(all->train[i].fields[1].path, "a/y");
+        assert_true(ann_shape_equal(&all->train[i].shape, i == 0 ? &ANN_SHAPE(16) : &ANN_SHAPE(4, 4)));
+        assert_true(ann_shape_equal(&all->test[i].shape, &all->train[i].shape));
+    }
+    assert_int_equal(all->test[0].field_count, 0);
+    assert_int_equal(all->test[1].field_count, 1);
+    assert_string_equal(all->test[1].fields[0].path, "b");
+    assert_int_equal(own->source_count, 1);
+    assert_string_equal(own->train[0].path, "/bin/ls");
+    assert_int_equal(own->train[0].field_count, 0);
+    assert_int_equal(own->train[0].shape.rank, 0);
+    assert_false(own->hold);
+    assert_int_equal(own->cache_mb, 256);
+    assert_int_equal(c->phases[2].target, ANN_TARGET_Y);
+    assert_int_equal(c->phases[0].target, ANN_TARGET_INPUT);
+    ann_run_config_free(c);
+}
+
 static void test_bad_override(void **state) {
     (void)state;
     ann_run_config *c;
@@ -572,11 +638,17 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file),        cmocka_unit_test(test_phases_of_good_file),
-        cmocka_unit_test(test_checkpoints),      cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_files),        cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_bad_override),     cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_augment_of_phase), cmocka_unit_test(test_every_op),
+        cmocka_unit_test(test_good_file),
+        cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_bad_override),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_augment_of_phase),
+        cmocka_unit_test(test_every_op),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
