@@ -1,26 +1,17 @@
-#include "datasets/import.h"
+#include "datasets/describe.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "data/data.h"
-#include "data/h5.h"
+#include "datasets/import.h"
+#include "datasets/layout.h"
+#include "datasets/storage.h"
+#include "datasets/vocabulary.h"
 
-typedef struct description {
-    const char *path;
-    bool verify;
-    void (*print)(void *to, const char *line);
-    void *to;
-    ann_arena *arena;
-    hid_t file;
-    char **classes;
-    int class_count;
-} description;
-
-static void say(const description *d, const char *fmt, ...) ANN_PRINTF(2, 3);
-static void say(const description *d, const char *fmt, ...) {
-    char line[512];
+void anni_describe_line(const anni_description *d, const char *fmt, ...) {
+    char line[1024];
     va_list args;
     va_start(args, fmt);
     vsnprintf(line, sizeof line, fmt, args);
@@ -30,127 +21,88 @@ static void say(const description *d, const char *fmt, ...) {
 
 /* ---- the file as a whole ---- */
 
-static ann_status say_strings(const description *d, const char *title, const char *attribute) {
+static ann_status say_strings(const anni_description *d, const char *title, const char *attribute) {
     char **strings;
     int count;
     ANN_TRY(anni_h5_get_strings(&strings, &count, d->file, attribute, d->path, d->arena));
-    for (int i = 0; i < count; i++) say(d, "%-9s %s", i == 0 ? title : "", strings[i]);
+    for (int i = 0; i < count; i++) anni_describe_line(d, "%-9s %s", i == 0 ? title : "", strings[i]);
     return ANN_OK;
 }
 
-static ann_status say_moments(const description *d) {
-    double mean = 0, std = 1;
-    bool has_mean, has_std;
-    ANN_TRY(anni_h5_get_double(&mean, &has_mean, d->file, "mean", d->path));
-    ANN_TRY(anni_h5_get_double(&std, &has_std, d->file, "std", d->path));
-    if (has_mean || has_std) {
-        say(d, "%-9s mean %.6f, std %.6f (training split; u8 as x / 255)", "moments", mean, std);
-    } else {
-        say(d, "%-9s not given, taken as mean 0, std 1", "moments");
-    }
+static ann_status say_skipped(const anni_description *d) {
+    uint64_t skipped = 0;
+    bool found;
+    ANN_TRY(anni_h5_get_u64(&skipped, &found, d->file, "skipped", d->path));
+    if (skipped > 0) anni_describe_line(d, "%-9s %" PRIu64 " bad records were left out", "skipped", skipped);
     return ANN_OK;
 }
 
-/* ---- one field as it is stored ---- */
-
-static void type_name(char *out, size_t size, hid_t type) {
-    const H5T_class_t class = H5Tget_class(type);
-    const size_t bits = 8 * H5Tget_size(type);
-    const char *kind = class == H5T_FLOAT ? "f" : H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "i";
-    const bool big = bits > 8 && H5Tget_order(type) == H5T_ORDER_BE;
-    snprintf(out, size, "%s%zu%s", kind, bits, big ? " big-endian" : "");
+static ann_status say_vocabulary(const anni_description *d) {
+    anni_vocabulary vocabulary;
+    ANN_TRY(anni_vocabulary_read(&vocabulary, d->path));
+    if (vocabulary.count > 0) {
+        anni_describe_line(d, "%-9s %" PRId64 " tokens, %" PRId64 " bytes", "words", vocabulary.count,
+                           vocabulary.offsets[vocabulary.count]);
+    }
+    anni_vocabulary_fini(&vocabulary);
+    return ANN_OK;
 }
 
-static void storage_name(char *out, size_t size, hid_t dataset) {
-    const hid_t plist = H5Dget_create_plist(dataset);
-    if (plist < 0) {
-        snprintf(out, size, "unknown storage");
-        return;
-    }
-    const H5D_layout_t layout = H5Pget_layout(plist);
-    const haddr_t offset = H5Dget_offset(dataset);
-    if (layout == H5D_CHUNKED) {
-        hsize_t dims[H5S_MAX_RANK];
-        ann_shape chunk = {.rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims)};
-        char shape[128];
-        for (int i = 0; i < chunk.rank && i < ANN_MAX_RANK; i++) chunk.dim[i] = (int64_t)dims[i];
-        snprintf(out, size, "chunked %s", ann_shape_str(shape, sizeof shape, &chunk));
-        for (int i = 0; i < H5Pget_nfilters(plist); i++) {
-            char filter[64] = "";
-            unsigned flags, config;
-            size_t values = 0;
-            H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, sizeof filter, filter, &config);
-            const size_t used = strlen(out);
-            snprintf(out + used, size - used, " %s", filter[0] != '\0' ? filter : "filtered");
-        }
-    } else if (layout == H5D_CONTIGUOUS && offset != HADDR_UNDEF) {
-        snprintf(out, size, "contiguous at %" PRIu64, (uint64_t)offset);
-    } else {
-        snprintf(out, size, "%s",
-                 layout == H5D_CONTIGUOUS ? "contiguous"
-                 : layout == H5D_COMPACT  ? "compact"
-                                          : "virtual");
-    }
-    H5Pclose(plist);
+/* ---- fields ---- */
+
+static void add_numbers(char *line, size_t size, const char *title, const double *values, int n) {
+    enum { SHOWN = 4 };
+    size_t used = strlen(line);
+    used += (size_t)snprintf(line + used, size - used, ", %s", title);
+    for (int i = 0; i < n && i < SHOWN; i++)
+        used += (size_t)snprintf(line + used, size - used, " %.6f", values[i]);
+    if (n > SHOWN) snprintf(line + used, size - used, " ... (%d)", n);
 }
 
-static ann_status say_field(const description *d, const char *split, const ann_field_info *info,
-                            int64_t samples) {
-    char name[64], type[32], storage[256], shape[128];
+/* 0 and 1 stand for "not normalised". */
+static bool is_normalised(const ann_field_info *info) {
+    for (int c = 0; c < info->channels; c++)
+        if (info->mean[c] != 0 || info->std[c] != 1) return true;
+    return false;
+}
+
+static ann_status say_field(const anni_description *d, const char *split, const ann_field_info *info) {
+    char name[256], shape[128], moments[256] = "";
+    anni_storage stored;
     snprintf(name, sizeof name, "/%s/%s", split, info->name);
     const hid_t dataset = H5Dopen2(d->file, name, H5P_DEFAULT);
-    const hid_t stored = dataset < 0 ? H5I_INVALID_HID : H5Dget_type(dataset);
-    if (stored < 0) {
-        if (dataset >= 0) H5Dclose(dataset);
-        return anni_h5_error(ANN_ERR_FORMAT, "%s: %s cannot be opened", d->path, name);
-    }
-    ann_shape whole = {.rank = info->shape.rank + 1, .dim = {samples}};
-    memcpy(whole.dim + 1, info->shape.dim, (size_t)info->shape.rank * sizeof(int64_t));
-    type_name(type, sizeof type, stored);
-    storage_name(storage, sizeof storage, dataset);
-    const int64_t bytes = ann_shape_elems(&whole) * (int64_t)H5Tget_size(stored);
-    say(d, "  %-7s %s %s, %s, %" PRId64 " bytes", info->name, type,
-        ann_shape_str(shape, sizeof shape, &whole), storage, bytes);
-    H5Tclose(stored);
+    if (dataset < 0) return anni_h5_error(ANN_ERR_FORMAT, "%s: %s cannot be opened", d->path, name);
+    anni_storage_of(&stored, dataset);
     H5Dclose(dataset);
+    if (is_normalised(info)) {
+        add_numbers(moments, sizeof moments, "mean", info->mean, info->channels);
+        add_numbers(moments, sizeof moments, "std", info->std, info->channels);
+    }
+    anni_describe_line(d, "  %-7s %s %s, %s%s", info->name, stored.type,
+                       ann_shape_str(shape, sizeof shape, &stored.shape), stored.text, moments);
     return ANN_OK;
 }
 
 /* ---- one split ---- */
 
-enum { LABEL_BLOCK = 4096 };
-
-static ann_status count_labels(int64_t *counts, const ann_dataset *dataset, int field) {
-    int64_t ids[LABEL_BLOCK];
-    int32_t labels[LABEL_BLOCK];
-    const int64_t samples = ann_dataset_samples(dataset);
-    for (int64_t first = 0; first < samples; first += LABEL_BLOCK) {
-        const int64_t n = samples - first < LABEL_BLOCK ? samples - first : LABEL_BLOCK;
-        for (int64_t i = 0; i < n; i++) ids[i] = first + i;
-        ANN_TRY(ann_dataset_read(dataset, field, ids, n, labels));
-        for (int64_t i = 0; i < n; i++) counts[labels[i]]++;
-    }
-    return ANN_OK;
-}
-
-static ann_status say_classes(const description *d, const ann_dataset *dataset) {
-    const int field = ann_dataset_find(dataset, "y"), classes = ann_dataset_classes(dataset);
-    if (field < 0) {
-        say(d, "  unlabelled");
+static ann_status say_classes(const anni_description *d, const ann_dataset *dataset) {
+    const int classes = ann_dataset_classes(dataset);
+    if (classes == 0) {
+        anni_describe_line(d, "  unlabelled");
         return ANN_OK;
     }
     int64_t *counts = ann_arena_alloc(d->arena, (size_t)classes * sizeof *counts);
     if (counts == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", d->path);
-    ANN_TRY(count_labels(counts, dataset, field));
+    for (int64_t i = 0; i < ann_dataset_samples(dataset); i++) counts[ann_dataset_label(dataset, i)]++;
     for (int c = 0; c < classes; c++) {
-        const bool named = c < d->class_count;
-        say(d, "  class %-4d %8" PRId64 "%s%s", c, counts[c], named ? "  " : "", named ? d->classes[c] : "");
+        const char *name = ann_dataset_class_name(dataset, c);
+        anni_describe_line(d, "  class %-4d %8" PRId64 "%s%s", c, counts[c], name != NULL ? "  " : "",
+                           name != NULL ? name : "");
     }
     return ANN_OK;
 }
 
-static ann_status say_checksum(const description *d, const char *split, const ann_dataset *dataset) {
-    const uint64_t stated = ann_dataset_checksum(dataset);
+static ann_status say_checksum(const anni_description *d, const char *split, const ann_dataset *dataset) {
     bool found;
     uint64_t value;
     char where[320];
@@ -160,32 +112,23 @@ static ann_status say_checksum(const description *d, const char *split, const an
     const ann_status status = anni_h5_get_u64(&value, &found, group, "checksum", where);
     H5Gclose(group);
     ANN_TRY(status);
-    if (!d->verify) {
-        say(d, "  xxh3 %016" PRIx64 " (%s)", stated, found ? "not verified" : "computed: the file has none");
-        return ANN_OK;
-    }
-    if (!found) return ann_error(ANN_ERR_NOT_FOUND, "%s: no checksum to verify", where);
-    uint64_t computed;
-    ANN_TRY(ann_dataset_compute_checksum(&computed, dataset));
-    if (computed != stated) {
-        return ann_error(ANN_ERR_CORRUPT, "%s: checksum is %016" PRIx64 ", the file says %016" PRIx64, where,
-                         computed, stated);
-    }
-    say(d, "  xxh3 %016" PRIx64 " (verified)", stated);
+    anni_describe_line(d, "  xxh3 %016" PRIx64 " (%s)", ann_dataset_checksum(dataset),
+                       found ? "not verified" : "computed: the file has none");
     return ANN_OK;
 }
 
-static ann_status say_open_split(const description *d, const char *split, const ann_dataset *dataset) {
-    const int64_t samples = ann_dataset_samples(dataset);
-    say(d, "%-9s %" PRId64 " samples", split, samples);
-    for (int f = 0; f < ann_dataset_field_count(dataset); f++) {
-        ANN_TRY(say_field(d, split, ann_dataset_field(dataset, f), samples));
-    }
+static ann_status say_open_split(const anni_description *d, const char *split, const ann_dataset *dataset) {
+    anni_describe_line(d, "%-9s %" PRId64 " samples", split, ann_dataset_samples(dataset));
+    for (int f = 0; f < ann_dataset_field_count(dataset); f++)
+        ANN_TRY(say_field(d, split, ann_dataset_field(dataset, f)));
+    const char *skipped;
+    for (int i = 0; (skipped = ann_dataset_skipped(dataset, i)) != NULL; i++)
+        anni_describe_line(d, "  no field: %s", skipped);
     ANN_TRY(say_classes(d, dataset));
     return say_checksum(d, split, dataset);
 }
 
-static ann_status say_split(const description *d, const char *split) {
+static ann_status say_split(const anni_description *d, const char *split) {
     ann_dataset *dataset;
     const ann_data_source source = {.path = d->path};
     const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
@@ -195,25 +138,20 @@ static ann_status say_split(const description *d, const char *split) {
     return status;
 }
 
-static ann_status describe_file(description *d) {
-    static const char *const splits[] = {"train", "test"};
-    int found = 0;
-    ANN_TRY(anni_h5_get_strings(&d->classes, &d->class_count, d->file, "classes", d->path, d->arena));
+static ann_status describe_file(anni_description *d) {
+    anni_layout layout;
+    ANN_TRY(anni_layout_of(&layout, d->file, d->path));
+    if (layout.split_count == 0) return anni_describe_foreign(d);
     ANN_TRY(say_strings(d, "name", "name"));
     ANN_TRY(say_strings(d, "source", "source"));
-    ANN_TRY(say_moments(d));
-    for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++) {
-        if (H5Lexists(d->file, splits[i], H5P_DEFAULT) <= 0) continue;
-        ANN_TRY(say_split(d, splits[i]));
-        found++;
-    }
-    if (found == 0) return ann_error(ANN_ERR_FORMAT, "%s: has neither /train nor /test", d->path);
+    ANN_TRY(say_skipped(d));
+    ANN_TRY(say_vocabulary(d));
+    for (int s = 0; s < layout.split_count; s++) ANN_TRY(say_split(d, layout.splits[s]));
     return ANN_OK;
 }
 
-ann_status ann_dataset_describe(const char *path, bool verify, void (*print)(void *to, const char *line),
-                                void *to) {
-    description d = {.path = path, .verify = verify, .print = print, .to = to, .file = H5I_INVALID_HID};
+ann_status ann_dataset_describe(const char *path, void (*print)(void *to, const char *line), void *to) {
+    anni_description d = {.path = path, .print = print, .to = to, .file = H5I_INVALID_HID};
     anni_h5_printing before;
     ANN_TRY(ann_arena_new(&d.arena));
     anni_h5_begin(&before);

@@ -11,8 +11,9 @@
 
 static bool is_named(const anni_field *field, const char *name) { return strcmp(field->name, name) == 0; }
 
-/* Those two are in the split's checksum; other fields have one of their own. */
-static bool is_in_checksum(const anni_field *field) { return is_named(field, "x") || is_named(field, "y"); }
+/* Each field has one but y, which is the last part of the split's: so verify can name the field that is
+ * damaged. */
+static bool has_checksum(const anni_field *field) { return !is_named(field, "y"); }
 
 static int channel_count(const anni_field *field) {
     const ann_shape *shape = &field->shape;
@@ -46,7 +47,7 @@ static ann_status put_moments(const anni_part *p, hid_t dataset, int channels, c
 
 ann_status anni_put_field_attributes(const anni_part *part, const anni_field *field, hid_t dataset) {
     const int channels = channel_count(field);
-    if (!is_in_checksum(field)) ANN_TRY(anni_h5_put_u64(dataset, "checksum", 0, part->part));
+    if (has_checksum(field)) ANN_TRY(anni_h5_put_u64(dataset, "checksum", 0, part->part));
     if (part->is_shard || channels == 0) return ANN_OK;
     const double *zeros = ann_arena_alloc(part->arena, (size_t)channels * sizeof *zeros);
     if (zeros == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", part->part);
@@ -210,7 +211,7 @@ static ann_status put_field_end(const anni_part *p, hid_t group, const anni_fiel
     const hid_t id = H5Dopen2(group, field->name, H5P_DEFAULT);
     if (id < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot be opened again", p->part);
     ann_status status = ANN_OK;
-    if (!is_in_checksum(field)) status = anni_h5_put_u64(id, "checksum", end->hash, p->part);
+    if (has_checksum(field)) status = anni_h5_put_u64(id, "checksum", end->hash, p->part);
     if (status == ANN_OK && end->channels > 0)
         status = put_moments(p, id, end->channels, end->mean, end->std);
     H5Dclose(id);

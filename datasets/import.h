@@ -145,11 +145,17 @@ ann_status ann_dataset_split(const ann_import_options *options,
 ann_status ann_dataset_merge(const ann_import_options *options, const char *const *paths,
                              int count) ANN_MUST_CHECK;
 
-/* Describes a dataset line by line (without newlines): name, source, classes, mean and std; per split its
-   samples, fields with dtype, shape, storage and bytes, count of samples per class, checksum. verify: read
-   all data and compare it with the checksums. Errors: those of ann_dataset_open; ANN_ERR_CORRUPT (a checksum
-   differs); with verify, ANN_ERR_NOT_FOUND (there is none). Local. */
-ann_status ann_dataset_describe(const char *path, bool verify, void (*print)(void *to, const char *line),
+/* Describes a dataset line by line (without newlines): name, provenance, records that were skipped, size of a
+   vocabulary; per split its samples, fields with dtype, shape, storage, bytes, mean and std, count of samples
+   per class, checksum. Of a file of another layout: its datasets with the same number of samples, and the
+   lines of a run file that read it. Errors: those of ann_dataset_open. Local. */
+ann_status ann_dataset_describe(const char *path, void (*print)(void *to, const char *line),
                                 void *to) ANN_MUST_CHECK;
+
+/* Reads everything and compares it with all checksums, of each shard of an index, too; prints a line for
+   each. Errors: those of ann_dataset_open; ANN_ERR_CORRUPT (names the first file and field that differ);
+   ANN_ERR_NOT_FOUND (no checksum; a missing shard). Local. */
+ann_status ann_dataset_verify(const char *path, void (*print)(void *to, const char *line),
+                              void *to) ANN_MUST_CHECK;
 
 #endif

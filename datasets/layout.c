@@ -7,11 +7,13 @@
 static herr_t add_split(hid_t file, const char *name, const H5L_info_t *link, void *to) {
     anni_layout *layout = to;
     char x[ANNI_SPLIT_NAME + 4];
-    H5O_info_t info;
     if (link->type != H5L_TYPE_HARD || strlen(name) >= ANNI_SPLIT_NAME) return 0;
-    if (H5Oget_info_by_name2(file, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0) return 0;
+    const hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+    if (object < 0) return -1;
+    const bool is_group = H5Iget_type(object) == H5I_GROUP;
+    H5Oclose(object);
     snprintf(x, sizeof x, "%s/x", name);
-    if (info.type != H5O_TYPE_GROUP || H5Lexists(file, x, H5P_DEFAULT) <= 0) return 0;
+    if (!is_group || H5Lexists(file, x, H5P_DEFAULT) <= 0) return 0;
     if (layout->split_count < ANNI_LAYOUT_SPLITS)
         snprintf(layout->splits[layout->split_count++], ANNI_SPLIT_NAME, "%s", name);
     return 0;
@@ -26,11 +28,13 @@ static int compare(const void *a, const void *b) {
     return difference != 0 ? difference : strcmp(a, b);
 }
 
-void anni_layout_of(anni_layout *out, hid_t file) {
+ann_status anni_layout_of(anni_layout *out, hid_t file, const char *path) {
     *out = (anni_layout){0};
     hsize_t at = 0;
-    (void)H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, &at, add_split, out);
+    if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, &at, add_split, out) < 0)
+        return anni_h5_error(ANN_ERR_FORMAT, "%s: its groups cannot be read", path);
     qsort(out->splits, (size_t)out->split_count, sizeof out->splits[0], compare);
+    return ANN_OK;
 }
 
 ann_status anni_layout_read(anni_layout *out, const char *path) {
@@ -38,9 +42,9 @@ ann_status anni_layout_read(anni_layout *out, const char *path) {
     *out = (anni_layout){0};
     anni_h5_begin(&before);
     hid_t file;
-    const ann_status status = anni_h5_open(&file, path);
+    ann_status status = anni_h5_open(&file, path);
     if (status == ANN_OK) {
-        anni_layout_of(out, file);
+        status = anni_layout_of(out, file, path);
         H5Fclose(file);
     }
     anni_h5_end(&before);

@@ -11,8 +11,8 @@ typedef struct anni_layout {
     char splits[ANNI_LAYOUT_SPLITS][ANNI_SPLIT_NAME]; /* "train", "test", then others by name */
 } anni_layout;
 
-/* Splits are the groups at the top with a dataset "x". */
-void anni_layout_of(anni_layout *out, hid_t file);
+/* Splits are the groups at the top with a dataset "x". Errors: ANN_ERR_FORMAT. */
+ann_status anni_layout_of(anni_layout *out, hid_t file, const char *path) ANN_MUST_CHECK;
 /* The same by path. Errors: those of anni_h5_open. */
 ann_status anni_layout_read(anni_layout *out, const char *path) ANN_MUST_CHECK;
 /* Strings of an attribute of the file; *count is 0 without it. They live in the arena. */

@@ -16,6 +16,6 @@ int cmd_data_info(int argc, char **argv) {
     const cli_result parsed = cli_parse(&c, argc, argv, &count);
     if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
     if (count != 1) return cli_wrong(&c, "one file is needed, found %d", count);
-    const ann_status status = ann_dataset_describe(argv[0], false, cli_print, NULL);
+    const ann_status status = ann_dataset_describe(argv[0], cli_print, NULL);
     return status == ANN_OK ? 0 : cli_fail(status);
 }

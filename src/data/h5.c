@@ -78,6 +78,15 @@ static ann_status check_file(const char *path) {
     return ANN_OK;
 }
 
+void anni_h5_plain_name(char *name) {
+    char *to = name;
+    for (; *name != '\0'; name++) {
+        *to++ = *name;
+        if (name[0] == '%' && name[1] == '%') name++;
+    }
+    *to = '\0';
+}
+
 ann_status anni_h5_open(hid_t *out, const char *path) {
     *out = H5I_INVALID_HID;
     ANN_TRY(check_file(path));

@@ -29,6 +29,9 @@ ann_status anni_h5_error(ann_status status, const char *fmt, ...) ANN_PRINTF(2, 
  * H5Fclose. */
 ann_status anni_h5_open(hid_t *out, const char *path) ANN_MUST_CHECK;
 
+/* In the names of files in an index, %% is a percent sign: makes it one, in place. */
+void anni_h5_plain_name(char *name);
+
 /* Attributes; `where` names the file and object in errors. *found says whether there is one; if not, *out
    keeps its value. Errors: ANN_ERR_FORMAT (another type, or not one element). */
 ann_status anni_h5_get_double(double *out, bool *found, hid_t object, const char *name,

@@ -38,7 +38,8 @@ typedef ssize_t (*name_getter)(hid_t plist, size_t index, char *name, size_t siz
 static const char *get_name(name_getter get, hid_t plist, size_t i, ann_arena *arena) {
     const ssize_t length = get(plist, i, NULL, 0);
     char *name = length < 0 ? NULL : ann_arena_alloc(arena, (size_t)length + 1);
-    if (name != NULL && get(plist, i, name, (size_t)length + 1) < 0) return NULL;
+    if (name == NULL || get(plist, i, name, (size_t)length + 1) < 0) return NULL;
+    anni_h5_plain_name(name);
     return name;
 }
 
@@ -46,9 +47,12 @@ static ann_status get_piece(piece *out, const anni_column *c, hid_t plist, size_
                             ann_arena *arena) {
     const hid_t here = H5Pget_virtual_vspace(plist, i), there = H5Pget_virtual_srcspace(plist, i);
     int64_t stored_count = 0;
-    const bool good = whole_rows(&out->first, &out->count, here, extents) &&
-                      whole_rows(&out->stored_first, &stored_count, there, extents) &&
-                      stored_count == out->count;
+    bool good = whole_rows(&out->first, &out->count, here, extents);
+    /* "All" of a file has no extents of its own: the file's are looked at when it is opened. */
+    if (there >= 0 && H5Sget_select_type(there) == H5S_SEL_ALL) out->stored_first = 0;
+    else
+        good = good && whole_rows(&out->stored_first, &stored_count, there, extents) &&
+               stored_count == out->count;
     if (here >= 0) H5Sclose(here);
     if (there >= 0) H5Sclose(there);
     H5Eclear2(H5E_DEFAULT);

@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status == ANN_OK) read_rows(dataset);
     ann_dataset_close(dataset);
     size_t printed = 0;
-    fuzz_check_failure(ann_dataset_describe(path, true, count_line, &printed));
+    fuzz_check_failure(ann_dataset_describe(path, count_line, &printed));
+    fuzz_check_failure(ann_dataset_verify(path, count_line, &printed));
     /* HDF5 itself leaks memory on damaged files, so that lsan.supp here leaves it out: what we forget to
        close shows in its own count. */
     fuzz_require(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL) == 0, "objects of HDF5 were left open");

@@ -67,7 +67,8 @@ for split in train:200 t10k:40; do
     ' $split || exit 1
 done
 run 0 "$ANNULUS" data import idx --name tiny --classes dark,bright idx tiny.h5
-run 0 "$ANNULUS" data verify tiny.h5 && has out "tiny" && has out "bright"
+run 0 "$ANNULUS" data verify tiny.h5 && has out "verified" 4
+run 0 "$ANNULUS" data info tiny.h5 && has out "tiny" && has out "bright"
 run 0 "$ANNULUS" data import idx --train-images idx/train-images-idx3-ubyte --train-labels=idx/train-labels-idx1-ubyte part.h5
 run 4 "$ANNULUS" data import idx nowhere other.h5 && has err "error: nowhere/train-images-idx3-ubyte.gz"
 run 2 "$ANNULUS" data import idx --test-images idx/t10k-images-idx3-ubyte x.h5 && has err "--train-images is missing"

@@ -118,6 +118,38 @@ run 1 split --sizes 20,21 tiny.h5 no.h5 && says "error: tiny.h5: parts of 41 sam
 run 0 merge class-1.h5 class-0.h5 merged.h5 && run 0 verify merged.h5
 run 0 info merged.h5 && has out "train     40 samples" && has out "class-1.h5 xxh3:" && has out "train-images-idx3-ubyte xxh3:"
 has out "class 0          30  dark" 1
+
+# ---- indexes, and one flipped byte anywhere
+flip() { perl -e 'open F, "+<", $ARGV[0]; binmode F; seek F, $ARGV[1], 0; read F, $b, 1; seek F, $ARGV[1], 0; print F chr(ord($b) ^ 1)' "$@"; }
+run 0 import idx --shard 15 --classes dark,bright idx 'many%.h5' && run 0 verify 'many%.h5'
+has out "many%-train-00002.h5: /train/x  xxh3" && has out "many%-train-00000.h5: /train/y" && has out "many%.h5: /test/y"
+run 0 info 'many%.h5' && has out "virtual, 3 shards" && has out "virtual, 1 shard,"
+at=$("$ANNULUS" data info 'many%-train-00001.h5' | sed -n 's/^  x .*contiguous at \([0-9]*\),.*/\1/p')
+flip 'many%-train-00001.h5' "$((at + 77))"
+run 6 verify 'many%.h5' && has out "DAMAGED: the file says" 2
+has err "error: many%-train-00001.h5: /train/x: checksum is" && has err "(2 of 12 checksums differ)"
+flip 'many%-train-00001.h5' "$((at + 77))"
+run 0 verify 'many%.h5'
+mv 'many%-train-00001.h5' hidden
+run 4 verify 'many%.h5' && says "error: many%-train-00001.h5: No such file or directory"
+at=$("$ANNULUS" data info tiny.h5 | sed -n 's/^  y .*contiguous at \([0-9]*\),.*/\1/p' | head -n 1)
+flip tiny.h5 "$((at + 3))"
+run 6 verify tiny.h5 && has err "error: tiny.h5: /train/y: checksum is" && has err "(1 of 4 checksums differ)"
+flip tiny.h5 "$((at + 3))"
+run 0 verify tiny.h5
+
+# ---- a file of another layout
+if [ -r "${ANNULUS_TEST_DATA:-}/usps.h5" ]; then
+    run 0 info "$ANNULUS_TEST_DATA/usps.h5" && has out "7291 samples" && has out "train: { x: train/data, y: train/target }"
+    has out "# shape: [16, 16, 1]"
+    run 0 sample --field x=train/data --field y=train/target --shape 16,16,1 --out usps.png "$ANNULUS_TEST_DATA/usps.h5"
+    has err "usps.png: 60 of 7291 samples"
+    run 0 sample --field x=test/data --field y=test/target --count 3 "$ANNULUS_TEST_DATA/usps.h5" && has out "... of 256" 3
+    run 4 verify "$ANNULUS_TEST_DATA/usps.h5" && has err "no checksum to verify"
+else
+    echo "left out: usps.h5 is not in ANNULUS_TEST_DATA"
+fi
+
 run 6 merge tiny.h5 char.h5 no.h5 && has err "error: char.h5: /train is not labelled, and tiny.h5 is labelled"
 run 4 merge tiny.h5 none.h5 no.h5 && says "error: none.h5: No such file or directory"
 
