@@ -30,7 +30,8 @@ typedef struct anni_foreign_entry {
     anni_number number;
     bool big_endian, fortran;
     int64_t offset,
-        bytes; /* of the elements: in the file, or behind the member's npy header; as they are there */
+        bytes;        /* of the elements: in the file, or behind the member's npy header; as they are there */
+    const char *path; /* h5: of the dataset */
     /* npz only */
     bool deflated;
     int64_t packed_offset, packed_bytes, unpacked_bytes; /* of the member */

@@ -7,7 +7,7 @@
 #include "ckpt/foreign_formats.h"
 #include "ckpt/image.h"
 
-enum { RANK_MAX = 32, DATASETS_MAX = 1 << 20 };
+enum { RANK_MAX = 32, DATASETS_MAX = 1 << 20, NAME_BYTES = 4096 };
 #define EXPANSION_MAX 1040 /* of deflate; other filters do not beat it on numbers */
 
 typedef struct silence { /* the library prints its errors otherwise */
@@ -100,17 +100,34 @@ static ann_status describe(ann_foreign *f, anni_foreign_entry *entry, hid_t data
     return ANN_OK;
 }
 
+/* Names that HDF5 cannot hold are "#N" in our files, and stand in an attribute of fixed length. */
+static bool read_name(char name[NAME_BYTES], hid_t dataset, const char *path) {
+    bool good = false;
+    if (path[0] != '#' || H5Aexists(dataset, "name") <= 0) return false;
+    const hid_t attr = H5Aopen(dataset, "name", H5P_DEFAULT), type = attr >= 0 ? H5Aget_type(attr) : -1;
+    memset(name, 0, NAME_BYTES);
+    if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+        H5Tget_size(type) < NAME_BYTES && H5Aget_storage_size(attr) == H5Tget_size(type))
+        good = H5Aread(attr, type, name) >= 0 && name[0];
+    if (type >= 0) H5Tclose(type);
+    if (attr >= 0) H5Aclose(attr);
+    return good;
+}
+
 static ann_status add_dataset(ann_foreign *f, hid_t root, const char *path) {
     anni_foreign_entry *entry;
+    char name[NAME_BYTES];
     if (f->count >= DATASETS_MAX)
         return ann_error(ANN_ERR_FORMAT, "%s: more than a million datasets", f->path);
-    ANN_TRY(anni_foreign_add(&entry, f, path));
     const hid_t dataset = H5Dopen2(root, path, H5P_DEFAULT);
     const hid_t type = dataset >= 0 ? H5Dget_type(dataset) : -1,
                 space = dataset >= 0 ? H5Dget_space(dataset) : -1;
-    ann_status status = ANN_OK;
-    if (type >= 0 && space >= 0) status = describe(f, entry, dataset, type, space);
-    else entry->info.problem = "it cannot be opened";
+    ann_status status =
+        anni_foreign_add(&entry, f, dataset >= 0 && read_name(name, dataset, path) ? name : path);
+    if (status == ANN_OK && !(entry->path = ann_arena_strdup(f->arena, path)))
+        status = ann_error(ANN_ERR_MEMORY, "%s: no memory to list its tensors", f->path);
+    if (status == ANN_OK && type >= 0 && space >= 0) status = describe(f, entry, dataset, type, space);
+    else if (status == ANN_OK) entry->info.problem = "it cannot be opened";
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
     if (dataset >= 0) H5Dclose(dataset);
@@ -150,7 +167,7 @@ static ann_status read_tensor(const ann_foreign *f, const anni_foreign_entry *en
                               void *out) {
     silence s;
     begin(&s);
-    const hid_t dataset = H5Dopen2((hid_t)f->handle, entry->info.name, H5P_DEFAULT);
+    const hid_t dataset = H5Dopen2((hid_t)f->handle, entry->path, H5P_DEFAULT);
     const bool good =
         dataset >= 0 && H5Dread(dataset, anni_image_type(to), H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
     if (dataset >= 0) H5Dclose(dataset);
