@@ -6,10 +6,6 @@
 
 /* ---- strata and weights: from fields of the dataset ---- */
 
-static ann_status no_memory(void) {
-    return ann_error(ANN_ERR_MEMORY, "no memory for the order of the samples");
-}
-
 /* The key of phases[].sampling, or the phase itself. */
 static const ann_yaml_node *node_of(const ann_phase_config *config, const char *key) {
     const ann_yaml_node *map = ann_yaml_find(config->node, "sampling");
@@ -18,66 +14,74 @@ static const ann_yaml_node *node_of(const ann_phase_config *config, const char *
 }
 
 /* One number of each sample, from a field that has one. */
-static ann_status read_numbers(double **out, const anni_phase *phase, const char *name) {
+static ann_status read_numbers(double *numbers, const anni_phase *phase, const char *name) {
     const int64_t n = ann_dataset_samples(phase->train);
     const int field = ann_dataset_find(phase->train, name);
     const ann_field_info *info = field >= 0 ? ann_dataset_field(phase->train, field) : NULL;
-    *out = NULL;
     if (!info || ann_shape_elems(&info->shape) != 1)
         return ann_yaml_error(node_of(phase->config, "balance"),
                               "the training data have no field '%s' of one number a sample", name);
-    double *numbers = malloc((size_t)n * sizeof *numbers);
-    if (!numbers) return no_memory();
-    ann_status status = ANN_OK;
-    for (int64_t i = 0; i < n && status == ANN_OK; i++) {
+    for (int64_t i = 0; i < n; i++) {
         union {
             uint8_t u8;
             int32_t i32;
             float f32;
         } value = {0};
-        status = ann_dataset_read(phase->train, field, &i, 1, &value);
+        ANN_TRY(ann_dataset_read(phase->train, field, &i, 1, &value));
         numbers[i] = info->dtype == ANN_U8    ? value.u8
                      : info->dtype == ANN_I32 ? value.i32
                                               : (double)value.f32;
     }
-    if (status == ANN_OK) *out = numbers;
-    else free(numbers);
-    return status;
-}
-
-static ann_status add_weights(ann_order_options *o, float *weights, const anni_phase *phase) {
-    double *numbers;
-    ANN_TRY(read_numbers(&numbers, phase, "weight"));
-    for (int64_t i = 0; i < o->samples; i++) weights[i] = (float)numbers[i];
-    free(numbers);
-    o->kind = ANN_ORDER_WEIGHTED;
-    o->weights = weights;
     return ANN_OK;
 }
 
-static ann_status add_strata(ann_order_options *o, int32_t *stratum, const anni_phase *phase) {
+/* What an order borrows while it is made. */
+typedef struct tables {
+    double *numbers;
+    int32_t *stratum;
+    float *weights;
+} tables;
+
+static ann_status add_weights(ann_order_options *o, const tables *t, const anni_phase *phase) {
+    ANN_TRY(read_numbers(t->numbers, phase, "weight"));
+    for (int64_t i = 0; i < o->samples; i++) t->weights[i] = (float)t->numbers[i];
+    o->kind = ANN_ORDER_WEIGHTED;
+    o->weights = t->weights;
+    return ANN_OK;
+}
+
+static ann_status add_strata(ann_order_options *o, const tables *t, const anni_phase *phase) {
     const ann_sampling_config *s = &phase->config->sampling;
     const bool classes = s->balance == ANN_BALANCE_CLASS;
-    double *numbers;
-    ANN_TRY(read_numbers(&numbers, phase, classes ? "y" : "domain"));
+    ANN_TRY(read_numbers(t->numbers, phase, classes ? "y" : "domain"));
     o->strata = classes ? ann_dataset_classes(phase->train) : 0;
-    bool good = true;
     for (int64_t i = 0; i < o->samples; i++) {
-        good = good && numbers[i] >= 0 && numbers[i] <= 1 << 20;
-        stratum[i] = good ? (int32_t)numbers[i] : 0;
-        if (stratum[i] >= o->strata) o->strata = stratum[i] + 1;
+        if (!(t->numbers[i] >= 0 && t->numbers[i] <= 1 << 20))
+            return ann_yaml_error(node_of(phase->config, "balance"),
+                                  "sample %lld of the training data is of %s %g", (long long)i,
+                                  classes ? "class" : "source", t->numbers[i]);
+        t->stratum[i] = (int32_t)t->numbers[i];
+        if (t->stratum[i] >= o->strata) o->strata = t->stratum[i] + 1;
     }
-    free(numbers);
-    if (!good)
-        return ann_yaml_error(node_of(phase->config, "balance"),
-                              "a %s of the training data is negative or huge", classes ? "class" : "source");
     if (s->shares && s->share_count != o->strata)
         return ann_yaml_error(node_of(phase->config, "shares"), "%d shares for %d %s", s->share_count,
                               o->strata, classes ? "classes" : "sources");
     o->kind = ANN_ORDER_STRATIFIED;
-    o->stratum = stratum;
+    o->stratum = t->stratum;
     o->shares = s->shares;
     return ANN_OK;
+}
+
+static ann_status add_tables(ann_order_options *o, tables *t, const anni_phase *phase) {
+    const ann_balance balance = phase->config->sampling.balance;
+    if (balance == ANN_BALANCE_NONE) return ANN_OK;
+    const size_t n = (size_t)o->samples;
+    t->numbers = calloc(n, sizeof *t->numbers);
+    t->stratum = calloc(n, sizeof *t->stratum);
+    t->weights = calloc(n, sizeof *t->weights);
+    if (!t->numbers || !t->stratum || !t->weights)
+        return ann_error(ANN_ERR_MEMORY, "no memory for the order of the samples");
+    return balance == ANN_BALANCE_WEIGHT ? add_weights(o, t, phase) : add_strata(o, t, phase);
 }
 
 /* What the data make impossible is a mistake in the run file. */
@@ -99,17 +103,12 @@ ann_status anni_sampling_new(ann_order **out, const anni_phase *phase) {
                            .window = s->window,
                            .lanes = s->lanes};
     *out = NULL;
-    void *table = NULL; /* int32_t or float */
-    ann_status status = ANN_OK;
-    if (s->balance != ANN_BALANCE_NONE) {
-        table = malloc((size_t)o.samples * sizeof(int32_t));
-        if (!table) status = no_memory();
-        else
-            status = s->balance == ANN_BALANCE_WEIGHT ? add_weights(&o, table, phase)
-                                                      : add_strata(&o, table, phase);
-    }
+    tables t = {NULL, NULL, NULL};
+    ann_status status = add_tables(&o, &t, phase);
     if (status == ANN_OK) status = as_sampling_error(phase, ann_order_new(out, &o));
-    free(table);
+    free(t.numbers);
+    free(t.stratum);
+    free(t.weights);
     return status;
 }
 

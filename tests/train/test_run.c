@@ -140,6 +140,10 @@ static void mistakes_are_found_before_work_starts(void **state) {
     refused("models.decoder[0].dense.units=63", ANN_ERR_CONFIG, "phase pre: the model ends in [1,63]");
     refused("data.path=/nowhere/x.h5", ANN_ERR_CONFIG, "/nowhere/x.h5");
     refused("phases[1].load.tensors=head/*", ANN_ERR_CONFIG, "'head/*' matches no tensor");
+    refused("phases[0].sampling={balance: weight}", ANN_ERR_CONFIG,
+            "balance: the training data have no field 'weight' of one number a sample");
+    refused("phases[1].sampling={balance: class, shares: [1, 2]}", ANN_ERR_CONFIG,
+            "shares: 2 shares for 4 classes");
     refused("phases[1].labels=100000", ANN_ERR_CONFIG, "phase fine: labels: ");
 }
 
