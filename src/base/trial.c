@@ -16,7 +16,8 @@
 enum { PATIENCE_S = 60 };
 
 typedef struct result {
-    int finished; /* the child came to its end */
+    int finished; /* the child came to its end, */
+    int hungry;   /* and had taken nearly all the memory that it may: then it may want any amount */
     ann_status status;
     char text[1024];
 } result;
@@ -56,11 +57,19 @@ static void confine(const anni_trial *trial) {
     limit(RLIMIT_FSIZE, 0);
 }
 
+/* The most memory that was resident so far. */
+static size_t peak_bytes(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void child(const anni_trial *trial, int to) {
     is_child = true;
     confine(trial);
     ann_error_clear();
+    const size_t before = peak_bytes();
     result r = {.finished = 1, .status = trial->work(trial->context)};
+    r.hungry = peak_bytes() - before > trial->memory_bytes / 4 * 3;
     if (r.status != ANN_OK) (void)snprintf(r.text, sizeof r.text, "%s", ann_error_text());
     (void)!write(to, &r, sizeof r); /* less than PIPE_BUF: whole or not at all */
     _exit(0);
@@ -93,6 +102,8 @@ static bool was_told_to_end(int status) {
 }
 
 static ann_status verdict(const anni_trial *trial, const result *r, int status) {
+    if (r->hungry)
+        return ann_error(ANN_ERR_FORMAT, "%s does not end on it, or needs too much memory", trial->what);
     if (r->finished) return r->status == ANN_OK ? ANN_OK : ann_error(r->status, "%s", r->text);
     if (was_told_to_end(status)) return ANN_OK;
     if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))

@@ -21,9 +21,9 @@ typedef struct anni_trial {
 } anni_trial;
 
 /* What the work returned, with its text; ANN_ERR_FORMAT "WHAT crashes on it (SIGNAL)" or "WHAT does not end
-   on it" if the child was ended by a signal or a bound. ANN_OK also if there can be no child, or it waits for
-   something for a minute. Within a trial, the work itself. Cost: a fork, 1 ms and more in a large process.
-   Local. */
+   on it" if the child was ended by a signal or a bound, or took nearly all of its memory. ANN_OK also if
+   there can be no child, or it waits for something for a minute. Within a trial, the work itself. Cost: a
+   fork, 1 ms and more in a large process. Local. */
 ann_status anni_trial_run(const anni_trial *trial) ANN_MUST_CHECK;
 
 #endif

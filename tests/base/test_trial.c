@@ -36,6 +36,11 @@ static ann_status spin(void *context) {
     for (volatile int forever = 1; forever;) (void)context;
     return ANN_OK;
 }
+static ann_status hoard(void *context) {
+    (void)context;
+    for (char *piece; (piece = malloc(1 << 16));) memset(piece, 1, 1 << 16);
+    return ANN_OK;
+}
 static ann_status write_file(void *context) {
     FILE *file = fopen(context, "wb");
     const bool written = file && fwrite("x", 1, 1, file) == 1 && fclose(file) == 0;
@@ -68,6 +73,8 @@ static void test_verdicts(void **state) {
     check_failure(try(give_up, NULL), ANN_ERR_FORMAT,
                   "f.h5: the library crashes on it (it ended the process)");
     check_failure(try(spin, NULL), ANN_ERR_FORMAT, "f.h5: the library does not end on it");
+    check_failure(try(hoard, NULL), ANN_ERR_FORMAT,
+                  "f.h5: the library ");              /* a sanitizer ends it before we do */
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 }
 
