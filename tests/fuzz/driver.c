@@ -25,10 +25,11 @@ enum { FLIPS = 16 };
 static void run_file(const char *path) {
     size_t bytes;
     uint8_t *data = (uint8_t *)scratch_read(&bytes, path);
+    const bool finding = strstr(path, "/fuzz/inputs/") != NULL;
     run(data, bytes);
-    run(data, bytes / 2);
-    if (bytes > 0) run(data, bytes - 1);
-    for (size_t i = 0; i < FLIPS && bytes > 0; i++) {
+    if (!finding) run(data, bytes / 2);
+    if (!finding && bytes > 0) run(data, bytes - 1);
+    for (size_t i = 0; i < FLIPS && bytes > 0 && !finding; i++) {
         const size_t at = bytes * i / FLIPS;
         data[at] ^= (uint8_t)(1u << i % 8);
         run(data, bytes);
