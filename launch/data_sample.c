@@ -8,12 +8,14 @@
 #include "datasets/sheet.h"
 #include "cli.h"
 #include "cmd_data.h"
+#include "data_sample.h"
 
 static const char help[] =
     "annulus data sample shows some samples of a dataset: images as a contact sheet (PNG), text as text, "
     "other "
     "data as a table.\nOf labelled data, as many of each class.\n\n"
-    "usage: annulus data sample [OPTION...] FILE\n\n"
+    "usage: annulus data sample [OPTION...] FILE\n"
+    "       annulus data sample [OPTION...] --run RUN.yaml\n\n"
     "options:\n"
     "  --split NAME       train (default) or test\n"
     "  --count N          samples (default: 60 images, 4 texts or 20 rows)\n"
@@ -23,6 +25,10 @@ static const char help[] =
     "may "
     "be repeated\n"
     "  --shape H,W,C      the shape of one sample of x, where the file has another\n"
+    "  --run RUN.yaml     show the training samples of a run as its ranks get them, augmented and in "
+    "their order;\n                     of two that are mixed, the label of the first\n"
+    "  --phase NAME       of --run: the phase (default: the first one)\n"
+    "  --epoch E          of --run: the epoch, from 0 (default 0)\n"
     "  --help             this text\n";
 
 enum { IMAGES = 60, TEXTS = 4, ROWS = 20, MAX_COUNT = 10000 };
@@ -110,7 +116,8 @@ static ann_status open_and_show(const request *r) {
 
 static int run(int argc, char **argv, const char **field_texts, ann_field_source *fields) {
     request r = {.split = "train", .out = "sheet.png"};
-    const char *count_text = NULL, *seed_text = "0", *shape_text = NULL;
+    const char *count_text = NULL, *seed_text = "0", *shape_text = NULL, *epoch_text = "0";
+    data_sample_run_request training = {0};
     const cli_option options[] = {
         {.name = "--split", .value = &r.split},
         {.name = "--count", .value = &count_text},
@@ -118,6 +125,9 @@ static int run(int argc, char **argv, const char **field_texts, ann_field_source
         {.name = "--out", .value = &r.out},
         {.name = "--field", .list = field_texts, .list_count = &r.source.field_count},
         {.name = "--shape", .value = &shape_text},
+        {.name = "--run", .value = &training.path},
+        {.name = "--phase", .value = &training.phase},
+        {.name = "--epoch", .value = &epoch_text},
     };
     const cli c = {"annulus data sample", help, options, sizeof options / sizeof options[0]};
     int count;
@@ -128,6 +138,14 @@ static int run(int argc, char **argv, const char **field_texts, ann_field_source
     if (!cli_int(&c, "--seed", seed_text, 0, INT64_MAX, &r.seed)) return wrong;
     if (shape_text != NULL && !parse_shape(&c, &r.source.shape, shape_text)) return wrong;
     if (!parse_fields(&c, fields, field_texts, r.source.field_count)) return wrong;
+    if (!cli_int(&c, "--epoch", epoch_text, 0, 1000000, &training.epoch)) return wrong;
+    if (training.path != NULL) {
+        if (count != 0)
+            return cli_wrong(&c, "--run names a run file, and '%s' is one file too many", argv[0]);
+        training.count = r.count > 0 ? (int)r.count : IMAGES;
+        training.out = r.out;
+        return data_sample_run(&training);
+    }
     if (count != 1) return cli_wrong(&c, "one file is needed, found %d", count);
     r.path = r.source.path = argv[0];
     if (r.source.field_count > 0) r.source.fields = fields;

@@ -51,9 +51,3 @@ ann_status anni_augment_new(ann_augment **out, const ann_phase_config *config, u
     }
     return ann_augment_new(out, &options);
 }
-
-ann_status ann_train_augment(ann_augment **out, const ann_run_config *config, int phase,
-                             const ann_dataset *train) {
-    const ann_phase_config *p = &config->phases[phase];
-    return anni_augment_new(out, p, anni_phase_seed(config, p), train);
-}

@@ -33,11 +33,21 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config,
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
                            const char *phase, int size) ANN_MUST_CHECK;
 
-/* What phase number `phase` does to samples of its training data, with the draws of the run; NULL if it has
-   no augmentation. `train` is the phase's training split. Errors: ANN_ERR_CONFIG (an op does not fit the
-   data). Owner: the caller, ann_augment_free. Local. */
-ann_status ann_train_augment(ann_augment **out, const ann_run_config *config, int phase,
-                             const ann_dataset *train) ANN_MUST_CHECK;
+/* Samples as training gets them. */
+typedef struct ann_train_samples {
+    const ann_dataset *train;
+    int count;
+    const int64_t *samples; /* [count] in the dataset */
+    const void *x;          /* [count, shape of x], augmented and mixed */
+} ann_train_samples;
+
+/* Shows the first `count` samples (or all) of an epoch of a phase, in the order and in the form in which
+   training uses them; but batches are counted from the epoch's start, so in later epochs mixup may pair
+   others than training does. `show` is called once; its status is returned. Errors: ANN_ERR_NOT_FOUND (there
+   is no such phase), those of opening a phase and of reading. Local. */
+ann_status ann_train_preview(const ann_run_config *config, const char *phase, int64_t epoch, int count,
+                             ann_status (*show)(void *to, const ann_train_samples *samples),
+                             void *to) ANN_MUST_CHECK;
 
 /* Recomputes the ledger of a checkpoint of a run from its first position on and compares. `line` gets one
    line for people: "ledger ok: ...", or "ledger not checked: ..." and why (no ledger in it; a stratified or

@@ -108,6 +108,35 @@ run 0 sample --out tiny.png --count 8 tiny.h5 && has err "tiny.png: 8 of 40 samp
 run 0 sample --split test --out tiny.png tiny.h5 && has err "tiny.png: 10 of 10 samples"
 run 6 sample --split valid tiny.h5 && has err "tiny.h5: /valid"
 run 5 sample --out none/tiny.png tiny.h5 && says "error: none/tiny.png: No such file or directory"
+
+# ---- what training gets
+cat >run.yaml <<'END'
+name: seen
+output: out
+data: { path: tiny.h5 }
+models: { net: [flatten: {}, dense: { name: fc, units: 2 }] }
+phases:
+  - name: plain
+    kind: supervised
+    model: [net]
+    loss: cross_entropy
+    batch: 16
+    program: [{ epochs: 1, lr: 0.1 }]
+  - name: seen
+    kind: supervised
+    model: [net]
+    loss: cross_entropy
+    batch: 16
+    augment: [flip: {}, crop: { padding: 1 }, gaussian: { sigma: 0.1 }, mixup: { alpha: 1 }]
+    program: [{ epochs: 1, lr: 0.1 }]
+END
+run 0 sample --run run.yaml --out plain.png && has err "plain.png: 40 training samples of phase plain"
+run 0 sample --run run.yaml --phase seen --count 9 --out a.png && has err "a.png: 9 training samples of phase seen"
+run 0 sample --run run.yaml --phase seen --count 9 --out b.png
+run 0 sample --run run.yaml --phase seen --count 9 --epoch 1 --out c.png && has err "c.png: 9 training"
+cmp a.png b.png || bad=1
+run 4 sample --run run.yaml --phase no && says "error: run.yaml: there is no phase \"no\""
+run 2 sample --run run.yaml tiny.h5 && has err "--run names a run file, and 'tiny.h5' is one file too many"
 run 0 split --test-fraction 0.25 tiny.h5 quarter.h5 && run 0 verify quarter.h5
 run 0 info quarter.h5 && has out "train     30 samples" && has out "test      10 samples"
 has out "class 0          23  dark" 1 && has out "class 1           7  bright" 1 && has out "class 1           3  bright" 1
