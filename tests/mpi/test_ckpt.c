@@ -2,6 +2,7 @@
 /* Checkpoints written and found by several ranks, read by each alone, and failures that only one rank meets.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <mpi.h>
+#include "ckpt/tools.h"
 #include "support/check.h"
 #include "support/ckpt_sample.h"
 #include "support/mpi_verdict.h"
@@ -195,6 +197,79 @@ static void falls_back(void **state) {
     }
 }
 
+static bool flip(const char *path, off_t at) {
+    unsigned char byte = 0;
+    const int fd = open(path, O_RDWR);
+    const bool read = fd >= 0 && pread(fd, &byte, 1, at) == 1;
+    byte ^= 4;
+    const bool written = read && pwrite(fd, &byte, 1, at) == 1;
+    if (fd >= 0) close(fd);
+    return written;
+}
+
+/* The status of restoring path's checkpoint; tag: what it holds if that goes well. */
+static ann_status restore(const char *path, int64_t tag) {
+    ann_ckpt *ckpt;
+    ann_store *store = ckpt_sample_store(0);
+    ann_status status = store ? ann_ckpt_peek(&ckpt, path) : ANN_ERR_MEMORY;
+    if (status == ANN_OK) {
+        status = ann_ckpt_restore(ckpt, store);
+        ann_ckpt_close(ckpt);
+    }
+    if (status == ANN_OK && !ckpt_sample_store_is(store, tag)) status = ANN_ERR_INTERNAL;
+    ann_store_free(store);
+    return ann_agree(comm, status);
+}
+
+/* Sizes say nothing about a flipped bit: restoring notices it, and all ranks ask for the one before. */
+static void damage_is_found_while_restoring(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], shard[SCRATCH_PATH_BYTES];
+    scratch_path(sub, "%s/restore", dir);
+    for (int64_t step = 1; step <= 3; step++)
+        assert_all_ranks(ckpt_sample_write(comm, sub, step, 50 + step, 0) == ANN_OK);
+    assert_all_ranks(ann_ckpt_candidate(comm, sub, "", path, sizeof path) == ANN_OK);
+    assert_all_ranks(strcmp(path + strlen(sub), "/step-0000000003") == 0);
+    assert_all_ranks(restore(path, 53) == ANN_OK);
+    for (int victim = 3; victim > 0; victim--) {
+        scratch_path(shard, "%s/step-000000000%d/shard-%04d.h5", sub, victim, (size - 1) % size);
+        const bool flipped = rank != 0 || flip(shard, 40);
+        assert_all_ranks(flipped);
+        assert_all_ranks(restore(path, 50 + victim) == ANN_ERR_CORRUPT);
+        assert_all_ranks(strstr(ann_error_text(), "wrong checksum") != NULL);
+        const ann_status status = ann_ckpt_candidate(comm, sub, path, path, sizeof path);
+        assert_all_ranks(status == (victim > 1 ? ANN_OK : ANN_ERR_CORRUPT));
+        if (victim == 1) break;
+        scratch_path(shard, "/step-000000000%d", victim - 1);
+        assert_all_ranks(strcmp(path + strlen(sub), shard) == 0);
+        assert_all_ranks(restore(path, 50 + victim - 1) == ANN_OK);
+    }
+}
+
+/* Cut into other numbers of shards by one process, restored and found by all. */
+static void shards_do_not_matter(void **state) {
+    (void)state;
+    char from[ANN_CKPT_PATH_BYTES], sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    static const int shards[] = {1, 3, 2};
+    scratch_path(sub, "%s/cut", dir);
+    scratch_path(from, "%s/step-0000000001", sub);
+    assert_all_ranks(ckpt_sample_write(comm, sub, 1, 61, 0) == ANN_OK);
+    for (int i = 0; i < 3; i++) {
+        ann_ckpt *ckpt = NULL;
+        scratch_path(sub, "%s/cut%d", dir, i);
+        ann_status status = rank == 0 ? ann_ckpt_peek(&ckpt, from) : ANN_OK;
+        if (rank == 0 && status == ANN_OK) status = ann_ckpt_reshard(from, ckpt, sub, shards[i]);
+        ann_ckpt_close(ckpt);
+        assert_all_ranks(status == ANN_OK);
+        assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK &&
+                         ckpt_sample_tag(path) == 61);
+        assert_all_ranks(restore(path, 61) == ANN_OK);
+        assert_all_ranks(ckpt_sample_write(comm, sub, 2, 62, 0) == ANN_OK); /* a job goes on from there */
+        assert_all_ranks(ann_ckpt_candidate(comm, sub, "", path, sizeof path) == ANN_OK &&
+                         ckpt_sample_tag(path) == 62);
+    }
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -206,6 +281,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_directory_that_cannot_be_prepared),
         cmocka_unit_test(ranks_that_differ),
         cmocka_unit_test(falls_back),
+        cmocka_unit_test(damage_is_found_while_restoring),
+        cmocka_unit_test(shards_do_not_matter),
     };
     const int failed = cmocka_run_group_tests(tests, setup, teardown);
     MPI_Finalize();
