@@ -33,6 +33,20 @@ static ann_status check_data(const anni_phase *phase) {
     return ANN_OK;
 }
 
+/* In memory each rank holds a share of its own, or the only rank everything. */
+static ann_status check_hold(const anni_phase *phase) {
+    int64_t first, count;
+    const ann_data_config *data = phase->config->data;
+    if (!data->hold) return ANN_OK;
+    const ann_status status =
+        ann_order_share(phase->order, phase->run->rank, phase->run->size, &first, &count);
+    if (status != ANN_ERR_ARG) return status;
+    char text[768];
+    snprintf(text, sizeof text, "%s", ann_error_text());
+    return ann_yaml_error(ann_yaml_find(data->node, "memory"), "phase %s: %s (phases[].sampling.lanes)",
+                          phase->config->name, text);
+}
+
 /* More labels than there are is a mistake in the run file. */
 static ann_status as_labels_error(const anni_phase *phase, ann_status status) {
     if (status != ANN_ERR_ARG) return status;
@@ -65,7 +79,8 @@ static ann_status open_parts(anni_phase *phase) {
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
     ANN_TRY(check_data(phase));
     ANN_TRY(anni_augment_new(&phase->augment, phase->config, phase->seed, phase->train));
-    return anni_sampling_new(&phase->order, phase);
+    ANN_TRY(anni_sampling_new(&phase->order, phase));
+    return check_hold(phase);
 }
 
 uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase) {

@@ -86,9 +86,11 @@ static int teardown(void **state) {
 static int polls_left; /* until the run is asked to stop; < 0: never */
 static bool stop_requested(void) { return polls_left >= 0 && polls_left-- == 0; }
 
+static const char *memory = "map";
+
 static ann_status run(ann_comm *comm, const char *name, const char *sampling, double lr, bool resume) {
     static const char format[] =
-        "name: sampled\noutput: %s/%s\ndata: { path: %s/data.h5 }\nlog: { every_steps: 1 }\n"
+        "name: sampled\noutput: %s/%s\ndata: { path: %s/data.h5, memory: %s }\nlog: { every_steps: 1 }\n"
         "models: { net: [flatten: {}, dense: { name: a, units: 24, activation: tanh }, dropout: { name: d, "
         "p: "
         "0.2 }, dense: { name: b, units: 4 }] }\n"
@@ -99,7 +101,7 @@ static ann_status run(ann_comm *comm, const char *name, const char *sampling, do
     char text[sizeof format + 3 * SCRATCH_PATH_BYTES];
     const ann_train_options options = {.threads = 1, .resume = resume, .stop_requested = stop_requested};
     ann_run_config *config;
-    snprintf(text, sizeof text, format, dir, name, dir, sampling, lr, lr);
+    snprintf(text, sizeof text, format, dir, name, dir, memory, sampling, lr, lr);
     ANN_TRY(ann_run_config_parse(&config, "sampled.yaml", text, NULL, 0));
     const ann_status status = ann_train(comm, config, &options);
     ann_run_config_free(config);
@@ -189,6 +191,27 @@ static void same_losses_on_one_rank(void **state) {
     }
 }
 
+/* Held in memory, of each rank's lanes alone: the same bits as read from the file. Lanes that are no multiple
+   of the ranks are refused before anything is trained. */
+static void held_in_memory(void **state) {
+    (void)state;
+    static const char sampling[] = "{ order: window, block: 7, window: 4, lanes: 4, remainder: cut }";
+    polls_left = -1;
+    memory = "hold";
+    const ann_status status = run(world, "held", sampling, 0.05, false);
+    const ann_status refused = size > 1 ? run(world, "refused", "{}", 0.05, false) : ANN_ERR_CONFIG;
+    const bool says = size == 1 || strstr(ann_error_text(), "data.memory: phase only: with 1 lane each of ");
+    memory = "map";
+    assert_all_ranks(status == (4 % size == 0 ? ANN_OK : ANN_ERR_CONFIG));
+    assert_all_ranks(refused == ANN_ERR_CONFIG && says);
+    double held[MAX_STEPS], mapped[MAX_STEPS];
+    bool same = true;
+    if (rank == 0 && status == ANN_OK)
+        same = read_losses(held, "held") == 38 && read_losses(mapped, "lanes") == 38 &&
+               memcmp(held, mapped, 38 * sizeof held[0]) == 0;
+    assert_all_ranks(same);
+}
+
 /* Stopped in the second epoch on all ranks; resumed on one. */
 static void stopped_and_resumed(void **state) {
     (void)state;
@@ -246,9 +269,8 @@ int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_losses_on_one_rank),
-        cmocka_unit_test(stopped_and_resumed),
-        cmocka_unit_test(evaluation_has_the_same_bits),
+        cmocka_unit_test(same_losses_on_one_rank),     cmocka_unit_test(held_in_memory),
+        cmocka_unit_test(stopped_and_resumed),         cmocka_unit_test(evaluation_has_the_same_bits),
         cmocka_unit_test(missing_data_is_not_success),
     };
     const int failed = cmocka_run_group_tests(tests, setup, teardown);
