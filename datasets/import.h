@@ -99,6 +99,20 @@ typedef struct ann_import_npy_options {
 ann_status ann_import_npy(const ann_import_options *options,
                           const ann_import_npy_options *npy) ANN_MUST_CHECK;
 
+/* Folders of PNG and JPEG files, one for each class: FOLDER/CLASS/FILE, or FOLDER/train/CLASS/FILE and
+   FOLDER/test/CLASS/FILE. x u8 [H,W,C], y the class; classes in the order of their names, files too, so that
+   the result does not depend on the file system. Files with other endings than .png, .jpg and .jpeg are left
+   out and counted in a note. Any kind of PNG and JPEG is read; transparent parts are laid on black. An image
+   that is damaged, or has another size than the first one if there is no resizing, is a bad record. */
+typedef struct ann_import_images_options {
+    const char *folder;
+    int height,
+        width; /* every image is resized to this (its sides' ratio is not kept); 0: all have one size */
+    bool gray; /* one channel, the brightness; false: three, red, green, blue */
+} ann_import_images_options;
+ann_status ann_import_images(const ann_import_options *options,
+                             const ann_import_images_options *images) ANN_MUST_CHECK;
+
 /* Texts: one stream of tokens, one text after the other, cut into samples. Field "x" of a sample is length +
    1 tokens, u8 if the vocabulary is at most 256 and i32 otherwise; the last token is also the first one of
    the next sample. So x[0..length) are inputs, and x[1..length] what follows each of them. Tokens after the

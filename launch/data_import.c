@@ -157,6 +157,7 @@ static const struct {
     {"cifar", "FOLDER OUT.h5", "CIFAR-10 and CIFAR-100, binary version", cmd_import_cifar},
     {"csv", "FILE... OUT.h5", "comma-separated values, types inferred and shown", cmd_import_csv},
     {"npy", "--x FILE OUT.h5", "numpy's arrays, one file for each field", cmd_import_npy},
+    {"images", "FOLDER OUT.h5", "folders of PNG and JPEG files, one a class", cmd_import_images},
     {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };

@@ -35,7 +35,7 @@ has() {
 # ---- help and command lines
 run 0 "$ANNULUS" --help && has out "annulus COMMAND"
 run 0 "$ANNULUS" --version && has out "annulus "
-for command in train data "data import" "data import idx" "data import cifar" "data import csv" "data import npy" "data info" "data verify" graph doctor; do
+for command in train data "data import" "data import idx" "data import cifar" "data import csv" "data import npy" "data import images" "data info" "data verify" graph doctor; do
     run 0 "$ANNULUS" $command --help
     has out "usage: annulus ${command%% *}"
 done
