@@ -47,9 +47,9 @@ models:
     - dense: { name: out, units: 5 }
 phases:
   - { name: pretrain, kind: pretrain, model: [encoder, decoder], loss: bce, noise: { mask: 0.3 }, batch: 48,
-      program: [{ epochs: 7, lr: 0.001 }] }
+      program: [{ epochs: 14, lr: 0.001 }] }
   - { name: transfer, kind: transfer, model: [encoder, head], loss: cross_entropy, load: { from: pretrain, tensors: "encoder/*" },
-      batch: 48, program: [{ train: "head/*", epochs: 5, lr: 0.002 }, { epochs: 10, lr: 0.0005, schedule: { kind: cosine } }] }
+      batch: 48, program: [{ train: "head/*", epochs: 10, lr: 0.002 }, { epochs: 20, lr: 0.0005, schedule: { kind: cosine } }] }
 YAML
 }
 
@@ -87,7 +87,8 @@ gone() { # PID...: waits until none of them is left
 
 # ---- kills: each waits for its moment and returns whether it struck ----
 
-a_moment() { sleep "$(awk -v r=$RANDOM 'BEGIN { printf "%.3f", 0.3 + 1.7 * r / 32768 }')"; }
+duration_ms=2000 # of a whole run, the longest
+a_moment() { sleep "$(awk -v r=$RANDOM -v d=$duration_ms 'BEGIN { printf "%.3f", 0.2 + 0.8e-3 * d * r / 32768 }')"; }
 kill_rank() {
     local pids
     mapfile -t pids < <(ranks)
@@ -118,7 +119,7 @@ strike_call() { # nothing to do but wait: the fault was planted before the start
 }
 plant_call() { # RANKS
     local whats=(fail kill-before kill-after)
-    fault=$((RANDOM % $1)):$((1 + RANDOM % 300)):${whats[RANDOM % 3]}
+    fault=$((RANDOM % $1)):$((1 + RANDOM % 100)):${whats[RANDOM % 3]}
 }
 
 # ---- what must hold in the end ----
@@ -145,18 +146,21 @@ at_most() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }'; }
 # it on: final weights may differ by 32 times as much as those of the whole runs do. That is far less than what
 # one lost or repeated batch makes, which must be so.
 whole_runs() { # RANKS...
-    local n d
-    rounding=0
+    local n d started
+    rounding=0 duration_ms=0
     for n; do
+        started=$(date +%s%3N)
         start "$n" "$dir/whole$n"
         await
+        d=$(($(date +%s%3N) - started))
+        [ $d -lt $duration_ms ] || duration_ms=$d
         [ $status = 0 ] || fail "the uninterrupted run on $n ranks ended with $status"
         [ "$(grep -c 'ledger ok: 700 samples' "$dir/log")" = 2 ] || fail "no ledger"
         d=$(distance "$dir/whole$1/transfer" "$dir/whole$n/transfer")
         at_most "$d" "$rounding" || rounding=$d
     done
     allowed=$(awk -v r="$rounding" 'BEGIN { printf "%.3g", 32 * r }')
-    "$MPIRUN" -n 1 "$ANNULUS" train --threads 1 --set output="$dir/other" --set phases.transfer.program.1.epochs=9 "$dir/run.yaml" >"$dir/log" 2>&1 ||
+    "$MPIRUN" -n 1 "$ANNULUS" train --threads 1 --set output="$dir/other" --set phases.transfer.program.1.epochs=19 "$dir/run.yaml" >"$dir/log" 2>&1 ||
         fail "a run with an epoch less"
     d=$(distance "$dir/whole$1/transfer" "$dir/other/transfer")
     at_most "$allowed" "$(awk -v d="$d" 'BEGIN { print d / 100 }')" || fail "an epoch less makes only $d, and $allowed is allowed"
@@ -172,6 +176,7 @@ check() { # OUTPUT RANKS ("": several)
     else at_most "$d" "$allowed" || fail "final weights differ by $d, allowed is $allowed"; fi
     "$ANNULUS" ckpt verify "$1/pretrain" >"$dir/verify" 2>&1 && "$ANNULUS" ckpt verify "$1/transfer" >>"$dir/verify" 2>&1 ||
         fail "ckpt verify: $(cat "$dir/verify")"
+    [ "$(grep -c 'ledger ok: 700 samples' "$dir/verify")" = 2 ] || fail "ckpt verify: no ledger: $(cat "$dir/verify")"
     ! ls -d "$1"/*/*.part 2>/dev/null || fail "left-overs"
     echo "weights differ by $d, on ${2:-changing} ranks"
 }
@@ -208,7 +213,6 @@ soak() { # KILLS RANKS...
             fi
             [ $status != 0 ] || break
         done
-        grep -qE 'ledger ok: 700 samples|transfer +finished before' "$dir/log" || fail "no ledger"
         printf 'job %d: ' $job
         check "$output" "$fixed"
         rm -rf "$output"
