@@ -3,7 +3,8 @@
    An augmentation is a list of ops that are applied to one sample in the order of the list, each with its own
    probability. Nothing has state: every number that is drawn is Philox of (seed; epoch, view, place of the op
    in the list, sample, element). So the same sample at the same epoch is augmented the same way on any number
-   of ranks and threads, in any order of calls, and after any resume.
+   of ranks and threads, in any order of calls, and after any resume; on processors of different kinds up to what
+   their mathematical functions (sine, logarithm ...) differ by in the last bit.
 
    Images are [H, W, C], u8 or f32, with intensities from 0 to 1 (u8: 0 to 255 stand for 0 to 1). A sample is
    worked on in f32 and rounded once at the end, so a u8 image is kept within 0 to 1, and a f32 image by those
