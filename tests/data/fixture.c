@@ -82,7 +82,11 @@ static hid_t creation(fixture_storage storage, int rank, const hsize_t *dims) {
         H5Pset_shuffle(plist);
         H5Pset_deflate(plist, 6);
         break;
-    case FIXTURE_CHUNKED: H5Pset_chunk(plist, rank, chunk); break;
+    case FIXTURE_FLETCHER32:
+        H5Pset_chunk(plist, rank, chunk);
+        H5Pset_fletcher32(plist);
+        break;
+    default: H5Pset_chunk(plist, rank, chunk); break;
     }
     return plist;
 }
@@ -128,6 +132,12 @@ static void put_attribute(const char *path, const char *object, const char *name
 
 void fixture_attr_double(const char *path, const char *object, const char *name, double value) {
     put_attribute(path, object, name, H5T_NATIVE_DOUBLE, H5Screate(H5S_SCALAR), &value);
+}
+
+void fixture_attr_doubles(const char *path, const char *object, const char *name, const double *values,
+                          int count) {
+    const hsize_t dim = (hsize_t)count;
+    put_attribute(path, object, name, H5T_NATIVE_DOUBLE, H5Screate_simple(1, &dim, NULL), values);
 }
 
 void fixture_attr_u64(const char *path, const char *object, const char *name, uint64_t value) {

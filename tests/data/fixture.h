@@ -23,7 +23,9 @@ typedef enum fixture_storage {
     FIXTURE_CONTIGUOUS,
     FIXTURE_COMPACT,
     FIXTURE_CHUNKED,
-    FIXTURE_GZIP
+    FIXTURE_GZIP, /* and shuffled */
+    FIXTURE_FLETCHER32,
+    FIXTURE_STORAGE_COUNT
 } fixture_storage;
 
 /* Adds a dataset such as "/train/x" to the file, which is created if it is missing. data has the type
@@ -32,6 +34,8 @@ void fixture_put(const char *path, const char *object, hid_t stored, hid_t memor
                  const void *data, int rank, const hsize_t *dims);
 void fixture_group(const char *path, const char *object);
 void fixture_attr_double(const char *path, const char *object, const char *name, double value);
+void fixture_attr_doubles(const char *path, const char *object, const char *name, const double *values,
+                          int count);
 void fixture_attr_u64(const char *path, const char *object, const char *name, uint64_t value);
 /* Strings of variable length, as h5py makes them; the importer writes fixed ones. */
 void fixture_attr_strings(const char *path, const char *object, const char *name, const char *const *values,
