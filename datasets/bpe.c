@@ -111,7 +111,7 @@ static ann_status make_into(anni_bpe *bpe, const int32_t (*merges)[2], int count
     bpe->count = count;
     bpe->mask = slots - 1;
     bpe->merges = malloc(((size_t)count + 1) * sizeof *bpe->merges);
-    bpe->offsets = calloc((size_t)(ANNI_BPE_BYTES + count + 1), sizeof *bpe->offsets);
+    bpe->offsets = calloc(ANNI_BPE_BYTES + (size_t)count + 1, sizeof *bpe->offsets);
     bpe->table = malloc(slots * sizeof *bpe->table);
     if (bpe->merges == NULL || bpe->offsets == NULL || bpe->table == NULL)
         return ann_error(ANN_ERR_MEMORY, "%s: out of memory", name);
@@ -155,15 +155,16 @@ anni_bytes anni_bpe_token(const anni_bpe *bpe, int32_t token) {
 
 /* ---- encoding and decoding ---- */
 
-/* Makes one merge wherever ranks say so. ranks[i]: the merge that joins tokens i and i + 1. */
+/* Makes one merge wherever ranks say so. ranks[i]: the merge that joins tokens i and i + 1;
+ * there is one for the last token, too. */
 static int join(const anni_bpe *bpe, int32_t merge, int32_t *tokens, int32_t *ranks, int count) {
     const int32_t made = ANNI_BPE_BYTES + merge;
     int kept = 0;
     for (int i = 0; i < count; i++, kept++) {
-        const bool joins = i + 1 < count && ranks[i] == merge;
+        const bool joins = ranks[i] == merge;
         tokens[kept] = joins ? made : tokens[i];
-        ranks[kept] = ranks[i];
         i += joins;
+        ranks[kept] = ranks[i];
     }
     for (int i = 0; i + 1 < kept; i++) {
         if (tokens[i] == made || tokens[i + 1] == made) ranks[i] = find_merge(bpe, tokens[i], tokens[i + 1]);
@@ -175,6 +176,7 @@ static int encode_piece(const anni_bpe *bpe, const uint8_t *piece, int size, int
     int32_t ranks[ANNI_BPE_PIECE];
     int count = size;
     for (int i = 0; i < count; i++) tokens[i] = piece[i];
+    ranks[count - 1] = NO_MERGE;
     for (int i = 0; i + 1 < count; i++) ranks[i] = find_merge(bpe, tokens[i], tokens[i + 1]);
     for (;;) {
         int32_t earliest = NO_MERGE;

@@ -129,7 +129,7 @@ static ann_status spell_words(trainer *t) {
         t->words[i].first = total;
         total += t->words[i].size;
     }
-    t->tokens = malloc(((size_t)total + 1) * sizeof *t->tokens);
+    t->tokens = calloc((size_t)total + 1, sizeof *t->tokens);
     if (t->tokens == NULL) return no_memory();
     for (int64_t i = 0; i < t->word_count; i++) {
         const word *w = &t->words[i];
@@ -268,6 +268,7 @@ static ann_status merge(trainer *t, int32_t best) {
 static ann_status train(trainer *t, const anni_bytes *texts, int text_count, int merges) {
     t->merges = malloc(((size_t)merges + 1) * sizeof *t->merges);
     if (t->merges == NULL) return no_memory();
+    ANN_TRY(grow(&t->words, 0, &t->word_room, sizeof *t->words));
     ANN_TRY(new_table(&t->word_table, &t->word_mask, 1024));
     ANN_TRY(new_table(&t->pair_table, &t->pair_mask, 1024));
     for (int i = 0; i < text_count; i++) ANN_TRY(count_words(t, texts[i]));

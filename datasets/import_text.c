@@ -190,7 +190,7 @@ static int64_t count_tokens(import *im) {
 static ann_status read_record(void *self, int64_t record, void *const *fields, bool *bad) {
     import *im = self;
     const int64_t length = im->text->length, first = record * length;
-    (void)bad;
+    *bad = false;
     if (first < im->position) rewind_stream(im);
     for (;;) {
         const int64_t before = first - im->position < im->count ? first - im->position : im->count;

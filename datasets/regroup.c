@@ -28,7 +28,7 @@ static ann_status read_record(void *self, int64_t record, void *const *fields, b
     const copy *c = self;
     const anni_pick *pick = &c->regroup->picks[record];
     const anni_part_of *part = &c->regroup->parts[pick->part];
-    (void)bad;
+    *bad = false;
     for (int f = 0; f < c->field_count; f++) {
         const int from = ann_dataset_find(part->dataset, c->fields[f]->name);
         if (f == c->label_field) ANN_TRY(copy_label(c, part, pick->sample, fields[f]));

@@ -56,7 +56,7 @@ static int by_class(const void *a, const void *b) {
 }
 
 static ann_status sort_by_class(anni_samples *s) {
-    labelled *keys = malloc((size_t)s->count * sizeof *keys);
+    labelled *keys = malloc(((size_t)s->count + 1) * sizeof *keys);
     if (keys == NULL) return ann_error(ANN_ERR_MEMORY, "out of memory");
     for (int i = 0; i < s->count; i++)
         keys[i] = (labelled){ann_dataset_label(s->dataset, s->ids[i]), s->ids[i]};
@@ -97,7 +97,7 @@ ann_status anni_samples_choose(anni_samples *out, const ann_dataset *dataset, in
     if (x < 0) return ann_error(ANN_ERR_FORMAT, "the dataset has no field x");
     out->field = ann_dataset_field(dataset, x);
     if (count > ann_dataset_samples(dataset)) count = (int)ann_dataset_samples(dataset);
-    out->ids = malloc(((size_t)count + 1) * sizeof *out->ids);
+    out->ids = calloc((size_t)count + 1, sizeof *out->ids);
     out->values = malloc((size_t)count * row_bytes(out) + 1);
     ann_status status = ANN_OK;
     if (out->ids == NULL || out->values == NULL)
@@ -159,7 +159,7 @@ static void print_heading(const anni_samples *s, int i, void (*print)(void *to, 
 }
 
 /* Lines of text end at \n; what a terminal would take as a command is shown as \xNN. */
-static void print_lines(char *text, size_t size, char *line, void (*print)(void *to, const char *line),
+static void print_lines(const char *text, size_t size, char *line, void (*print)(void *to, const char *line),
                         void *to) {
     size_t used = 0;
     for (size_t i = 0; i <= size; i++) {

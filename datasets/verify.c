@@ -59,7 +59,7 @@ static ann_status continue_over(uint64_t *hash, const ann_dataset *dataset, int 
 static ann_status verify_open_split(verification *v, const char *path, const char *split,
                                     const ann_dataset *dataset, bool has_checksum) {
     const int x = ann_dataset_find(dataset, "x"), y = ann_dataset_find(dataset, "y");
-    uint64_t x_hash = 0, stated;
+    uint64_t x_hash = 0, stated = 0;
     bool x_is_known = false;
     for (int f = 0; f < ann_dataset_field_count(dataset); f++) {
         uint64_t computed;
@@ -93,7 +93,7 @@ static ann_status find_checksum(bool *found, hid_t file, const char *path, const
 
 static ann_status verify_split(verification *v, hid_t file, const char *path, const char *split) {
     ann_dataset *dataset;
-    bool found;
+    bool found = false;
     const ann_data_source source = {.path = path};
     const ann_dataset_options options = {.sources = &source, .source_count = 1, .split = split};
     ANN_TRY(find_checksum(&found, file, path, split));

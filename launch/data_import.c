@@ -119,7 +119,7 @@ bool import_begin(import_args *args, int *code, const char *command, const char 
                                  {.name = "--skip-bad", .flag = &args->options.skip_bad}};
     const int common_count = sizeof common / sizeof common[0];
     cli_option all[IMPORT_MAX_OPTIONS];
-    memcpy(all, own, (size_t)own_count * sizeof *own);
+    for (int i = 0; i < own_count; i++) all[i] = own[i];
     memcpy(all + own_count, common, sizeof common);
     const cli c = {command, help, all, own_count + common_count};
     const cli_result parsed = cli_parse(&c, argc, argv, count);

@@ -186,6 +186,7 @@ static void test_round_trip_of_random_bytes(void **state) {
     assert_int_equal(anni_bpe_vocabulary(bpe), 256);
     check_round_trip(bpe, text, BYTES + ANNI_BPE_PIECE);
     anni_bpe_free(bpe);
+    free(bytes);
 }
 
 static void test_tinyshakespeare(void **state) {
