@@ -141,6 +141,7 @@ static const char import_help[] =
     "  --rename FROM=TO    new name of a tensor; a * stands for the same text in both; may be repeated, the "
     "first\n"
     "                      that matches counts\n"
+    "  --strict            fail if anything has to be skipped or converted\n"
     "  --step N            step of the checkpoint (default 0): FOLDER/step-N\n"
     "  --help              this text\n";
 
@@ -172,9 +173,11 @@ int cmd_ckpt_import(int argc, char **argv) {
     ann_rename *rules = calloc((size_t)argc, sizeof *rules);
     int rename_count = 0, count, code = ann_status_exit_code(ANN_ERR_CONFIG);
     int64_t step;
+    bool strict = false;
     const cli_option options[] = {
         {.name = "--tensors", .value = &pattern},
         {.name = "--rename", .list = (const char **)renames, .list_count = &rename_count},
+        {.name = "--strict", .flag = &strict},
         {.name = "--step", .value = &step_text}};
     const cli c = {"annulus ckpt import", import_help, options, sizeof options / sizeof options[0]};
     const cli_result parsed = renames && rules ? cli_parse(&c, argc, argv, &count) : CLI_WRONG;
@@ -183,7 +186,8 @@ int cmd_ckpt_import(int argc, char **argv) {
     else if (count != 2) code = cli_wrong(&c, "a file and a folder are needed, found %d arguments", count);
     else if (cli_int(&c, "--step", step_text, 0, INT64_MAX, &step) &&
              parse_renames(&c, rules, renames, rename_count))
-        code = import_from(argv[0], argv[1], &(ann_ckpt_import_options){pattern, rules, rename_count, step});
+        code = import_from(argv[0], argv[1],
+                           &(ann_ckpt_import_options){pattern, rules, rename_count, step, strict});
     free(renames);
     free(rules);
     return code;

@@ -39,6 +39,20 @@ static void print_values(const ann_ckpt_difference *d) {
     puts("]");
 }
 
+/* The first line in which two texts differ. */
+static void print_lines(const char *a, const char *b) {
+    int line = 1;
+    const char *start_a = a, *start_b = b;
+    for (; *a && *a == *b; a++, b++)
+        if (*a == '\n') {
+            line++;
+            start_a = a + 1;
+            start_b = b + 1;
+        }
+    printf("line %d: %.*s | %.*s", line, (int)strcspn(start_a, "\n"), start_a, (int)strcspn(start_b, "\n"),
+           start_b);
+}
+
 /* A value of metadata on one line. */
 static void print_value(const char *value) {
     const size_t line = strcspn(value, "\n");
@@ -49,9 +63,13 @@ static void print_value(const char *value) {
 static void print_meta(const printer *p, const ann_ckpt_difference *d) {
     if (p->no_meta) return;
     printf("metadata %s: ", d->name);
-    if (d->value_a) print_value(d->value_a);
-    if (d->value_a && d->value_b) printf(" | ");
-    if (d->value_b) print_value(d->value_b);
+    if (d->value_a && d->value_b && (strchr(d->value_a, '\n') || strchr(d->value_b, '\n'))) {
+        print_lines(d->value_a, d->value_b);
+    } else {
+        if (d->value_a) print_value(d->value_a);
+        if (d->value_a && d->value_b) printf(" | ");
+        if (d->value_b) print_value(d->value_b);
+    }
     puts(!d->value_b ? " (only in the first)" : !d->value_a ? " (only in the second)" : "");
 }
 

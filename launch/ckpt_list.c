@@ -243,6 +243,7 @@ static const char verify_help[] =
     "the samples\n"
     "that training has used up to there is recomputed and compared as well.\n\n"
     "usage: annulus ckpt verify PATH\n\n"
+    "PATH may be a run's output, too: then the newest checkpoint of each phase is verified.\n\n"
     "options:\n"
     "  --help     this text\n\n"
     "The exit code is 0 if all is as it was written, 6 if something differs, 4 if there is no checkpoint.\n";
@@ -286,15 +287,33 @@ static int verify(const char *path) {
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
+static int verify_newest(const char *path) {
+    char found[ANN_CKPT_PATH_BYTES];
+    const ann_status status = ann_ckpt_resolve(found, path);
+    return status == ANN_OK ? verify(found) : cli_fail(status);
+}
+
+/* A checkpoint, or the newest one of each folder that path stands for. */
+static int verify_path(const char *path) {
+    char **folders;
+    int count, code = 0;
+    if (ann_ckpt_folders(&folders, &count, path) != ANN_OK) return verify_newest(path);
+    for (int i = 0; i < count; i++) {
+        const int one = verify_newest(folders[i]);
+        code = code ? code : one;
+        free(folders[i]);
+    }
+    free(folders);
+    return code;
+}
+
 int cmd_ckpt_verify(int argc, char **argv) {
     const cli c = {"annulus ckpt verify", verify_help, NULL, 0};
     int count;
-    char path[ANN_CKPT_PATH_BYTES];
     const cli_result parsed = cli_parse(&c, argc, argv, &count);
     if (parsed != CLI_GO) return wrong(parsed);
-    if (count != 1) return cli_wrong(&c, "one checkpoint is needed, found %d", count);
-    const ann_status status = ann_ckpt_resolve(path, argv[0]);
-    return status == ANN_OK ? verify(path) : cli_fail(status);
+    if (count != 1) return cli_wrong(&c, "one checkpoint or folder is needed, found %d", count);
+    return verify_path(argv[0]);
 }
 
 /* ---- prune ---- */

@@ -41,9 +41,27 @@ static void add_element(sums *s, double a, double b, bool same_bits, double tole
     if (s->count++ == 0) s->first = index;
 }
 
+/* Most chunks are equal: of them only the norm is wanted. */
+static void add_equal(sums *s, const void *data, ann_dtype dtype, int64_t elems) {
+    double sum = 0;
+    if (dtype == ANN_F32)
+        for (int64_t i = 0; i < elems; i++)
+            sum += (double)((const float *)data)[i] * (double)((const float *)data)[i];
+    else
+        for (int64_t i = 0; i < elems; i++)
+            sum += ann_elem_get(data, dtype, i) * ann_elem_get(data, dtype, i);
+    if (isfinite(sum)) s->a2 += sum;
+    else
+        for (int64_t i = 0; i < elems; i++) add_element(s, ann_elem_get(data, dtype, i), 0, true, 0, 0);
+}
+
 static void add_chunk(sums *s, const comparison *c, ann_dtype dtype, int64_t begin, int64_t elems) {
     const size_t width = ann_dtype_bytes(dtype);
     const char *a = c->chunk[0], *b = c->chunk[1];
+    if (memcmp(a, b, (size_t)elems * width) == 0) {
+        add_equal(s, a, dtype, elems);
+        return;
+    }
     for (int64_t i = 0; i < elems; i++)
         add_element(s, ann_elem_get(a, dtype, i), ann_elem_get(b, dtype, i),
                     memcmp(a + (size_t)i * width, b + (size_t)i * width, width) == 0, c->tolerance,
@@ -120,11 +138,18 @@ static const anni_meta_entry *find_entry(const ann_meta *meta, const char *key) 
     return NULL;
 }
 
+static bool same_bits(double a, double b) {
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
+
 static bool same_entry(const anni_meta_entry *a, const anni_meta_entry *b) {
     if (a->kind != b->kind) return false;
     switch (a->kind) {
     case ANNI_META_I64: return a->i64 == b->i64;
-    case ANNI_META_F64: return memcmp(&a->f64, &b->f64, sizeof a->f64) == 0;
+    case ANNI_META_F64: return same_bits(a->f64, b->f64);
     case ANNI_META_STR: break;
     }
     return strcmp(a->str, b->str) == 0;

@@ -13,12 +13,14 @@ typedef struct import {
     const ann_ckpt_import_options *options;
     ann_store *store;
     ann_tensor *made; /* [count of the file]: what each became; ANN_TENSOR_NONE: it was left out */
+    int objections;   /* what was skipped or converted */
     void (*report)(void *to, const char *line);
     void *to;
 } import;
 
 static void say(import *in, const char *what, const char *name, const char *why) {
     char line[NAME_BYTES + 256];
+    if (strcmp(what, "renamed") != 0) in->objections++;
     (void)snprintf(line, sizeof line, "%-9s %s%s%s", what, name[0] ? name : "(unnamed)", why[0] ? ": " : "",
                    why);
     in->report(in->to, line);
@@ -68,6 +70,10 @@ static ann_status fill(import *in) {
     for (int i = 0; i < count; i++) ANN_TRY(declare(in, i));
     if (ann_store_count(in->store) == 0)
         return ann_error(ANN_ERR_NOT_FOUND, "%s: no tensor of it was taken", ann_foreign_path(in->file));
+    if (in->options->strict && in->objections > 0)
+        return ann_error(ANN_ERR_DTYPE,
+                         "%s: %d tensors cannot be taken as they are, and --strict was asked for",
+                         ann_foreign_path(in->file), in->objections);
     for (int d = 0; d < ANN_DTYPE_COUNT; d++) ANN_TRY(group(in, (ann_dtype)d));
     ANN_TRY(ann_store_commit(in->store));
     for (int i = 0; i < count; i++)

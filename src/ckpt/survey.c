@@ -130,19 +130,23 @@ static ann_status collect(char ***list, int *count, DIR *stream, const char *pat
                : ann_error(ANN_ERR_NOT_FOUND, "%s: there is no checkpoint in it or right below it", path);
 }
 
-ann_status ann_ckpt_folders(char ***out, int *count, const char *path) {
-    *out = NULL;
-    *count = 0;
+static ann_status list_folders(char ***out, int *count, const char *path) {
     if (has_checkpoints(path)) return append(out, count, path);
     DIR *stream = opendir(path);
     if (!stream) return ann_error(ANN_ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     const ann_status status = collect(out, count, stream, path);
     closedir(stream);
-    if (status == ANN_OK) return ANN_OK;
-    for (int i = 0; i < *count; i++) free((*out)[i]);
-    free(*out);
-    *out = NULL;
-    *count = 0;
+    return status;
+}
+
+ann_status ann_ckpt_folders(char ***out, int *count, const char *path) {
+    char **list = NULL;
+    int n = 0;
+    const ann_status status = list_folders(&list, &n, path);
+    for (int i = 0; status != ANN_OK && i < n; i++) free(list[i]);
+    if (status != ANN_OK) free(list);
+    *out = status == ANN_OK ? list : NULL;
+    *count = status == ANN_OK ? n : 0;
     return status;
 }
 

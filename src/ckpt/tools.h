@@ -100,6 +100,7 @@ typedef struct ann_ckpt_import_options {
     const ann_rename *rename;
     int rename_count;
     int64_t step;
+    bool strict; /* nothing may be skipped or converted: else ANN_ERR_DTYPE, and no checkpoint is made */
 } ann_ckpt_import_options;
 
 /* Makes dir/step-<step> of a file that ann_foreign_open reads: every tensor that can be taken, as a

@@ -63,7 +63,7 @@ cat >run.yaml <<'YAML'
 name: tiny
 output: out.dir
 data: {path: tiny.h5}
-checkpoint: {every_steps: 5, keep: 3}
+checkpoint: {every: 5 steps, when_busy: wait, keep: 3}
 models:
   body:
     - flatten: {}
@@ -94,6 +94,7 @@ run 1 "$ANNULUS" ckpt info out.dir && has err "out.dir has the folders pretrain,
 run 0 "$ANNULUS" ckpt info $folder && has out "$newest" && has out "head/fc/weight" && has out "[64,16]" && has out "--config prints it"
 run 0 "$ANNULUS" ckpt info --config $folder/ && has out "name: tiny"
 run 0 "$ANNULUS" ckpt verify $folder && has out "$newest: good: " && has out "ledger ok: 200 samples x 3 epochs"
+run 0 "$ANNULUS" ckpt verify out.dir && has out ": good: " 2 && has out "ledger ok" 2
 run 0 "$ANNULUS" ckpt verify $older/ && has out "$older: good: "
 
 # ---- damage: of each kind, in each file; all but whole.h5 in the exit code of a resume as well
@@ -163,6 +164,9 @@ restore
 # ---- differences
 run 1 "$ANNULUS" ckpt diff $newest $older
 has out "head/fc/weight: " && has out "elements differ, by at most" && has out "metadata step: 30 | 25" 1
+"$ANNULUS" train --set output=other --set phases.transfer.batch=40 run.yaml >/dev/null 2>&1
+run 1 "$ANNULUS" ckpt diff --tensors none $newest other/transfer
+has out "metadata facts: line " && has out "batch = 20 | phases.transfer.batch = 40" 1
 run 0 "$ANNULUS" ckpt diff --no-meta --tolerance 1e9 $newest $older && has out "equal" 1
 run 1 "$ANNULUS" ckpt diff --no-meta --tensors 'head/*,back/*' $newest out.dir/pretrain
 has out "head/fc/bias: only in the first" 1
@@ -226,6 +230,8 @@ if "$python" -c 'import h5py, numpy' 2>/dev/null; then
         has out "transfer: loaded 2 tensors from $file" 1
         rm -rf loaded*
     done
+    run 1 "$ANNULUS" ckpt import --strict theirs.npz strict && has err "2 tensors cannot be taken as they are"
+    [ ! -e strict ] || { echo "a refused import has left something"; bad=1; }
     run 0 "$ANNULUS" ckpt import theirs.npy npy && has out "converted tensor: f16 -> f32"
     run 0 "$ANNULUS" ckpt import --rename 'fc.*=body/*' --tensors 'body/*' --step 7 theirs.npz renamed && has out "skipped   extra: not asked for"
     run 0 "$ANNULUS" ckpt info renamed && has out "body/weight" && has out "step 7" && has out "[16,64]"
