@@ -224,7 +224,7 @@ static double float_of(anni_number number, uint64_t bits) {
 /* false: the number is beyond int64_t. */
 static bool integer_of(int64_t *out, anni_number number, uint64_t bits) {
     switch (number) {
-    case ANNI_I8: *out = (int8_t)bits; return true;
+    case ANNI_I8: *out = (int64_t)((bits & 0xFF) ^ 0x80) - 0x80; return true;
     case ANNI_I16: *out = (int16_t)bits; return true;
     case ANNI_I32: *out = (int32_t)bits; return true;
     case ANNI_BOOL: *out = bits != 0; return true;

@@ -50,6 +50,7 @@ static bool fill(char *out, size_t size, const char *to, const captures *c) {
     int star = 0;
     for (; *to; to++) {
         const bool taken = *to == '*';
+        if (taken && star == c->count) return false; /* a rule that is not good */
         const size_t bytes = taken ? c->bytes[star] : 1;
         if (n + bytes >= size) return false;
         memcpy(out + n, taken ? c->start[star] : to, bytes);
