@@ -65,6 +65,9 @@ static int title_height(const anni_tiles *t) {
     return t->title == NULL ? 0 : ANNI_GLYPH_HEIGHT * TITLE_SCALE + TITLE_GAP;
 }
 
+/* Captions belong to the tile above them. */
+static int row_gap(const anni_tiles *t) { return t->captions == NULL ? GAP : 2 * GAP; }
+
 static layout plan(const anni_tiles *t) {
     const int height = (int)t->shape.dim[0], width = (int)t->shape.dim[1], side = most(height, width);
     layout l = {.enlarge = most(1, (TILE + side / 2) / side), .reduce = (side + MAX_TILE - 1) / MAX_TILE};
@@ -80,7 +83,7 @@ static layout plan(const anni_tiles *t) {
     if (t->group > 1 && l.columns > t->group) l.group_columns = t->group;
     const int title = t->title == NULL ? 0 : anni_canvas_letters(t->title) * ANNI_GLYPH_ADVANCE * TITLE_SCALE;
     l.width = most(column_x(&l, l.columns - 1) + l.cell_width, MARGIN + title) + MARGIN;
-    l.height = 2 * MARGIN + title_height(t) + l.rows * l.cell_height + (l.rows - 1) * 2 * GAP;
+    l.height = 2 * MARGIN + title_height(t) + l.rows * l.cell_height + (l.rows - 1) * row_gap(t);
     return l;
 }
 
@@ -157,7 +160,7 @@ static void draw_caption(anni_canvas *canvas, const layout *l, const char *capti
 
 static void draw_tile(anni_canvas *canvas, const anni_tiles *t, const layout *l, range r, int i) {
     const int x = column_x(l, i % l->columns), image_x = x + (l->cell_width - l->tile_width) / 2;
-    const int y = MARGIN + title_height(t) + i / l->columns * (l->cell_height + 2 * GAP);
+    const int y = MARGIN + title_height(t) + i / l->columns * (l->cell_height + row_gap(t));
     anni_canvas_fill(canvas, image_x - 1, y, l->tile_width + 2, l->tile_height + 2, frame);
     draw_image(canvas, t, l, r, i, image_x, y + 1);
     if (t->captions != NULL) draw_caption(canvas, l, t->captions[i], x, y + l->tile_height + 2 + CAPTION_GAP);
