@@ -191,6 +191,12 @@ static void same_losses_on_one_rank(void **state) {
     }
 }
 
+static uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* Held in memory, of each rank's lanes alone: the same bits as read from the file. Lanes that are no multiple
    of the ranks are refused before anything is trained. */
 static void held_in_memory(void **state) {
@@ -204,11 +210,12 @@ static void held_in_memory(void **state) {
     memory = "map";
     assert_all_ranks(status == (4 % size == 0 ? ANN_OK : ANN_ERR_CONFIG));
     assert_all_ranks(refused == ANN_ERR_CONFIG && says);
-    double held[MAX_STEPS], mapped[MAX_STEPS];
+    double held[MAX_STEPS] = {0}, mapped[MAX_STEPS] = {0};
     bool same = true;
     if (rank == 0 && status == ANN_OK)
-        same = read_losses(held, "held") == 38 && read_losses(mapped, "lanes") == 38 &&
-               memcmp(held, mapped, 38 * sizeof held[0]) == 0;
+        same = read_losses(held, "held") == 38 && read_losses(mapped, "lanes") == 38;
+    for (int i = 0; i < 38 && rank == 0 && status == ANN_OK; i++)
+        same = same && bits_of(held[i]) == bits_of(mapped[i]);
     assert_all_ranks(same);
 }
 
@@ -225,12 +232,6 @@ static void stopped_and_resumed(void **state) {
                                         ledger_says(name, orders[i].ledger));
         assert_all_ranks(good);
     }
-}
-
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
 }
 
 /* With a learning rate of 0 the weights are the same bits on any number of ranks; so are loss and accuracy.
