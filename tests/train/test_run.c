@@ -52,11 +52,14 @@ static void trains_all_phases(void **state) {
     check_ok(run_train(&(run_options){.name = "all"}));
     assert_int_equal(run_metric_count("all", "loss"), PRE_STEPS + HEAD_STEPS + ALL_STEPS);
     assert_int_equal(run_metric_count("all", "test_loss"), 3);
+    assert_int_equal(run_metric_count("all", "data_wait_s"), PRE_STEPS + HEAD_STEPS + ALL_STEPS);
+    assert_true(run_metric("all", "data_wait_s", PRE_STEPS - 1) >= 0);
     assert_true(run_metric("all", "loss", PRE_STEPS - 1) < run_metric("all", "loss", 0));
     assert_true(run_metric("all", "test_accuracy", 2) > 0.25); /* chance */
     const char *out = run_printed();
     assert_non_null(strstr(out, "fine: loaded 6 tensors from pre (encoder/*), initialised 2: "));
     assert_non_null(strstr(out, "pre  ledger ok: 250 samples x 2 epochs each used exactly once"));
+    assert_non_null(strstr(out, "pre  waited for data "));
     assert_non_null(
         strstr(out, "fine  ledger ok: 100 samples x 4 epochs and 50 of the next each used exactly once"));
     assert_non_null(strstr(out, "phase                   test loss  test accuracy       time"));
