@@ -104,8 +104,10 @@ static ann_status compare_values(comparison *c, int i, int j) {
 
 /* ---- tensors ---- */
 
-/* The number of the tensor in ckpt, or -1. */
-static int find(const ann_ckpt *ckpt, const char *name) {
+/* The number of the tensor in ckpt, or -1; mostly it is `guess`. */
+static int find(const ann_ckpt *ckpt, const char *name, int guess) {
+    const ann_tensor_info *guessed = ann_ckpt_tensor(ckpt, guess);
+    if (guessed && strcmp(guessed->name, name) == 0) return guess;
     for (int i = 0; i < ann_ckpt_tensor_count(ckpt); i++)
         if (strcmp(ann_ckpt_tensor(ckpt, i)->name, name) == 0) return i;
     return -1;
@@ -115,7 +117,7 @@ static ann_status compare_tensors(comparison *c) {
     for (int i = 0; i < ann_ckpt_tensor_count(c->a); i++) {
         const ann_tensor_info *a = ann_ckpt_tensor(c->a, i);
         if (!ann_name_matches(c->pattern, a->name)) continue;
-        const int j = find(c->b, a->name);
+        const int j = find(c->b, a->name, i);
         const ann_tensor_info *b = ann_ckpt_tensor(c->b, j);
         if (!b) tell(c, &(ann_ckpt_difference){.kind = ANN_CKPT_ONLY_A, .name = a->name, .a = a});
         else if (a->dtype != b->dtype || !ann_shape_equal(&a->shape, &b->shape))
@@ -124,7 +126,7 @@ static ann_status compare_tensors(comparison *c) {
     }
     for (int j = 0; j < ann_ckpt_tensor_count(c->b); j++) {
         const ann_tensor_info *b = ann_ckpt_tensor(c->b, j);
-        if (ann_name_matches(c->pattern, b->name) && find(c->a, b->name) < 0)
+        if (ann_name_matches(c->pattern, b->name) && find(c->a, b->name, j) < 0)
             tell(c, &(ann_ckpt_difference){.kind = ANN_CKPT_ONLY_B, .name = b->name, .b = b});
     }
     return ANN_OK;

@@ -175,9 +175,11 @@ ann_status ann_ckpt_read(const ann_ckpt *ckpt, const char *name, void *out) {
     return status;
 }
 
-/* The checkpoint's tensor that fills `info`. */
-static ann_status match(int *out, const ann_ckpt *ckpt, const ann_tensor_info *info) {
-    ANN_TRY(anni_ckpt_find(out, ckpt, info->name));
+/* The checkpoint's tensor that fills `info`; mostly it has the number `guess`. */
+static ann_status match(int *out, const ann_ckpt *ckpt, const ann_tensor_info *info, int guess) {
+    *out = guess;
+    if (guess >= ckpt->manifest->tensor_count || strcmp(ckpt->manifest->tensors[guess].name, info->name) != 0)
+        ANN_TRY(anni_ckpt_find(out, ckpt, info->name));
     const ann_tensor_info *saved = &ckpt->manifest->tensors[*out];
     if (saved->dtype != info->dtype)
         return ann_error(ANN_ERR_DTYPE, "%s: tensor %s is %s there and %s here", ckpt->path, info->name,
@@ -195,7 +197,7 @@ static ann_status match(int *out, const ann_ckpt *ckpt, const ann_tensor_info *i
 static ann_status find_targets(char **targets, const ann_ckpt *ckpt, const ann_store *store) {
     int tensor;
     for (int32_t i = 0; i < ann_store_count(store); i++) {
-        ANN_TRY(match(&tensor, ckpt, ann_store_info(store, (ann_tensor){i})));
+        ANN_TRY(match(&tensor, ckpt, ann_store_info(store, (ann_tensor){i}), i));
         targets[tensor] = ann_store_data(store, (ann_tensor){i});
         if (!targets[tensor]) return ann_error(ANN_ERR_ARG, "a store is restored before its commit");
     }
