@@ -28,6 +28,19 @@ static ann_status check_op(const ann_augment_config *a, const ann_augment_option
     return ANN_OK;
 }
 
+/* A target that is an image would have to move with x. */
+static ann_status check_target(const ann_augment_config *a, const ann_phase_config *config,
+                               const ann_dataset *train) {
+    const int field = ann_dataset_find(train, "y");
+    char shape[128];
+    if (config->target != ANN_TARGET_Y || field < 0 || a->op.kind > ANN_AUGMENT_ZOOM) return ANN_OK;
+    const ann_field_info *y = ann_dataset_field(train, field);
+    if (y->shape.rank < 2) return ANN_OK;
+    return ann_yaml_key_error(a->node,
+                              "moves x and not its target y, which is %s; accepted are ops that move nothing",
+                              ann_shape_str(shape, sizeof shape, &y->shape));
+}
+
 ann_status anni_augment_new(ann_augment **out, const ann_phase_config *config, uint64_t phase_seed,
                             const ann_dataset *train) {
     ann_augment_op ops[ANN_AUGMENT_MAX_OPS];
@@ -48,6 +61,7 @@ ann_status anni_augment_new(ann_augment **out, const ann_phase_config *config, u
             options.pca = &pca;
         }
         ANN_TRY(check_op(a, &options));
+        ANN_TRY(check_target(a, config, train));
     }
     return ann_augment_new(out, &options);
 }

@@ -99,11 +99,40 @@ static void failures(void **state) {
     ann_run_config_free(config);
 }
 
+/* Where the target is an image, x must not move. */
+static void target_that_is_an_image(void **state) {
+    (void)state;
+    static const char text[] =
+        "name: tiny\n"
+        "output: %s/out\n"
+        "data: { path: %s/tiny.h5, train: { x: train/x, y: train/x }, test: { x: test/x, y: test/x } }\n"
+        "models: { net: [flatten: {}, dense: { name: out, units: 64 }] }\n"
+        "phases:\n"
+        "  - { name: p, kind: supervised, model: [net], loss: mse, target: y, batch: 24, program: [{ steps: "
+        "1, lr: 1 }],\n"
+        "      augment: [gaussian: { sigma: 0.1 }%s] }\n";
+    for (int moved = 0; moved < 2; moved++) {
+        static seen s;
+        char yaml[sizeof text + 2 * SCRATCH_PATH_BYTES + 16];
+        ann_run_config *config;
+        snprintf(yaml, sizeof yaml, text, run_dir, run_dir, moved ? ", flip: {}" : "");
+        check_ok(ann_run_config_parse(&config, "tiny.yaml", yaml, NULL, 0));
+        assert_int_equal(ann_train_preview(config, "p", 0, 5, keep, &s), moved ? ANN_ERR_CONFIG : ANN_OK);
+        if (moved)
+            assert_string_equal(
+                ann_error_text(),
+                "tiny.yaml:7:43: phases[0].augment[1].flip: moves x and not its target y, which is "
+                "[8,8,1]; accepted are ops that move nothing");
+        ann_run_config_free(config);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_epochs),
         cmocka_unit_test(a_few),
         cmocka_unit_test(failures),
+        cmocka_unit_test(target_that_is_an_image),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
