@@ -158,9 +158,11 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
     const ann_node clean = input_of(g, phase, extent.local);
     ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
     for (int i = 0; i < config->model_count; i++) x = apply_block(&nn, config->model[i], x);
+    const ann_node target =
+        config->target == ANN_TARGET_Y ? field_input(g, phase->train, "y", extent.local) : clean;
     const ann_node each = anni_model_has_labels(config)
                               ? class_loss(g, phase, x, training && anni_has_mixup(config))
-                              : target_loss(g, phase, x, clean);
+                              : target_loss(g, phase, x, target);
     const ann_node sum = ann_sum_all(g, each);
     ann_output(g, "loss_sum", sum);
     return training ? ann_mul(g, sum, ann_cast(g, nn.batch_scale, ANN_F32)) : sum;
