@@ -118,7 +118,9 @@ typedef struct ann_ckpt_report {
     ann_status status; /* ANN_OK while it is under way */
     const char *text;  /* of a failure; borrowed until the next _begin */
     double stall_s;    /* of _begin */
-    double write_s;    /* from the end of _begin to the end of retention, as far as this rank saw it */
+    double commit_s;   /* from the end of _begin until it was there; 0: it is not */
+    double write_s;    /* and until it had been verified and older ones removed; 0: not yet. As this rank saw
+                          them */
 } ann_ckpt_report;
 ann_ckpt_report ann_ckpt_writer_report(const ann_ckpt_writer *writer);
 

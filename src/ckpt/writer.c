@@ -258,8 +258,10 @@ static ann_status advance(ann_comm *comm, ann_ckpt_writer *w) {
         (void)snprintf(w->text, sizeof w->text, "%s", ann_error_text());
     }
     if (w->stage == ANNI_STAGE_SHARDS && status == ANN_OK) ANN_TRY(exchange(comm, w));
+    const double since_s = 1e-9 * (double)(ann_clock_ns() - w->begun_ns);
+    if (w->stage == ANNI_STAGE_COMMIT && status == ANN_OK) w->report.commit_s = since_s;
     enter(w, next_stage(w->stage, status));
-    if (w->stage == ANNI_STAGE_IDLE) w->report.write_s = 1e-9 * (double)(ann_clock_ns() - w->begun_ns);
+    if (w->stage == ANNI_STAGE_IDLE) w->report.write_s = since_s;
     return ANN_OK;
 }
 

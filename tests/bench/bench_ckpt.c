@@ -1,127 +1,199 @@
-/* Checkpoints in GB/s against a plain write and fsync of the same bytes, and a plain read, in turn and on the
-   same disk.
+/* Checkpoints of parameters with two moments each, as Adam has them: seconds of writing (from the snapshot to
+   the commit, on disk), of verifying, of loading, and what training waits for, beside one memcpy of the same
+   bytes.
 
-   usage: bench_ckpt [MiB [rounds]]; writes below TMPDIR, or /tmp. The first number is the best round, the
-   second the median. */
+       bench_ckpt DIR MIB ROUNDS WHAT...      WHAT: copy write keep load-cold load-warm train
+
+   Each WHAT prints "name seconds bytes" per round; `write` removes what it wrote, `keep` leaves DIR/step-*
+   for `load-*`. `train` runs a loop over the same memory and writes checkpoints beside it: "train-stall" is
+   what one held the loop up for, "train-step-alone" and "train-step-beside" are mean steps without and with
+   one being written. With mpirun each rank holds all of it; rank 0 prints. */
 #include <fcntl.h>
+#include <glob.h>
+#include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/log.h"
+#include "base/mem.h"
 #include "ckpt/ckpt.h"
 
-enum { TENSORS = 8, ROUNDS_MAX = 64, KINDS = 5 };
-static const char *const kinds[KINDS] = {"plain write + fsync", "ann_ckpt_write", "plain read",
-                                         "ann_ckpt_open", "ann_ckpt_restore"};
-static double seconds[KINDS][ROUNDS_MAX];
-static char dir[4096], plain[4200], ckpt_path[4200];
+enum { TENSORS = 50, BLOCKS = 3, STEPS = 40 };
+static const char *dir;
+static ann_comm *comm;
+static ann_store *store;
+static size_t bytes; /* of all blocks */
+static int writers;  /* as in ann_ckpt_options; from the environment: WRITERS */
 
-static ann_status make_store(ann_store **out, int64_t bytes) {
+static double seconds_since(int64_t start) { return 1e-9 * (double)(ann_clock_ns() - start); }
+
+static void tell(const char *name, double seconds) {
+    if (ann_comm_rank(comm) != 0) return;
+    printf("%s %.6f %zu\n", name, seconds, bytes);
+    (void)fflush(stdout);
+}
+
+/* ---- the state ---- */
+
+static ann_status make_store(int64_t mib) {
     ann_tensor tensors[TENSORS];
-    ann_block block;
-    const ann_shape shape = ANN_SHAPE(bytes / TENSORS / 4096, 1024);
-    ANN_TRY(ann_store_new(out, 1));
+    ann_block block, moment;
+    const ann_shape shape = ANN_SHAPE((mib << 20) / BLOCKS / TENSORS / 4096, 1024);
+    ANN_TRY(ann_store_new(&store, 1));
     for (int i = 0; i < TENSORS; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "layer%d/weight", i);
-        ANN_TRY(ann_store_declare(&tensors[i], *out, name, ANN_F32, &shape, ANN_ROLE_PARAM,
-                                  (ann_init){.kind = ANN_INIT_CONST, .scale = i + 0.1}));
+        ANN_TRY(ann_store_declare(&tensors[i], store, name, ANN_F32, &shape, ANN_ROLE_PARAM,
+                                  (ann_init){.kind = ANN_INIT_UNIFORM, .scale = 1}));
     }
-    ANN_TRY(ann_store_group(&block, *out, "params", tensors, TENSORS));
-    return ann_store_commit(*out);
-}
-
-static ann_status plain_write(const char *data, size_t bytes) {
-    const int fd = open(plain, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    bool good = fd >= 0;
-    for (size_t at = 0; good && at < bytes;) {
-        const ssize_t n = write(fd, data + at, bytes - at);
-        good = n > 0;
-        at += good ? (size_t)n : 0;
-    }
-    good = good && fsync(fd) == 0;
-    if (fd >= 0) close(fd);
-    return good ? ANN_OK : ann_error(ANN_ERR_IO, "plain write");
-}
-
-static ann_status plain_read(char *data, size_t bytes) {
-    const int fd = open(plain, O_RDONLY);
-    bool good = fd >= 0;
-    for (size_t at = 0; good && at < bytes;) {
-        const ssize_t n = read(fd, data + at, bytes - at);
-        good = n > 0;
-        at += good ? (size_t)n : 0;
-    }
-    if (fd >= 0) close(fd);
-    return good ? ANN_OK : ann_error(ANN_ERR_IO, "plain read");
-}
-
-static void lap(int kind, int round, int64_t *since) {
-    const int64_t now = ann_clock_ns();
-    seconds[kind][round] = (double)(now - *since) * 1e-9;
-    *since = ann_clock_ns();
-}
-
-static ann_status run(ann_comm *comm, ann_store *store, int rounds) {
-    const size_t bytes = (size_t)ann_store_block_elems(store, (ann_block){0}) * 4;
-    char *data = ann_store_block_data(store, (ann_block){0});
-    for (int round = 0; round < rounds; round++) {
-        ann_ckpt *ckpt;
-        int64_t since = ann_clock_ns();
-        (void)unlink(plain); /* a new file in place of an old one, as the checkpoint's */
-        ANN_TRY(plain_write(data, bytes));
-        lap(0, round, &since);
-        ANN_TRY(ann_ckpt_write(comm, dir, 1, store, NULL, 1));
-        lap(1, round, &since);
-        ANN_TRY(plain_read(data, bytes));
-        lap(2, round, &since);
-        ANN_TRY(ann_ckpt_open(&ckpt, ckpt_path));
-        lap(3, round, &since);
-        const ann_status restored = ann_ckpt_restore(ckpt, store);
-        lap(4, round, &since);
-        ann_ckpt_close(ckpt);
-        ANN_TRY(restored);
-    }
+    ANN_TRY(ann_store_group(&block, store, "params", tensors, TENSORS));
+    ANN_TRY(ann_store_group_like(&moment, store, "m", block));
+    ANN_TRY(ann_store_group_like(&moment, store, "v", block));
+    ANN_TRY(ann_store_commit(store));
+    for (int b = 1; b < BLOCKS; b++) /* zeros would be kind to disks that compress */
+        memcpy(ann_store_block_data(store, (ann_block){b}), ann_store_block_data(store, (ann_block){0}),
+               (size_t)ann_store_block_elems(store, (ann_block){0}) * sizeof(float));
+    bytes = BLOCKS * (size_t)ann_store_block_elems(store, (ann_block){0}) * sizeof(float);
     return ANN_OK;
 }
 
-static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* ---- what is measured ---- */
+
+static ann_status copy(void) {
+    void *to;
+    const size_t each = bytes / BLOCKS;
+    ANN_TRY(ann_mem_alloc(&to, bytes));
+    memset(to, 1, bytes);
+    const int64_t start = ann_clock_ns();
+    for (int b = 0; b < BLOCKS; b++)
+        memcpy((char *)to + (size_t)b * each, ann_store_block_data(store, (ann_block){b}), each);
+    tell("copy", seconds_since(start));
+    ann_mem_free(to, bytes);
+    return ANN_OK;
+}
+
+static ann_status make_writer(ann_ckpt_writer **out) {
+    const ann_ckpt_options options = {.dir = dir, .writers = writers, .finite = true, .keep = {.last = 1}};
+    return ann_ckpt_writer_new(comm, out, store, &options);
+}
+
+static ann_status write_one(void) {
+    ann_ckpt_writer *writer;
+    ANN_TRY(make_writer(&writer));
+    ann_status status = ann_ckpt_writer_begin(comm, writer, 1, NULL);
+    if (status == ANN_OK) status = ann_ckpt_writer_wait(comm, writer);
+    const ann_ckpt_report report = ann_ckpt_writer_report(writer);
+    ann_ckpt_writer_free(writer);
+    tell("write-snapshot", report.stall_s);
+    tell("write", report.stall_s + report.commit_s);
+    tell("write-verified", report.stall_s + report.write_s);
+    return status;
+}
+
+static void forget_pages(void) {
+    char pattern[4200];
+    glob_t found;
+    (void)snprintf(pattern, sizeof pattern, "%s/step-*/*", dir);
+    if (glob(pattern, 0, NULL, &found) != 0) return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const int fd = open(found.gl_pathv[i], O_RDONLY);
+        if (fd < 0) continue;
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        close(fd);
+    }
+    globfree(&found);
+}
+
+static ann_status load(const char *name, bool cold) {
+    char path[4200];
+    ann_ckpt *ckpt;
+    (void)snprintf(path, sizeof path, "%s/step-0000000001", dir);
+    if (cold) forget_pages();
+    const int64_t start = ann_clock_ns();
+    ANN_TRY(ann_ckpt_peek(&ckpt, path));
+    const ann_status status = ann_ckpt_restore(ckpt, store);
+    tell(name, seconds_since(start));
+    ann_ckpt_close(ckpt);
+    return status;
+}
+
+/* An update as an optimizer makes it: reads and writes all of the state. */
+static void step(void) {
+    float *p = ann_store_block_data(store, (ann_block){0}), *m = ann_store_block_data(store, (ann_block){1}),
+          *v = ann_store_block_data(store, (ann_block){2});
+    const int64_t n = ann_store_block_elems(store, (ann_block){0});
+    for (int64_t i = 0; i < n; i++) {
+        const float g = 0.01f * p[i];
+        m[i] = 0.9f * m[i] + 0.1f * g;
+        v[i] = 0.999f * v[i] + 0.001f * g * g;
+        p[i] -= 1e-3f * m[i] / (v[i] + 1.0f);
+    }
+}
+
+static ann_status train(void) {
+    ann_ckpt_writer *writer;
+    double alone_s = 0, beside_s = 0;
+    int alone = 0, beside = 0;
+    ANN_TRY(make_writer(&writer));
+    ann_status status = ANN_OK;
+    for (int i = 0; i < STEPS && status == ANN_OK; i++) {
+        bool busy = false;
+        if (i % 20 == 4) {
+            status = ann_ckpt_writer_begin(comm, writer, 1, NULL);
+            if (status == ANN_OK) tell("train-stall", ann_ckpt_writer_report(writer).stall_s);
+        }
+        const int64_t start = ann_clock_ns();
+        const bool writing = ann_ckpt_writer_busy(writer);
+        step();
+        if (status == ANN_OK) status = ann_ckpt_writer_poll(comm, writer, &busy);
+        *(writing ? &beside_s : &alone_s) += seconds_since(start);
+        *(writing ? &beside : &alone) += 1;
+    }
+    if (status == ANN_OK && ann_ckpt_writer_busy(writer)) status = ann_ckpt_writer_wait(comm, writer);
+    ann_ckpt_writer_free(writer);
+    tell("train-step-alone", alone_s / (alone ? alone : 1));
+    tell("train-step-beside", beside_s / (beside ? beside : 1));
+    return status;
+}
+
+static void clear(void) {
+    char command[8300];
+    if (ann_comm_barrier(comm) != ANN_OK || ann_comm_rank(comm) != 0) return;
+    (void)snprintf(command, sizeof command, "rm -rf '%s'/step-* '%s'/latest*", dir, dir);
+    if (system(command) != 0) fprintf(stderr, "cannot clear %s\n", dir);
+}
+
+static ann_status run(const char *what) {
+    if (strcmp(what, "copy") == 0) return copy();
+    if (strcmp(what, "load-cold") == 0) return load(what, true);
+    if (strcmp(what, "load-warm") == 0) return load(what, false);
+    if (strcmp(what, "keep") == 0) return write_one();
+    if (strcmp(what, "write") != 0 && strcmp(what, "train") != 0)
+        return ann_error(ANN_ERR_ARG, "there is no %s", what);
+    const ann_status status = what[0] == 'w' ? write_one() : train();
+    clear();
+    return status;
 }
 
 int main(int argc, char **argv) {
-    const int64_t mib = argc > 1 ? atoll(argv[1]) : 256;
-    int rounds = argc > 2 ? atoi(argv[2]) : 9;
-    if (rounds < 1 || rounds > ROUNDS_MAX || mib < 1) rounds = 9;
-    const char *tmp = getenv("TMPDIR");
-    (void)snprintf(dir, sizeof dir, "%s/annulus-bench-XXXXXX", tmp ? tmp : "/tmp");
-    ann_store *store = NULL;
-    ann_comm *comm = NULL;
-    bool good = mkdtemp(dir) != NULL;
-    (void)snprintf(plain, sizeof plain, "%s/plain", dir);
-    (void)snprintf(ckpt_path, sizeof ckpt_path, "%s/step-0000000001", dir);
-    good = good && ann_comm_self(&comm) == ANN_OK && make_store(&store, mib << 20) == ANN_OK &&
-           run(comm, store, rounds) == ANN_OK;
-    if (!good) fprintf(stderr, "%s\n", ann_error_text());
-    for (int k = 0; good && k < KINDS; k++) {
-        qsort(seconds[k], (size_t)rounds, sizeof(double), compare);
-        const double gb = (double)(mib << 20) * 1e-9;
-        printf("%-20s best %6.2f GB/s, median %6.2f GB/s\n", kinds[k], gb / seconds[k][0],
-               gb / seconds[k][rounds / 2]);
+    int level;
+    if (argc < 5) {
+        fprintf(stderr, "usage: bench_ckpt DIR MIB ROUNDS copy|write|keep|load-cold|load-warm|train ...\n");
+        return 2;
     }
-    if (store) {
-        const int64_t since = ann_clock_ns();
-        const uint64_t hash = ann_hash(ann_store_block_data(store, (ann_block){0}), (size_t)mib << 20, 0);
-        printf("%-20s %6.2f GB/s (%016llx)\n", "XXH3 alone",
-               (double)(mib << 20) / (double)(ann_clock_ns() - since), (unsigned long long)hash);
-    }
+    const bool mpi = getenv("OMPI_COMM_WORLD_SIZE") != NULL;
+    if (mpi) MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    dir = argv[1];
+    writers = getenv("WRITERS") ? atoi(getenv("WRITERS")) : ANN_CKPT_EACH_RANK;
+    ann_status status = mpi ? ann_comm_world(&comm, 60) : ann_comm_self(&comm);
+    if (status == ANN_OK) status = make_store(atoll(argv[2]));
+    for (int round = 0; round < atoi(argv[3]); round++)
+        for (int i = 4; i < argc && status == ANN_OK; i++) status = run(argv[i]);
+    if (status != ANN_OK) fprintf(stderr, "%s\n", ann_error_text());
     ann_store_free(store);
     ann_comm_free(comm);
-    char command[4200];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command) == 0 && good ? 0 : 1;
+    if (mpi) MPI_Finalize();
+    return status == ANN_OK ? 0 : 1;
 }
