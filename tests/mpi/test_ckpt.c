@@ -181,6 +181,72 @@ static void ranks_that_differ(void **state) {
     assert_all_ranks(bad_argument == ANN_ERR_ARG);
 }
 
+/* ---- beside training ---- */
+
+/* Fewer writers than ranks: fewer shards, the same tensors; the store changes as soon as the snapshot is
+ * taken. */
+static void some_ranks_write(void **state) {
+    (void)state;
+    static const int counts[] = {1, 2, ANN_CKPT_EACH_NODE, ANN_CKPT_EACH_RANK, 7};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+        const int count = counts[i], expected = count == ANN_CKPT_EACH_NODE                   ? 1
+                                                : count == ANN_CKPT_EACH_RANK || count > size ? size
+                                                                                              : count;
+        const ann_ckpt_options options = {.dir = scratch_path(sub, "%s/writers%zu", dir, i),
+                                          .writers = count,
+                                          .finite = true,
+                                          .keep = {.last = 1}};
+        for (int64_t step = 1; step <= 2; step++)
+            assert_all_ranks(ckpt_sample_write_beside(comm, &options, step, 50 + step) == ANN_OK);
+        assert_all_ranks(strcmp(names_in(sub), "latest latest.h5 step-0000000002 ") == 0);
+        assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK &&
+                         ckpt_sample_tag(path) == 52);
+        int shards = 0;
+        for (const char *p = names_in(path); (p = strstr(p, "shard-")); p++) shards++;
+        assert_all_ranks(shards == expected);
+        const int h5py = rank == 0 ? ckpt_sample_h5py(path, 52, dir) : 1;
+        assert_all_ranks(h5py != 0);
+    }
+}
+
+/* One writer after the other meets a full disk; the next attempt with the same writer gets through. */
+static void an_attempt_fails_and_the_next_does_not(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES];
+    const ann_ckpt_options options = {.dir = scratch_path(sub, "%s/again", dir), .keep = {.last = 1}};
+    ann_store *store = ckpt_sample_store(61);
+    ann_meta *meta = ckpt_sample_meta(61);
+    ann_ckpt_writer *writer = NULL;
+    void (*const handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_all_ranks(store && meta && ann_ckpt_writer_new(comm, &writer, store, &options) == ANN_OK);
+    for (int culprit = 0; culprit < size; culprit++) {
+        struct rlimit before, low;
+        bool busy = true, same = true;
+        getrlimit(RLIMIT_FSIZE, &before);
+        low = before;
+        low.rlim_cur = 5000;
+        if (rank == culprit) setrlimit(RLIMIT_FSIZE, &low);
+        ann_status status = ann_ckpt_writer_begin(comm, writer, 1 + culprit, meta);
+        while (status == ANN_OK && busy) status = ann_ckpt_writer_poll(comm, writer, &busy);
+        setrlimit(RLIMIT_FSIZE, &before);
+        const ann_ckpt_report report = ann_ckpt_writer_report(writer);
+        same = report.status == ANN_ERR_NOSPACE && report.step == 1 + culprit &&
+               strstr(report.text, "File too large");
+        assert_all_ranks(status == ANN_OK && same);
+        assert_all_ranks(ann_ckpt_writer_wait(comm, writer) == ANN_ERR_NOSPACE);
+        assert_all_ranks(strcmp(names_in(sub), "nothing") == 0);
+    }
+    assert_all_ranks(ann_ckpt_writer_begin(comm, writer, 9, meta) == ANN_OK);
+    assert_all_ranks(ann_ckpt_writer_begin(comm, writer, 10, meta) == ANN_ERR_ARG); /* it is busy */
+    assert_all_ranks(ann_ckpt_writer_wait(comm, writer) == ANN_OK);
+    assert_all_ranks(ann_ckpt_latest(comm, sub, path, sizeof path) == ANN_OK && ckpt_sample_tag(path) == 61);
+    ann_ckpt_writer_free(writer);
+    signal(SIGXFSZ, handler);
+    ann_meta_free(meta);
+    ann_store_free(store);
+}
+
 /* Every rank's shard damaged in turn: all ranks fall back to the same older checkpoint. */
 static void falls_back(void **state) {
     (void)state;
@@ -280,6 +346,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(no_space_on_one_rank),
         cmocka_unit_test(a_directory_that_cannot_be_prepared),
         cmocka_unit_test(ranks_that_differ),
+        cmocka_unit_test(some_ranks_write),
+        cmocka_unit_test(an_attempt_fails_and_the_next_does_not),
         cmocka_unit_test(falls_back),
         cmocka_unit_test(damage_is_found_while_restoring),
         cmocka_unit_test(shards_do_not_matter),
