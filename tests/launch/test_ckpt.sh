@@ -183,6 +183,15 @@ for step in 30 25 20; do flip $folder/step-00000000$step/shard-0000.h5 30; done
 run 6 "$ANNULUS" ckpt prune --keep 1 $folder && has err "nothing is removed"
 restore
 
+# ---- nothing is made of a damaged checkpoint
+flip $newest/shard-0001.h5 "$at"
+run 6 "$ANNULUS" ckpt export --role all $newest no.npz && has err "wrong checksum of tensor v/body/fc1/weight" 1
+run 6 "$ANNULUS" ckpt merge $newest no && has err "wrong checksum" 1
+run 6 "$ANNULUS" ckpt diff $newest $older && has err "wrong checksum" 1
+run 0 "$ANNULUS" ckpt export $newest model.npz && has out "4 tensors" # what is asked for is not damaged
+[ ! -e no.npz ] && [ ! -e no.npz.part ] && [ ! -e no/step-0000000030 ] || { echo "something was made of a damaged checkpoint"; bad=1; }
+restore
+
 # ---- files for others, and from others
 run 0 "$ANNULUS" train --set output=afresh --set "phases.transfer.load={file: $folder, tensors: 'body/*'}" run.yaml
 has out "loaded 2 tensors from $newest (checkpoint; body/*)" 1
