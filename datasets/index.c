@@ -42,6 +42,7 @@ static ann_status create_virtual(const anni_part *p, const anni_group *group, hi
         ANN_TRY(map_shard(p, group, field, k, plist, space));
     }
     H5Sselect_all(space);
+    H5Pset_obj_track_times(plist, false);
     const hid_t id = H5Dcreate2(parent, field->name, anni_type_stored(field->type), space, H5P_DEFAULT, plist,
                                 H5P_DEFAULT);
     if (id < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot create %s", p->part, field->name);
@@ -64,7 +65,7 @@ static ann_status create_field(const anni_part *p, const anni_group *group, hid_
 }
 
 static ann_status create_group(const anni_part *p, const anni_group *group) {
-    const hid_t id = H5Gcreate2(p->file, group->name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t id = anni_create_group(p->file, group->name);
     if (id < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot create /%s", p->part, group->name);
     ann_status status = anni_h5_put_u64(id, "checksum", 0, p->part);
     for (int f = 0; f < p->source->field_count && status == ANN_OK; f++) {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/hash.h"
@@ -24,8 +23,12 @@ static ann_status lock_file(anni_journal *j, const char *out) {
         struct stat info;
         j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (j->fd < 0) return anni_io_error(out);
-        if (flock(j->fd, LOCK_EX | LOCK_NB) != 0) {
-            return ann_error(ANN_ERR_IO, "%s: another import is writing it", out);
+        /* Of this process alone: a lock of flock's kind would live on in a child. */
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        if (fcntl(j->fd, F_SETLK, &whole) != 0) {
+            if (errno == EACCES || errno == EAGAIN)
+                return ann_error(ANN_ERR_IO, "%s: another import is writing it", out);
+            if (errno != ENOLCK && errno != EINVAL) return anni_io_error(out); /* there are no locks here */
         }
         if (fstat(j->fd, &info) == 0 && info.st_nlink > 0) return ANN_OK;
         close(j->fd); /* the import before has just removed it */

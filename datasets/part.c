@@ -106,7 +106,9 @@ static hsize_t chunk_rows(const anni_part *p, const anni_field *field, int64_t c
 }
 
 static herr_t set_storage(const anni_part *p, const anni_field *field, int64_t capacity, hid_t plist) {
-    if (H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) < 0) return -1;
+    /* No times: the same import gives the same bytes. */
+    if (H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) < 0 || H5Pset_obj_track_times(plist, false) < 0)
+        return -1;
     if (!is_chunked(p)) return H5Pset_alloc_time(plist, H5D_ALLOC_TIME_EARLY);
     hsize_t chunk[ANN_MAX_RANK] = {chunk_rows(p, field, capacity)};
     for (int i = 0; i < field->shape.rank; i++) chunk[i + 1] = (hsize_t)field->shape.dim[i];
@@ -153,8 +155,17 @@ static ann_status create_fields(anni_part *p, anni_group *group, hid_t parent) {
     return ANN_OK;
 }
 
+hid_t anni_create_group(hid_t file, const char *name) {
+    const hid_t plist = H5Pcreate(H5P_GROUP_CREATE);
+    if (plist < 0) return plist;
+    H5Pset_obj_track_times(plist, false);
+    const hid_t id = H5Gcreate2(file, name, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Pclose(plist);
+    return id;
+}
+
 static ann_status create_group(anni_part *p, anni_group *group) {
-    const hid_t id = H5Gcreate2(p->file, group->name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t id = anni_create_group(p->file, group->name);
     if (id < 0) return anni_h5_error(ANN_ERR_IO, "%s: cannot create /%s", p->part, group->name);
     ann_status status = anni_h5_put_u64(id, "checksum", 0, p->part); /* its place in the file */
     if (status == ANN_OK) status = create_fields(p, group, id);
@@ -181,13 +192,15 @@ static ann_status close_file(anni_part *p) {
 }
 
 hid_t anni_create_h5(const char *path, bool is_index) {
-    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access < 0) return H5I_INVALID_HID;
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
+    if (access < 0 || creation < 0) return H5I_INVALID_HID;
+    H5Pset_obj_track_times(creation, false);
     H5Pset_file_locking(access, true, true);
     /* With checksums of HDF5's own structures; virtual datasets are of 1.10. */
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, is_index ? H5F_LIBVER_V110 : H5F_LIBVER_V18);
     H5Pset_alignment(access, 1 << 16, 1 << 12); /* large fields begin at a page */
-    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(creation);
     H5Pclose(access);
     return file;
 }

@@ -61,6 +61,7 @@ char *anni_shard_path(const char *out, const char *split, int64_t shard, ann_are
 /* ---- shared by the parts of the writer ---- */
 
 hid_t anni_type_stored(anni_type type);
+hid_t anni_create_group(hid_t file, const char *name);
 hid_t anni_create_h5(const char *path, bool is_index); /* with the settings of every file here */
 /* The attributes of the file; those that are known at the end get their place. */
 ann_status anni_put_attributes(const anni_part *part, hid_t file) ANN_MUST_CHECK;

@@ -13,7 +13,7 @@
 #include "datasets/journal.h"
 #include "datasets/part.h"
 
-enum { BLOCK_BYTES = 1 << 20, JOURNAL_BYTES = 32 << 20 };
+enum { BLOCK_BYTES = 1 << 20, JOURNAL_BYTES = 16 << 20 };
 
 /* Decides which records are the test split's; fixed, so that the choice depends on their number alone. */
 #define SPLIT_SEED 0x616E6E756C7573u
