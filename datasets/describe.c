@@ -41,7 +41,7 @@ static ann_status say_vocabulary(const anni_description *d) {
     anni_vocabulary vocabulary;
     ANN_TRY(anni_vocabulary_read(&vocabulary, d->path));
     if (vocabulary.count > 0) {
-        anni_describe_line(d, "%-9s %" PRId64 " tokens, %" PRId64 " bytes", "words", vocabulary.count,
+        anni_describe_line(d, "%-9s %" PRId64 " of %" PRId64 " bytes together", "tokens", vocabulary.count,
                            vocabulary.offsets[vocabulary.count]);
     }
     anni_vocabulary_fini(&vocabulary);
@@ -145,6 +145,7 @@ static ann_status describe_file(anni_description *d) {
     ANN_TRY(say_strings(d, "name", "name"));
     ANN_TRY(say_strings(d, "source", "source"));
     ANN_TRY(say_skipped(d));
+    ANN_TRY(say_strings(d, "level", "level"));
     ANN_TRY(say_vocabulary(d));
     for (int s = 0; s < layout.split_count; s++) ANN_TRY(say_split(d, layout.splits[s]));
     return ANN_OK;

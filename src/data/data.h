@@ -74,7 +74,7 @@ uint64_t ann_dataset_checksum(const ann_dataset *dataset);
 /* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y; it does not depend on
    how the file stores them. Reads the whole split. Errors: those of ann_dataset_read. Local. */
 ann_status ann_dataset_compute_checksum(uint64_t *out, const ann_dataset *dataset) ANN_MUST_CHECK;
-/* XXH3 of one field of the whole split, as delivered. The file states it for fields other than x and y, in
+/* XXH3 of one field of the whole split, as delivered. A file of ours states it, for all fields but y, in
    the attribute "checksum" of the field: false if it does not (or if there are several sources). Local. */
 bool ann_dataset_field_checksum(uint64_t *out, const ann_dataset *dataset, int field);
 ann_status ann_dataset_compute_field_checksum(uint64_t *out, const ann_dataset *dataset,

@@ -75,7 +75,7 @@ run 4 import text none no.h5 && says "error: none: No such file or directory"
 run 6 import text empty no.h5 && says "error: empty: 0 tokens, and one sample of length 256 needs 257"
 run 0 import text --level char --length 6 breakfast char.h5 && has err "34 tokens of 17, 5 samples of 6 + 1; 3 tokens at the end"
 run 0 sample --count 6 char.h5 && has out "    Käse un" 1 && has out "    nd Bröt" 1
-run 0 info char.h5 && has out "u8 [5,7]"
+run 0 info char.h5 && has out "u8 [5,7]" && has out "level     char" && has out "tokens    17 of 19 bytes together"
 for junk in '\xff' '\xc0\x80' '\xed\xa0\x80' '\xf4\x90\x80\x80' '\xe2\x82' '\x80'; do
     { cat breakfast; printf "$junk"; } >junk
     run 6 import text --level char junk no.h5
