@@ -135,6 +135,11 @@ ann_ckpt_report ann_ckpt_writer_report(const ann_ckpt_writer *writer);
 ann_status ann_ckpt_write(ann_comm *comm, const char *dir, int64_t step, const ann_store *store,
                           const ann_meta *meta, int keep) ANN_MUST_CHECK;
 
+/* Clears away what killed writers left in dir, and lets DIR/latest and latest.h5 be the newest checkpoint's,
+   as the next writer would: for a directory that gets no more checkpoints. Failures are only logged. On one
+   rank; Local. */
+void ann_ckpt_settle(const char *dir);
+
 /* ---- reading ---- */
 
 /* Finds the newest checkpoint in dir whose manifest and checksums are right; *path is "" if there is no

@@ -47,10 +47,10 @@ static ann_status remove_part(const char *dir, const anni_listed *item) {
     return errno ? anni_file_error("remove", path) : ANN_OK;
 }
 
-ann_status anni_commit_prepare(int64_t *serial, anni_commit *commit) {
+/* What killed writers left; *serial: the next serial number. */
+static ann_status clear_away(int64_t *serial, const anni_commit *commit) {
     anni_listed *list;
     int count;
-    ANN_TRY(anni_dir_make(commit->dir, &commit->made_dir));
     ANN_TRY(anni_list(&list, &count, commit->dir));
     ann_status status = ANN_OK;
     *serial = 1;
@@ -63,6 +63,12 @@ ann_status anni_commit_prepare(int64_t *serial, anni_commit *commit) {
     if (status != ANN_OK) return status;
     (void)unlink(commit->latest_part);
     (void)unlink(commit->best_part);
+    return ANN_OK;
+}
+
+ann_status anni_commit_prepare(int64_t *serial, anni_commit *commit) {
+    ANN_TRY(anni_dir_make(commit->dir, &commit->made_dir));
+    ANN_TRY(clear_away(serial, commit));
     return mkdir(commit->part, 0777) == 0 ? ANN_OK : anni_file_error("create the directory", commit->part);
 }
 
@@ -99,7 +105,7 @@ ann_status anni_commit_publish(const anni_commit *commit) {
 /* ---- after ---- */
 
 /* The newest of those that are left, in DIR/latest. */
-static void move_latest_back(const anni_commit *commit) {
+static void move_latest(const anni_commit *commit) {
     anni_listed *list = NULL;
     char text[64];
     int count = 0, first = 0;
@@ -110,14 +116,26 @@ static void move_latest_back(const anni_commit *commit) {
         const int n = snprintf(text, sizeof text, "%s\n", list[first].name);
         if (anni_file_write(commit->latest_part, text, (size_t)n) == ANN_OK)
             (void)rename(commit->latest_part, commit->latest);
+        anni_latest_write(commit->dir, list[first].name);
     }
     free(list);
+}
+
+void ann_ckpt_settle(const char *dir) {
+    anni_commit commit;
+    int64_t serial;
+    if (anni_commit_init(&commit, dir, 0) == ANN_OK && clear_away(&serial, &commit) == ANN_OK) {
+        move_latest(&commit);
+        return;
+    }
+    ann_log_line(ANN_LOG_WARN, "%s; what a killed writer left is still there", ann_error_text());
+    ann_error_clear();
 }
 
 void anni_commit_withdraw(const anni_commit *commit) {
     if (rename(commit->final, commit->part) != 0) return;
     if (access(commit->old, F_OK) == 0) (void)rename(commit->old, commit->final);
-    move_latest_back(commit);
+    move_latest(commit);
 }
 
 void anni_commit_abandon(const anni_commit *commit, bool root) {

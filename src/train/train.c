@@ -101,6 +101,7 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     const ann_status status = ann_ckpt_verify(phase->run->comm, checkpoint);
     phase->bad_checkpoint = anni_checkpoint_is_bad(phase, checkpoint, status);
     if (status == ANN_OK) anni_say(phase->run, "%s  finished before", phase->config->name);
+    if (status == ANN_OK && phase->run->rank == 0) ann_ckpt_settle(phase->dir);
     return status;
 }
 
