@@ -3,15 +3,16 @@
    An augmentation is a list of ops that are applied to one sample in the order of the list, each with its own
    probability. Nothing has state: every number that is drawn is Philox of (seed; epoch, view, place of the op
    in the list, sample, element). So the same sample at the same epoch is augmented the same way on any number
-   of ranks and threads, in any order of calls, and after any resume; on processors of different kinds up to what
-   their mathematical functions (sine, logarithm ...) differ by in the last bit.
+   of ranks and threads, in any order of calls, and after any resume; on processors of different kinds up to
+   what their mathematical functions (sine, logarithm ...) differ by in the last bit.
 
    Images are [H, W, C], u8 or f32, with intensities from 0 to 1 (u8: 0 to 255 stand for 0 to 1). A sample is
    worked on in f32 and rounded once at the end, so a u8 image is kept within 0 to 1, and a f32 image by those
-   ops that say so. An op of strength 0 changes no bit. Neighbouring ops of geometry that treat what lies
-   outside of the image alike are composed into one resampling: the image is interpolated once, and what one
-   of them moves out another may bring back. Steps by whole pixels (flip, shift, crop) copy and do not
-   interpolate. Coordinates are those of pixel centres. */
+   ops that say so. An op of strength 0 changes no bit of an image
+   within 0 to 1. Neighbouring ops of geometry that treat what lies outside of the image alike are composed
+   into one resampling: the image is interpolated once, and what one of them moves out another may bring back.
+   Steps by whole pixels (flip, shift, crop) copy and do not interpolate. Coordinates are those of pixel
+   centres. */
 #ifndef ANN_DATA_AUGMENT_H
 #define ANN_DATA_AUGMENT_H
 
@@ -30,7 +31,8 @@ typedef enum ann_augment_kind {
     ANN_AUGMENT_ROTATE,       /* about the centre, uniform in -degrees..degrees, counter-clockwise */
     ANN_AUGMENT_ZOOM,         /* about the centre, by a factor uniform in `scale`; above 1 enlarges */
     /* colour, on images; the results are kept within 0..1. Definitions are torchvision's; factors are uniform
-       in max(0, 1 - strength)..1 + strength, and grey is 0.2989 R + 0.587 G + 0.114 B */
+       in max(0, 1 - strength)..1 + strength, and grey is 0.2989 R + 0.587 G + 0.114 B, or the mean where
+       there are not three channels */
     ANN_AUGMENT_BRIGHTNESS, /* x * factor */
     ANN_AUGMENT_CONTRAST,   /* x * factor + mean grey of the image * (1 - factor) */
     ANN_AUGMENT_JITTER, /* brightness, contrast, saturation (towards grey), hue (shift of -hue..hue turns), in
