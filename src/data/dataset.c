@@ -26,7 +26,9 @@ static ann_status open_sources(ann_dataset *dataset, const ann_dataset_options *
     for (int i = 0; i < o->source_count && status == ANN_OK; i++) {
         dataset->source_count++;
         status = anni_data_source_open(&dataset->sources[i], &o->sources[i], o->split, dataset->arena);
-        dataset->source_first[i + 1] = dataset->source_first[i] + dataset->sources[i].samples;
+        if (__builtin_add_overflow(dataset->source_first[i], dataset->sources[i].samples,
+                                   &dataset->source_first[i + 1]))
+            status = ann_error(ANN_ERR_FORMAT, "%s: too many samples", dataset->sources[i].name);
     }
     anni_h5_end(&before);
     return status;

@@ -9,6 +9,7 @@
 #define CACHE_BYTES ((int64_t)256 << 20)
 /* Larger fields are looked at for NaN and Inf while they are read, not when they are opened. */
 #define CHECKED_BYTES ((size_t)1 << 30)
+#define MAX_BLOCKS ((int64_t)1 << 28) /* 64 TiB at least */
 
 static ann_status no_memory(const ann_dataset *d) {
     return ann_error(ANN_ERR_MEMORY, "%s: out of memory", d->name);
@@ -188,7 +189,7 @@ static ann_status join_storage(ann_dataset *d, int64_t cache_bytes) {
         for (int i = 0; f != d->label_field && i < field->rows_count; i++) {
             anni_rows *rows = field->rows[i];
             if (rows->data != NULL) continue;
-            bytes += (int64_t)anni_rows_bytes(rows);
+            if (__builtin_add_overflow(bytes, (int64_t)anni_rows_bytes(rows), &bytes)) bytes = INT64_MAX;
             rows->first_block = blocks;
             blocks += anni_rows_block(rows, rows->count - 1) + 1;
         }
@@ -199,7 +200,8 @@ static ann_status join_storage(ann_dataset *d, int64_t cache_bytes) {
             if (d->fields[f].rows[i]->data == NULL) ANN_TRY(anni_rows_decode_all(d->fields[f].rows[i]));
         ANN_TRY(check_mapped(&d->fields[f]));
     }
-    if (bytes <= cache_bytes || anni_cache_new(&d->cache, blocks, cache_bytes) == ANN_OK) return ANN_OK;
+    if (bytes <= cache_bytes) return ANN_OK;
+    if (blocks <= MAX_BLOCKS && anni_cache_new(&d->cache, blocks, cache_bytes) == ANN_OK) return ANN_OK;
     return ann_error(ANN_ERR_MEMORY, "%s: no memory for %" PRId64 " blocks that are to be decoded", d->name,
                      blocks);
 }

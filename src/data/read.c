@@ -161,8 +161,9 @@ static ann_status load_field(ann_dataset *d, int f, int64_t first, int64_t count
 
 ann_status ann_dataset_hold(ann_dataset *d, int64_t first, int64_t count) {
     if (first < 0 || count < 1 || first > d->samples - count)
-        return ann_error(ANN_ERR_ARG, "%s: samples %" PRId64 "..%" PRId64 " of %" PRId64 " cannot be held",
-                         d->name, first, first + count - 1, d->samples);
+        return ann_error(ANN_ERR_ARG,
+                         "%s: %" PRId64 " samples from %" PRId64 " on of %" PRId64 " cannot be held", d->name,
+                         count, first, d->samples);
     anni_dataset_release_held(d);
     ann_status status = ANN_OK;
     int f = 0;
