@@ -44,6 +44,7 @@ static ann_status read_at(const anni_input *in, int64_t offset, void *out, int64
 }
 
 ann_status anni_input_read(anni_input *input, int64_t offset, void *out, int64_t n) {
+    if (n == 0) return ANN_OK; /* out may be NULL */
     if (n > AHEAD || offset + n > input->bytes) return read_at(input, offset, out, n);
     if (offset < input->ahead_first || offset + n > input->ahead_first + input->ahead_bytes) {
         const int64_t left = input->bytes - offset;

@@ -88,7 +88,7 @@ gone() { # PID...: waits until none of them is left
 # ---- kills: each waits for its moment and returns whether it struck ----
 
 duration_ms=2000 # of a whole run, the longest
-a_moment() { sleep "$(awk -v r=$RANDOM -v d=$duration_ms 'BEGIN { printf "%.3f", 0.2 + 0.8e-3 * d * r / 32768 }')"; }
+a_moment() { sleep "$(awk -v r=$RANDOM -v d=$duration_ms 'BEGIN { printf "%.3f", 0.2 + 0.5e-3 * d * r / 32768 }')"; }
 kill_rank() {
     local pids
     mapfile -t pids < <(ranks)
