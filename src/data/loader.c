@@ -5,7 +5,9 @@
    Depth and workers adapt to waits of the caller: first the queue becomes twice as deep, against reading
    times that vary; if the caller waits again once the deeper queue has had time to fill, another worker is
    started, against reading that is slow; and so on in turns. Nothing is ever taken back: a queue that is
-   always full costs nothing. */
+   always full costs nothing. From the first wait on, all rows of a batch are asked for before the first is
+   read, so that a disk has many requests at a time; that costs more than the reading where all is in memory.
+ */
 #include "data/data.h"
 
 #include <pthread.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "data/ahead.h"
 #include "data/slot.h"
 
 enum {
@@ -44,9 +47,7 @@ struct ann_loader {
     bool deepened;      /* that change was of depth */
     int max_depth, max_threads;
 
-    int64_t (*ranges)[2]; /* [max_ranges] of blocks to read ahead; the worker's that entered a new window */
-    int max_ranges;
-    int64_t share_first, share_end; /* samples that this rank reads */
+    anni_ahead ahead; /* of the worker that has set `reaching` */
 
     pthread_t threads[MAX_THREADS];
     int thread_count;
@@ -54,8 +55,8 @@ struct ann_loader {
     pthread_cond_t room, ready;
     int depth;
     int64_t claimed, released;
-    int64_t window; /* that reading has come to */
-    bool prefetching, stop;
+    bool reaching, stop;
+    bool ask; /* for all rows of a batch before the first of them is read */
     entry entries[ENTRIES];
     anni_slot slots[ENTRIES];
     int free_slots[ENTRIES], free_count, slot_count;
@@ -109,32 +110,16 @@ static bool claim(ann_loader *loader, int64_t *k) {
     return false;
 }
 
-static void hint_blocks(ann_loader *loader, int64_t window) {
-    const int n = ann_order_window_blocks(loader->options.order, window, loader->ranges, loader->max_ranges);
-    for (int i = 0; i < n; i++) {
-        const int64_t first = loader->ranges[i][0];
-        if (first >= loader->share_first && first < loader->share_end)
-            ann_dataset_prefetch(loader->options.dataset, first, loader->ranges[i][1]);
-    }
-}
-
-/* Once per window, the blocks of the next one are asked for; at the start those of the first, too. */
-static void prefetch(ann_loader *loader, int64_t position) {
-    if (loader->ranges == NULL) return;
-    const int64_t window = ann_order_window(loader->options.order, position);
+/* One worker at a time; the others need not wait for it. */
+static void reach(ann_loader *loader, int64_t position) {
     pthread_mutex_lock(&loader->mutex);
-    const int64_t before = loader->window;
-    const bool mine = window > before && !loader->prefetching;
-    if (mine) {
-        loader->window = window;
-        loader->prefetching = true;
-    }
+    const bool mine = !loader->reaching;
+    loader->reaching = true;
     pthread_mutex_unlock(&loader->mutex);
     if (!mine) return;
-    if (before < 0) hint_blocks(loader, window);
-    hint_blocks(loader, window + 1);
+    anni_ahead_reach(&loader->ahead, position);
     pthread_mutex_lock(&loader->mutex);
-    loader->prefetching = false;
+    loader->reaching = false;
     pthread_mutex_unlock(&loader->mutex);
 }
 
@@ -145,10 +130,11 @@ static void *run_worker(void *argument) {
     while (claim(loader, &k)) {
         entry *e = &loader->entries[k % ENTRIES];
         anni_slot *slot = &loader->slots[e->slot];
+        const bool ask = loader->ask || k <= FIRST_DEPTH;
         pthread_mutex_unlock(&loader->mutex);
         const int64_t first = ann_order_after(loader->options.order, loader->options.first_position, k);
-        prefetch(loader, first);
-        const ann_status status = anni_slot_fill(slot, &loader->options, first);
+        reach(loader, first);
+        const ann_status status = anni_slot_fill(slot, &loader->options, first, ask);
         pthread_mutex_lock(&loader->mutex);
         e->state = status == ANN_OK ? ENTRY_READY : ENTRY_FAILED;
         if (status != ANN_OK) keep_error(loader, k, status);
@@ -203,24 +189,10 @@ static void set_limits(ann_loader *loader) {
     loader->max_depth = o->depth > 0 || deepest < FIRST_DEPTH ? loader->depth : deepest;
     loader->max_threads = o->threads > 0 ? o->threads : o->max_threads > 0 ? o->max_threads : 1;
     if (loader->max_threads > MAX_THREADS) loader->max_threads = MAX_THREADS;
-    const int64_t lanes = ann_order_options_of(o->order)->lanes;
-    loader->share_end = ann_dataset_samples(o->dataset);
-    if (lanes % o->size == 0) {
-        const int64_t n = loader->share_end;
-        ann_data_shard(&loader->share_first, &loader->share_end, 0, n, o->rank, o->size);
-        loader->share_end += loader->share_first;
-    }
 }
 
 static ann_status start(ann_loader *loader) {
-    const ann_order_options *order = ann_order_options_of(loader->options.order);
-    if (order->kind == ANN_ORDER_WINDOW) {
-        if (order->window > INT32_MAX / order->lanes)
-            return ann_error(ANN_ERR_ARG, "loader: %lld blocks in a window", (long long)order->window);
-        loader->max_ranges = (int)order->window * order->lanes;
-        loader->ranges = calloc((size_t)loader->max_ranges, sizeof *loader->ranges);
-        if (loader->ranges == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
-    }
+    ANN_TRY(anni_ahead_init(&loader->ahead, &loader->options));
     const int threads = loader->options.threads > 0 ? loader->options.threads : 1;
     for (int i = 0; i < threads; i++) {
         const int failed = start_worker(loader);
@@ -236,7 +208,6 @@ ann_status ann_loader_new(ann_loader **out, const ann_loader_options *options) {
     if (loader == NULL) return ann_error(ANN_ERR_MEMORY, "loader: out of memory");
     loader->options = *options;
     loader->batches = ann_order_steps(options->order, options->first_position, options->end_position);
-    loader->window = -1;
     loader->failed_batch = INT64_MAX;
     set_limits(loader);
     pthread_mutex_init(&loader->mutex, NULL);
@@ -262,7 +233,7 @@ void ann_loader_free(ann_loader *loader) {
     pthread_cond_destroy(&loader->room);
     pthread_mutex_destroy(&loader->mutex);
     for (int i = 0; i < loader->slot_count; i++) anni_slot_fini(&loader->slots[i]);
-    free(loader->ranges);
+    anni_ahead_fini(&loader->ahead);
     free(loader);
 }
 
@@ -272,6 +243,7 @@ void ann_loader_free(ann_loader *loader) {
    on their way when something was last changed. Locked. */
 static void adapt(ann_loader *loader) {
     if (loader->taken - loader->adapted_at <= loader->depth) return;
+    loader->ask = true;
     const bool can_deepen = loader->depth < loader->max_depth;
     if (can_deepen && (!loader->deepened || loader->thread_count == loader->max_threads)) {
         loader->depth = 2 * loader->depth < loader->max_depth ? 2 * loader->depth : loader->max_depth;

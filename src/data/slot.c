@@ -63,7 +63,7 @@ void anni_slot_fini(anni_slot *slot) {
     *slot = (anni_slot){0};
 }
 
-ann_status anni_slot_fill(anni_slot *s, const ann_loader_options *o, int64_t first) {
+ann_status anni_slot_fill(anni_slot *s, const ann_loader_options *o, int64_t first, bool ask) {
     ann_batch *b = &s->batch;
     b->global_first = first;
     b->global_count = ann_order_batch(o->order, first, o->end_position);
@@ -72,6 +72,7 @@ ann_status anni_slot_fill(anni_slot *s, const ann_loader_options *o, int64_t fir
         s->positions[i] = b->first + i;
         ann_order_at(o->order, b->first + i, &s->epochs[i], &s->samples[i]);
     }
+    for (int64_t i = 0; ask && i < b->count; i++) ann_dataset_prefetch(o->dataset, s->samples[i], 1);
     b->positions = s->positions;
     b->samples = s->samples;
     b->epochs = s->epochs;

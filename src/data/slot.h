@@ -20,9 +20,11 @@ typedef struct anni_slot {
 size_t anni_slot_bytes(const ann_loader_options *options);
 ann_status anni_slot_init(anni_slot *slot, const ann_loader_options *options) ANN_MUST_CHECK;
 void anni_slot_fini(anni_slot *slot);
-/* Fills it with this rank's part of the batch that starts at position `first`. Thread-safe for different
+/* Fills it with this rank's part of the batch that starts at position `first`; ask: for all its rows
+ * (ann_dataset_prefetch) before the first is read. Thread-safe for different
  * slots. */
-ann_status anni_slot_fill(anni_slot *slot, const ann_loader_options *options, int64_t first) ANN_MUST_CHECK;
+ann_status anni_slot_fill(anni_slot *slot, const ann_loader_options *options, int64_t first,
+                          bool ask) ANN_MUST_CHECK;
 
 /* slot_augment.c: the batch that has been read, by options->augment. */
 ann_status anni_slot_augment(anni_slot *slot, const ann_loader_options *options) ANN_MUST_CHECK;
