@@ -1,14 +1,10 @@
 /* annulus ckpt */
 #include "cmd_ckpt.h"
 
-#include <string.h>
-#include "base/yaml.h"
 #include "cli.h"
+#include "menu.h"
 
-static const struct {
-    const char *name, *usage, *doc;
-    int (*run)(int argc, char **argv);
-} commands[] = {
+static const menu_item commands[] = {
     {"ls", "PATH", "list the checkpoints of a run, or of one phase", cmd_ckpt_ls},
     {"info", "PATH", "print what is in a checkpoint", cmd_ckpt_info},
     {"verify", "PATH", "read everything and compare it with the checksums", cmd_ckpt_verify},
@@ -19,45 +15,18 @@ static const struct {
     {"import", "FILE FOLDER", "make a checkpoint of an h5, safetensors, npz or npy file", cmd_ckpt_import},
     {"prune", "FOLDER", "remove old checkpoints", cmd_ckpt_prune},
 };
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
-
-static void print_help(void) {
-    puts("annulus ckpt inspects, compares and converts checkpoints. No job needs to run, and none is "
-         "disturbed.\n\n"
-         "usage: annulus ckpt COMMAND [OPTION...] ARGUMENT...\n\ncommands:");
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        printf("  %-8s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].doc);
-    puts("\nPATH is a checkpoint (OUTPUT/PHASE/step-0000000100), or the folder of a phase (OUTPUT/PHASE), "
-         "which stands for "
-         "the newest\ncheckpoint in it, or a run's output folder if it has one phase.\n"
-         "annulus ckpt COMMAND --help is complete for the command.");
-}
-
-static int unknown_command(const char *name) {
-    const cli c = {"annulus ckpt", NULL, NULL, 0};
-    const char *names[COMMAND_COUNT];
-    char accepted[256];
-    size_t used = 0;
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        names[i] = commands[i].name;
-        used +=
-            (size_t)snprintf(accepted + used, sizeof accepted - used, "%s%s", i > 0 ? ", " : "", names[i]);
-    }
-    if (name[0] == '\0') return cli_wrong(&c, "a command is needed, accepted are %s", accepted);
-    const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
-    if (nearest) return cli_wrong(&c, "unknown command '%s', did you mean '%s'?", name, nearest);
-    return cli_wrong(&c, "unknown command '%s', accepted are %s", name, accepted);
-}
 
 int cmd_ckpt(int argc, char **argv) {
-    const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_help();
-        return 0;
-    }
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc - 1, argv + 1);
-    return unknown_command(name);
+    const menu m = {
+        .command = "annulus ckpt",
+        .item = "command",
+        .about = "inspects, compares and converts checkpoints. No job needs to run, and none is disturbed.",
+        .notes =
+            "PATH is a checkpoint (OUTPUT/PHASE/step-0000000100), or the folder of a phase (OUTPUT/PHASE), "
+            "which stands for\nthe newest checkpoint in it, or a run's output folder if it has one phase.\n",
+        .items = commands,
+        .count = sizeof commands / sizeof commands[0]};
+    return menu_run(&m, argc, argv);
 }
 
 void ckpt_print_json(FILE *to, const char *text) {

@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/yaml.h"
 #include "cmd_data.h"
+#include "menu.h"
 
 /* ---- progress ---- */
 
@@ -149,10 +149,7 @@ int import_wrong(import_args *args, const char *command, const char *text) {
 
 /* ---- formats ---- */
 
-static const struct {
-    const char *name, *usage, *doc;
-    int (*run)(int argc, char **argv);
-} formats[] = {
+static const menu_item formats[] = {
     {"idx", "FOLDER OUT.h5", "IDX files (MNIST and its relatives)", cmd_import_idx},
     {"cifar", "FOLDER OUT.h5", "CIFAR-10 and CIFAR-100, binary version", cmd_import_cifar},
     {"csv", "FILE... OUT.h5", "comma-separated values, types inferred and shown", cmd_import_csv},
@@ -160,33 +157,13 @@ static const struct {
     {"images", "FOLDER OUT.h5", "folders of PNG and JPEG files, one a class", cmd_import_images},
     {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
-enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
-
-static void print_help(void) {
-    puts("annulus data import makes an HDF5 dataset of files of another format.\n\n"
-         "usage: annulus data import FORMAT [OPTION...] ARGUMENT...\n\nformats:");
-    for (int i = 0; i < FORMAT_COUNT; i++)
-        printf("  %-7s %-16s %s\n", formats[i].name, formats[i].usage, formats[i].doc);
-    puts("\nannulus data import FORMAT --help is complete for the format.");
-}
 
 int cmd_data_import(int argc, char **argv) {
-    const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_help();
-        return 0;
-    }
-    const cli c = {"annulus data import", NULL, NULL, 0};
-    const char *names[FORMAT_COUNT];
-    char accepted[256] = "";
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i].name, name) == 0) return formats[i].run(argc - 1, argv + 1);
-        const size_t used = strlen(accepted);
-        names[i] = formats[i].name;
-        snprintf(accepted + used, sizeof accepted - used, "%s%s", i > 0 ? ", " : "", names[i]);
-    }
-    if (name[0] == '\0') return cli_wrong(&c, "a format is needed, accepted are %s", accepted);
-    const char *nearest = ann_nearest_word(name, names, FORMAT_COUNT);
-    if (nearest) return cli_wrong(&c, "unknown format '%s', did you mean '%s'?", name, nearest);
-    return cli_wrong(&c, "unknown format '%s', accepted are %s", name, accepted);
+    const menu m = {.command = "annulus data import",
+                    .item = "format",
+                    .about = "makes an HDF5 dataset of files of another format.",
+                    .notes = "",
+                    .items = formats,
+                    .count = sizeof formats / sizeof formats[0]};
+    return menu_run(&m, argc, argv);
 }
