@@ -75,18 +75,27 @@ typedef struct ann_ckpt_options {
 /* Writes checkpoints of one store beside training: a *snapshot* is taken while training waits, and a thread
    of each writing rank makes a checkpoint of it.
 
-   The snapshot is the shard's file in memory, HDF5's own structures included, so that it is hashed and
-   written without being touched again; nothing changes it until the checkpoint is there. So what is written
-   is what was hashed, and verifying is left to find out what the disk did: after the commit the shard is read
-   back, past the page cache where the file system allows it, and only then are older checkpoints removed.
-   (Reading back before the commit would delay the checkpoint by as much as writing it takes, and protect
-   nothing more: until it has been verified, all older ones are there.)
+   The snapshot is the shard's file in memory, HDF5's own structures included, so that it is hashed by one
+   thread and written by another as it is, past the page cache where the file system allows it. Nothing
+   changes it until the checkpoint is there, so what is written is what was hashed, and the checksums are
+   right by construction. Verifying is left to find out what the disk did: after the commit, and before any
+   older checkpoint is removed, each writer reads its shard back, with the page cache dropped. Before the
+   commit it would protect nothing more (all older checkpoints are there until then) and the checkpoint would
+   come later by as much as writing takes: 0.5 s for 1.2 GB. A new checkpoint cannot begin while the last one
+   is verified.
 
    A thread never communicates. What the threads have done is joined when all ranks call _poll or _wait, in
-   five stages: directory (rank 0), shards, manifest and commit (rank 0), verification, retention (rank 0);
-   after a failure, removal of what was made. An attempt that fails is logged by rank 0, and the directory is
-   then as if nothing had been tried; unless it is the verification that fails: then the new checkpoint stays
-   where it is, marked by its checksums, and no older one is removed. */
+   five stages: directory (rank 0), shards, manifest and commit (rank 0), verification, retention (rank 0).
+   After a failure in any of them, what was made is removed and, if it was verification that failed, what was
+   published is taken back: the directory is then as if nothing had been tried. A failed attempt does not
+   spoil the writer.
+
+   How many writers: a rank that writes copies 1/writers of the state while training waits, so the default is
+   that each does. Measured with 4 ranks on one host of 2 busy cores, 600 MB, best of 2: 1 writer 0.23 s of
+   waiting and 0.94 s until the commit, 2 writers 0.15 and 0.84 s, 4 writers 0.09 and 0.78 s. One thread
+   writing fills this disk, so more files gain nothing there. On a parallel file system with many nodes, one
+   per node still uses every node's link and makes fewer files; a few in all are for file systems that suffer
+   from many. */
 typedef struct ann_ckpt_writer ann_ckpt_writer;
 
 /* Plans the shards of the committed store and allocates (and touches) this rank's snapshot: the memory of its

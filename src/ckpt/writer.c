@@ -125,7 +125,7 @@ ann_status ann_ckpt_writer_new(ann_comm *comm, ann_ckpt_writer **out, const ann_
         status = anni_worker_init(&w->worker);
     }
     status = ann_agree(comm, status);
-    if (status == ANN_OK) status = make(comm, w, store, options);
+    if (status == ANN_OK && w) status = make(comm, w, store, options);
     if (status != ANN_OK) {
         ann_ckpt_writer_free(w);
         return status;

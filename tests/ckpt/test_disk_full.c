@@ -77,7 +77,9 @@ static void remove_ballast(void) {
 static ann_status write_with(const char *sub, long left) {
     char path[SCRATCH_PATH_BYTES];
     fill_up(left);
-    const ann_status status = ckpt_sample_write(comm, sub, 2, 20, 1);
+    const ann_ckpt_options options = {.dir = sub, .keep = {.last = 1}};
+    const ann_status status = left / 4096 % 2 ? ckpt_sample_write(comm, sub, 2, 20, 1)
+                                              : ckpt_sample_write_beside(comm, &options, 2, 20);
     if (status == ANN_OK) {
         remove_ballast();
         return status;

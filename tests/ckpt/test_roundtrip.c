@@ -91,7 +91,8 @@ static void keeps_the_newest(void **state) {
     (void)state;
     expect_left((int64_t[]){1, 2, 3, 4}, 4, 2, "latest latest.h5 step-0000000003 step-0000000004 ");
     expect_left((int64_t[]){1, 2, 3}, 3, 1, "latest latest.h5 step-0000000003 ");
-    expect_left((int64_t[]){1, 2, 3}, 3, 0, "latest latest.h5 step-0000000001 step-0000000002 step-0000000003 ");
+    expect_left((int64_t[]){1, 2, 3}, 3, 0,
+                "latest latest.h5 step-0000000001 step-0000000002 step-0000000003 ");
     /* A run that went back to an earlier step: newest is what was made last. */
     expect_left((int64_t[]){10, 20, 30, 15}, 4, 2, "latest latest.h5 step-0000000015 step-0000000030 ");
 }
@@ -120,8 +121,9 @@ static void leaves_foreign_names_alone_and_clears_left_overs(void **state) {
     scratch_copy(path, scratch_path(to, "%s/step-0000000001.old", sub));
     check_ok(ckpt_sample_write(comm, sub, 2, 2, 1));
     char *names = scratch_list(sub);
-    assert_string_equal(names, "latest latest.h5 notes step-00000000001 step-0000000001.bak step-0000000001.part2 "
-                               "step-0000000002 step-1 step-x ");
+    assert_string_equal(names,
+                        "latest latest.h5 notes step-00000000001 step-0000000001.bak step-0000000001.part2 "
+                        "step-0000000002 step-1 step-x ");
     free(names);
 }
 

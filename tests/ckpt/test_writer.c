@@ -197,6 +197,43 @@ static void a_commit_is_refused(void **state) {
     close_writer();
 }
 
+/* What the disk gives back is not what it was given. */
+static ann_status damage(void *to) {
+    char path[SCRATCH_PATH_BYTES];
+    FILE *file = refuse ? fopen(scratch_path(path, "%s/shard-0000.h5", (const char *)to), "r+b") : NULL;
+    if (!file) return ANN_OK;
+    (void)fseek(file, 60000, SEEK_SET);
+    (void)fputc(fgetc(file) ^ 1, file);
+    (void)fclose(file);
+    return ANN_OK;
+}
+
+/* The checkpoint has been committed when that shows: it is taken back, and what it replaced is there again.
+ */
+static void verification_fails(void **state) {
+    (void)state;
+    char sub[SCRATCH_PATH_BYTES], path[SCRATCH_PATH_BYTES], part[SCRATCH_PATH_BYTES];
+    scratch_path(sub, "%s/verify", dir);
+    scratch_path(part, "%s/step-0000000002.part", sub);
+    open_writer(&(ann_ckpt_options){.dir = sub, .keep = {.last = 2}, .before_commit = damage, .to = part});
+    check_ok(write_with(1, 1));
+    for (int64_t replaced = 0; replaced < 2; replaced++) {
+        refuse = true;
+        assert_int_equal(write_with(2, 9), ANN_ERR_CORRUPT);
+        assert_non_null(strstr(ann_error_text(), "shard-0000.h5: wrong checksum of "));
+        expect_names(sub, replaced ? "latest latest.h5 step-0000000001 step-0000000002 "
+                                   : "latest latest.h5 step-0000000001 ");
+        char *latest = scratch_read(NULL, scratch_path(path, "%s/latest", sub));
+        assert_string_equal(latest, replaced ? "step-0000000002\n" : "step-0000000001\n");
+        free(latest);
+        check_ok(ann_ckpt_latest(comm, sub, path, sizeof path));
+        assert_int_equal(ckpt_sample_tag(path), replaced ? 2 : 1);
+        refuse = false;
+        check_ok(write_with(2, 2));
+    }
+    close_writer();
+}
+
 /* In a child, because the limit stays: no memory for a thread's stack. */
 static int without_threads(const char *sub) {
     struct rlimit low;
@@ -243,6 +280,7 @@ int main(void) {
         cmocka_unit_test(each_nth_stays),
         cmocka_unit_test(a_number_that_is_not_finite),
         cmocka_unit_test(a_commit_is_refused),
+        cmocka_unit_test(verification_fails),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
