@@ -55,10 +55,12 @@ static void discard(anni_cache *cache, entry *e) {
 
 /* Idle blocks go, the longest unused first, until `bytes` more fit. */
 static void make_room(anni_cache *cache, size_t bytes) {
-    while (cache->used + bytes > cache->limit && cache->idle.before != &cache->idle) {
-        entry *oldest = cache->idle.before;
+    entry *oldest = cache->idle.before;
+    while (cache->used + bytes > cache->limit && oldest != &cache->idle) {
+        entry *next = oldest->before;
         leave_list(oldest);
         discard(cache, oldest);
+        oldest = next;
     }
 }
 

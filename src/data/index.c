@@ -125,7 +125,7 @@ static ann_status open_stored(anni_rows *rows, const anni_column *c, hid_t id) {
     ANN_TRY(check_stored(c, rows, id));
     const hid_t type = H5Dget_type(id);
     const char *unused;
-    anni_format stored;
+    anni_format stored = {.mappable = false};
     rows->format.mappable = type >= 0 && anni_format_of(&stored, &unused, type) && stored.mappable &&
                             stored.dtype == rows->format.dtype;
     rows->format.narrowed = !c->is_label && stored.narrowed;

@@ -148,7 +148,8 @@ static ann_status open_group(const opening *o) {
     for (hsize_t i = 0; i < info.nlinks; i++) {
         char *name = NULL;
         ANN_TRY(link_name(&name, o, i));
-        if (strcmp(name, "x") != 0 && strcmp(name, "y") != 0) ANN_TRY(open_link(o, name));
+        const bool is_open = name == NULL || strcmp(name, "x") == 0 || strcmp(name, "y") == 0;
+        if (!is_open) ANN_TRY(open_link(o, name));
     }
     return ANN_OK;
 }
