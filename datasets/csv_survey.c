@@ -51,6 +51,10 @@ static ann_status add_value(const surveyor *s, anni_column *column, const char *
     bool found;
     const int at = place(column, value, &found);
     if (found || column->value_count > ANNI_CSV_MAX_VALUES) return ANN_OK;
+    if (strlen(value) > ANNI_CSV_MAX_NAME)
+        return ann_error(ANN_ERR_FORMAT,
+                         "%s: column '%s' has a value of more than %d bytes, too long for a name",
+                         s->first_path, column->name, ANNI_CSV_MAX_NAME);
     if (column->value_count == column->value_room) {
         const int room = column->value_room == 0 ? 16 : 2 * column->value_room;
         char **values = ann_arena_alloc(s->arena, (size_t)room * sizeof *values);
@@ -105,6 +109,25 @@ static ann_status set_roles(const surveyor *s) {
     return ANN_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+static ann_status check_names(const surveyor *s, const anni_csv *csv) {
+    const anni_survey *survey = s->survey;
+    const char **names = ann_arena_alloc(s->arena, (size_t)survey->column_count * sizeof *names);
+    if (names == NULL) return no_memory(csv->path);
+    for (int i = 0; i < survey->column_count; i++) names[i] = survey->columns[i].name;
+    qsort(names, (size_t)survey->column_count, sizeof *names, by_name);
+    for (int i = 1; i < survey->column_count; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return ann_error(ANN_ERR_FORMAT, "%s: line %" PRId64 ": two columns are called '%s'", csv->path,
+                             csv->record_line, names[i]);
+    }
+    return ANN_OK;
+}
+
 static ann_status name_columns(const surveyor *s, const anni_csv *csv) {
     anni_survey *survey = s->survey;
     survey->columns = ann_arena_alloc(s->arena, (size_t)csv->count * sizeof *survey->columns);
@@ -116,11 +139,13 @@ static ann_status name_columns(const surveyor *s, const anni_csv *csv) {
         if (name[0] == '\0')
             return ann_error(ANN_ERR_FORMAT, "%s: line %" PRId64 ": column %d has no name", csv->path,
                              csv->record_line, i + 1);
-        if (!s->options->no_header && find_column(survey, name) != NULL)
-            return ann_error(ANN_ERR_FORMAT, "%s: line %" PRId64 ": two columns are called '%s'", csv->path,
-                             csv->record_line, name);
+        if (strlen(name) > ANNI_CSV_MAX_NAME)
+            return ann_error(ANN_ERR_FORMAT,
+                             "%s: line %" PRId64 ": the name of column %d has more than %d bytes", csv->path,
+                             csv->record_line, i + 1, ANNI_CSV_MAX_NAME);
         survey->columns[survey->column_count++].name = name;
     }
+    ANN_TRY(check_names(s, csv));
     return set_roles(s);
 }
 

@@ -31,7 +31,7 @@ typedef struct anni_survey {
     int64_t *records; /* of each file, bad ones too */
 } anni_survey;
 
-enum { ANNI_CSV_MAX_VALUES = 65536 };
+enum { ANNI_CSV_MAX_VALUES = 65536, ANNI_CSV_MAX_NAME = 255 }; /* distinct ones of a column; bytes of one */
 
 /* Reads the files from the first to the last record. The survey lives in the arena. Errors: those of reading;
    ANN_ERR_FORMAT (no columns, other columns than in the first file, the first line is no header), ANN_ERR_ARG

@@ -177,7 +177,8 @@ static ann_status check_column(import *im, const anni_column *column) {
                          column->value_count == 0 ? "no values" : "more than 65536 different values");
     if (column->role == ANNI_INPUT) im->inputs++;
     if (column->role == ANNI_ONE_HOT) im->inputs += column->value_count;
-    if (im->inputs > (1 << 24)) return ann_error(ANN_ERR_ARG, "%s: more than %d inputs", path, 1 << 24);
+    if (im->inputs > ANNI_CSV_MAX_FIELDS)
+        return ann_error(ANN_ERR_ARG, "%s: more than %d inputs", path, ANNI_CSV_MAX_FIELDS);
     return ANN_OK;
 }
 

@@ -250,6 +250,22 @@ static void test_bad_csv(void **state) {
     assert_int_equal(fixture_count("bad.h5"), 0);
 }
 
+/* Names end up in attributes: they have a limit. */
+static void test_csv_long_names(void **state) {
+    (void)state;
+    char name[300] = "", text[700];
+    memset(name, 'n', 256);
+    snprintf(text, sizeof text, "a,%s\n1,2\n", name);
+    check_fails(import_csv("bad.h5", text, (ann_import_csv_options){0}, false, NULL), ANN_ERR_FORMAT,
+                "line 1: the name of column 2 has more than 255 bytes");
+    snprintf(text, sizeof text, "a,t\n1,%s\n", name);
+    check_fails(import_csv("bad.h5", text, (ann_import_csv_options){.target = "t"}, false, NULL),
+                ANN_ERR_FORMAT, "column 't' has a value of more than 255 bytes");
+    text[strlen(text) - 2] = '\n';
+    text[strlen(text) - 1] = '\0';
+    check_ok(import_csv("long.h5", text, (ann_import_csv_options){.target = "t"}, false, NULL));
+}
+
 /* Several bad records of several kinds are left out, and the rest is right. */
 static void test_csv_skips(void **state) {
     (void)state;
@@ -504,10 +520,10 @@ int main(void) {
         cmocka_unit_test(test_cifar10),        cmocka_unit_test(test_cifar100),
         cmocka_unit_test(test_bad_cifar),      cmocka_unit_test(test_csv),
         cmocka_unit_test(test_csv_targets),    cmocka_unit_test(test_bad_csv),
-        cmocka_unit_test(test_csv_skips),      cmocka_unit_test(test_csv_test_file),
-        cmocka_unit_test(test_npy_types),      cmocka_unit_test(test_bad_npy),
-        cmocka_unit_test(test_bad_npy_values), cmocka_unit_test(test_two_ways),
-        cmocka_unit_test(test_mnist),
+        cmocka_unit_test(test_csv_long_names), cmocka_unit_test(test_csv_skips),
+        cmocka_unit_test(test_csv_test_file),  cmocka_unit_test(test_npy_types),
+        cmocka_unit_test(test_bad_npy),        cmocka_unit_test(test_bad_npy_values),
+        cmocka_unit_test(test_two_ways),       cmocka_unit_test(test_mnist),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
