@@ -1,3 +1,4 @@
+// runs: 500
 /* CIFAR files: the first byte chooses options, the second the number of classes. */
 #include "base/log.h"
 #include "datasets/import.h"

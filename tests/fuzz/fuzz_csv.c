@@ -1,3 +1,4 @@
+// runs: 2000
 /* CSV files: the first byte chooses options of every import, the second those of CSV. */
 #include "base/log.h"
 #include "datasets/import.h"

@@ -1,3 +1,4 @@
+// runs: 500
 /* Datasets: the input is an HDF5 file, opened, described and read as a dataset. */
 #include <stdlib.h>
 #include <string.h>

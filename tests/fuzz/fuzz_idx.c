@@ -1,3 +1,4 @@
+// runs: 2000
 /* IDX files. The first byte says what the rest is: bit 0, whether images or labels; bit 1, as it is or
    gzipped here (random changes hardly get past gzip's own checks). */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// runs: 2000
 /* PNG and JPEG files: the first byte chooses options, the second how they are read. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// runs: 10000
 /* Checkpoint manifests, with the shards of a real checkpoint beside them. The input is the text of a manifest
    without its last line: the checksum, which random changes would never hit, is added here. */
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// runs: 2000
 /* NPY files: the first byte chooses options, the rest is the array of x. */
 #include "base/log.h"
 #include "datasets/import.h"

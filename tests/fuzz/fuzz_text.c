@@ -1,3 +1,4 @@
+// runs: 500
 /* Texts and vocabularies. The first byte chooses options, the second the level; with byte pairs, what stands
    up to the first NUL is the vocabulary file (without its last line, the hash, which is added here), and the
    rest the text. */

@@ -1,3 +1,4 @@
+// runs: 10000
 /* Files of weights: safetensors, npz and npy, told apart by their first bytes. */
 #include <string.h>
 #include "base/log.h"

@@ -1,3 +1,4 @@
+// runs: 2000
 /* Files of weights: HDF5. */
 #include <hdf5.h>
 #include "base/log.h"
