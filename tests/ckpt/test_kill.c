@@ -18,23 +18,7 @@
 #include "base/philox.h"
 #include "support/check.h"
 #include "support/ckpt_sample.h"
-#include "support/scratch.h"
-
-static ann_comm *comm;
-static char dir[SCRATCH_PATH_BYTES];
-
-static int setup(void **state) {
-    (void)state;
-    scratch_make(dir);
-    return ann_comm_self(&comm) == ANN_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    ann_comm_free(comm);
-    scratch_remove(dir);
-    return 0;
-}
+#include "support/stage.h"
 
 /* The tag of the newest checkpoint in sub, all of it compared. */
 static int64_t newest(const char *sub) {
@@ -243,5 +227,5 @@ int main(void) {
         cmocka_unit_test(killed_at_every_change_while_replacing),
         cmocka_unit_test(killed_at_random),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_of_one, stage_end);
 }

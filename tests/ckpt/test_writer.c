@@ -10,23 +10,7 @@
 #include <unistd.h>
 #include "support/check.h"
 #include "support/ckpt_sample.h"
-#include "support/scratch.h"
-
-static ann_comm *comm;
-static char dir[SCRATCH_PATH_BYTES];
-
-static int setup(void **state) {
-    (void)state;
-    scratch_make(dir);
-    return ann_comm_self(&comm) == ANN_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    ann_comm_free(comm);
-    scratch_remove(dir);
-    return 0;
-}
+#include "support/stage.h"
 
 static void expect_names(const char *sub, const char *expected) {
     char *names = scratch_list(sub);
@@ -282,5 +266,5 @@ int main(void) {
         cmocka_unit_test(a_commit_is_refused),
         cmocka_unit_test(verification_fails),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_of_one, stage_end);
 }

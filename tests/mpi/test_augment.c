@@ -12,35 +12,17 @@
 #include <mpi.h>
 #include "support/check.h"
 #include "support/mpi_verdict.h"
-#include "support/scratch.h"
+#include "support/stage.h"
 #include "support/tiny_data.h"
 #include "train/train.h"
 
 enum { STEPS = 60 };
 
-static ann_comm *comm;
-static int rank, size;
-static char dir[SCRATCH_PATH_BYTES];
-
 static int setup(void **state) {
-    (void)state;
     char path[SCRATCH_PATH_BYTES];
-    if (ann_comm_world(&comm, 60.0) != ANN_OK) return -1;
-    rank = ann_comm_rank(comm);
-    size = ann_comm_size(comm);
-    if (rank == 0) {
-        scratch_make(dir);
-        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
-    }
-    return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    const bool good = comm && ann_comm_barrier(comm) == ANN_OK;
-    if (rank == 0) scratch_remove(dir);
-    ann_comm_free(comm);
-    return good ? 0 : -1;
+    if (stage_of_all_ranks(state) != 0) return -1;
+    if (rank == 0) tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
 }
 
 /* Batches of 24 out of 250 straddle epochs. */
@@ -193,7 +175,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(another_augmentation_is_no_resume),
         cmocka_unit_test(ops_that_do_not_fit_the_data),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    const int failed = cmocka_run_group_tests(tests, setup, stage_end);
     MPI_Finalize();
     return failed;
 }

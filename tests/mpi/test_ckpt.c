@@ -15,28 +15,7 @@
 #include "support/check.h"
 #include "support/ckpt_sample.h"
 #include "support/mpi_verdict.h"
-#include "support/scratch.h"
-
-static ann_comm *comm;
-static int rank, size;
-static char dir[SCRATCH_PATH_BYTES];
-
-static int setup(void **state) {
-    (void)state;
-    if (ann_comm_world(&comm, 60.0) != ANN_OK) return -1;
-    rank = ann_comm_rank(comm);
-    size = ann_comm_size(comm);
-    if (rank == 0) scratch_make(dir);
-    return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    const bool good = comm && ann_comm_barrier(comm) == ANN_OK;
-    if (rank == 0) scratch_remove(dir);
-    ann_comm_free(comm);
-    return good ? 0 : -1;
-}
+#include "support/stage.h"
 
 /* The names in path as rank 0 sees them; the same text on every rank. */
 static const char *names_in(const char *path) {
@@ -352,7 +331,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(damage_is_found_while_restoring),
         cmocka_unit_test(shards_do_not_matter),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    const int failed = cmocka_run_group_tests(tests, stage_of_all_ranks, stage_end);
     MPI_Finalize();
     return failed;
 }

@@ -13,36 +13,20 @@
 #include "ckpt/ckpt.h"
 #include "support/check.h"
 #include "support/mpi_verdict.h"
-#include "support/scratch.h"
+#include "support/stage.h"
 #include "support/tiny_data.h"
 #include "train/train.h"
 
 enum { STEPS = 200 };
 
-static ann_comm *comm;
-static int rank, size;
-static char dir[SCRATCH_PATH_BYTES];
-
 static int setup(void **state) {
-    (void)state;
     char path[SCRATCH_PATH_BYTES];
-    if (ann_comm_world(&comm, 60.0) != ANN_OK) return -1;
-    rank = ann_comm_rank(comm);
-    size = ann_comm_size(comm);
+    if (stage_of_all_ranks(state) != 0) return -1;
     if (rank == 0) {
-        scratch_make(dir);
         tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
         tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
     }
-    return ann_comm_broadcast(comm, dir, sizeof dir, 0) == ANN_OK ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    const bool good = comm && ann_comm_barrier(comm) == ANN_OK;
-    if (rank == 0) scratch_remove(dir);
-    ann_comm_free(comm);
-    return good ? 0 : -1;
+    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
 }
 
 /* 250 samples in batches of 24: batches straddle epochs, shards differ by one sample, and the last batch of
@@ -207,7 +191,8 @@ static void more_ranks_than_samples_in_a_batch(void **state) {
 static void one_rank_fails_and_all_say_why(void **state) {
     (void)state;
     static const char text[] =
-        "name: huge\noutput: %s/huge\ndata: { path: %s/huge.h5 }\ncheckpoint: { every: 1 step, when_busy: wait }\n"
+        "name: huge\noutput: %s/huge\ndata: { path: %s/huge.h5 }\ncheckpoint: { every: 1 step, when_busy: "
+        "wait }\n"
         "models: { net: [flatten: {}, dense: { name: out, units: 64 }] }\n"
         "phases:\n  - { name: only, kind: pretrain, model: [net], loss: mse, batch: 24, optimizer: { kind: "
         "sgd },\n"
@@ -247,7 +232,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(more_ranks_than_samples_in_a_batch),
         cmocka_unit_test(one_rank_fails_and_all_say_why),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    const int failed = cmocka_run_group_tests(tests, setup, stage_end);
     MPI_Finalize();
     return failed;
 }
