@@ -11,6 +11,7 @@
 #include <string.h>
 #include <mpi.h>
 #include "support/check.h"
+#include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
 #include "support/tiny_data.h"
@@ -71,39 +72,10 @@ static ann_status run(const char *name, const char *augment, bool resume, bool (
     return run_with("carry", name, augment, resume, stop);
 }
 
-/* The losses in metrics.jsonl; returns how many there are. */
-static int read_losses(double *values, int limit, const char *name) {
-    static const char key[] = "\"loss\":";
-    char path[SCRATCH_PATH_BYTES];
-    size_t bytes;
-    int n = 0;
-    char *text = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", dir, name));
-    for (const char *p = text; (p = strstr(p, key)) && n < limit; n++) {
-        p += strlen(key);
-        values[n] = strtod(p, NULL);
-    }
-    free(text);
-    return n;
-}
-
 /* The losses against tests/golden/GOLDEN.txt. */
 static bool is_golden(const char *golden, const char *name) {
     double values[STEPS];
-    char path[SCRATCH_PATH_BYTES];
-    const char *source = getenv("ANNULUS_SOURCE");
-    const bool write = getenv("ANNULUS_GOLDEN_OUT") != NULL;
-    FILE *file =
-        fopen(scratch_path(path, "%s/tests/golden/%s.txt", source ? source : ".", golden), write ? "w" : "r");
-    bool good = file != NULL && read_losses(values, STEPS, name) == STEPS;
-    for (int i = 0; good && i < STEPS; i++) {
-        double want = values[i];
-        good = write ? fprintf(file, "%.9g\n", want) > 0 : fscanf(file, "%lf", &want) == 1;
-        if (good && fabs(values[i] / want - 1) <= 1e-4) continue;
-        fprintf(stderr, "%s, value %d: %.9g, wanted %.9g\n", path, i + 1, values[i], want);
-        good = false;
-    }
-    if (file) fclose(file);
-    return good;
+    return curve_read(values, STEPS, dir, name, "loss") == STEPS && curve_is_golden(golden, values, STEPS);
 }
 
 static void same_losses_on_every_number_of_ranks(void **state) {
@@ -118,7 +90,7 @@ static void same_losses_after_a_stop(void **state) {
     (void)state;
     assert_all_ranks(run("stopped", mixed, false, stop_once) == ANN_ERR_STOP);
     double values[STEPS];
-    const int before = rank == 0 ? read_losses(values, STEPS, "stopped") : 32;
+    const int before = rank == 0 ? curve_read(values, STEPS, dir, "stopped", "loss") : 32;
     assert_all_ranks(before == 32); /* 768 samples: in the fourth epoch */
     assert_all_ranks(run("stopped", mixed, true, never) == ANN_OK);
     assert_all_ranks(rank != 0 || is_golden("train_augment", "stopped"));
@@ -140,8 +112,8 @@ static void augmentation_matters(void **state) {
                      run("without", "", false, never) == ANN_OK);
     int same = 0;
     if (rank == 0) {
-        read_losses(with, STEPS, "with");
-        read_losses(without, STEPS, "without");
+        curve_read(with, STEPS, dir, "with", "loss");
+        curve_read(without, STEPS, dir, "without", "loss");
         for (int i = 0; i < STEPS; i++) same += fabs(with[i] - without[i]) < 1e-6;
     }
     assert_all_ranks(same == 0);

@@ -12,6 +12,7 @@
 #include <mpi.h>
 #include "base/philox.h"
 #include "support/check.h"
+#include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/scratch.h"
 #include "train/train.h"
@@ -115,24 +116,11 @@ static bool run_ok(ann_comm *comm, const char *name, const char *sampling, doubl
     return status == ANN_OK;
 }
 
-static int read_losses(double losses[MAX_STEPS], const char *name) {
-    char path[SCRATCH_PATH_BYTES];
-    size_t bytes;
-    int n = 0;
-    char *text = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", dir, name));
-    for (const char *p = text; (p = strstr(p, "\"loss\":")) && n < MAX_STEPS;) {
-        p += strlen("\"loss\":");
-        losses[n++] = strtod(p, NULL);
-    }
-    free(text);
-    return n;
-}
-
 /* Float sums of 24 losses in another order, fed back through some 40 steps; the golden curves of
    test_train.c, with five times the steps and batch norm, hold to the same bound. */
 static bool same_losses(const char *a, const char *b, int steps) {
     double x[MAX_STEPS], y[MAX_STEPS];
-    const int n = read_losses(x, a), m = read_losses(y, b);
+    const int n = curve_read(x, MAX_STEPS, dir, a, "loss"), m = curve_read(y, MAX_STEPS, dir, b, "loss");
     bool same = n == steps && m == steps;
     for (int i = 0; same && i < n; i++) same = fabs(x[i] / y[i] - 1) <= 1e-4;
     if (!same) fprintf(stderr, "%s and %s: %d and %d losses, wanted %d equal ones\n", a, b, n, m, steps);
@@ -213,7 +201,8 @@ static void held_in_memory(void **state) {
     double held[MAX_STEPS] = {0}, mapped[MAX_STEPS] = {0};
     bool same = true;
     if (rank == 0 && status == ANN_OK)
-        same = read_losses(held, "held") == 38 && read_losses(mapped, "lanes") == 38;
+        same = curve_read(held, MAX_STEPS, dir, "held", "loss") == 38 &&
+               curve_read(mapped, MAX_STEPS, dir, "lanes", "loss") == 38;
     for (int i = 0; i < 38 && rank == 0 && status == ANN_OK; i++)
         same = same && bits_of(held[i]) == bits_of(mapped[i]);
     assert_all_ranks(same);

@@ -12,6 +12,7 @@
 #include <mpi.h>
 #include "ckpt/ckpt.h"
 #include "support/check.h"
+#include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
 #include "support/tiny_data.h"
@@ -75,53 +76,11 @@ static bool run_ok(const char *name, double dropout, const char *optimizer, doub
     return status == ANN_OK;
 }
 
-/* The values of `key` in metrics.jsonl; returns how many there are. */
-static int read_metric(double *values, int limit, const char *name, const char *key) {
-    char path[SCRATCH_PATH_BYTES], quoted[64];
-    size_t bytes;
-    int n = 0;
-    char *text = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", dir, name));
-    snprintf(quoted, sizeof quoted, "\"%s\":", key);
-    for (const char *p = text; (p = strstr(p, quoted)) && n < limit; n++) {
-        p += strlen(quoted);
-        values[n] = strtod(p, NULL);
-    }
-    free(text);
-    return n;
-}
-
-/* Compares with tests/golden/NAME.txt, or writes there if ANNULUS_GOLDEN_OUT is set (to anything). */
-static bool is_golden(const char *name, const double *values, int n) {
-    char path[SCRATCH_PATH_BYTES];
-    const char *source = getenv("ANNULUS_SOURCE");
-    const bool write = getenv("ANNULUS_GOLDEN_OUT") != NULL;
-    FILE *file =
-        fopen(scratch_path(path, "%s/tests/golden/%s.txt", source ? source : ".", name), write ? "w" : "r");
-    bool good = file != NULL;
-    double worst = 0;
-    for (int i = 0; good && i < n; i++) {
-        double want;
-        if (write) {
-            good = fprintf(file, "%.9g\n", values[i]) > 0;
-            continue;
-        }
-        good = fscanf(file, "%lf", &want) == 1;
-        const double error = good ? fabs(values[i] / want - 1) : INFINITY;
-        worst = error > worst ? error : worst;
-        if (!(error <= 1e-4)) fprintf(stderr, "%s, value %d: %.9g\n", path, i + 1, values[i]);
-        good = error <= 1e-4;
-    }
-    if (file) fclose(file);
-    else fprintf(stderr, "cannot open %s\n", path);
-    print_message("%s: worst relative difference %.2g\n", name, worst);
-    return good;
-}
-
 static void check_curve(const char *name, double dropout, const char *optimizer, double lr) {
     double losses[STEPS];
     assert_all_ranks(run_ok(name, dropout, optimizer, lr, "steps", STEPS, NULL));
-    const bool good =
-        rank != 0 || (read_metric(losses, STEPS, name, "loss") == STEPS && is_golden(name, losses, STEPS));
+    const bool good = rank != 0 || (curve_read(losses, STEPS, dir, name, "loss") == STEPS &&
+                                    curve_is_golden(name, losses, STEPS));
     assert_all_ranks(good);
 }
 
@@ -169,9 +128,9 @@ static void empty_share_of_the_last_batch(void **state) {
     (void)state;
     double values[3];
     assert_all_ranks(run_ok("train_cut", 0, "sgd", 0.02, "epochs", 1, "phases[0].batch=248"));
-    const bool good = rank != 0 || (read_metric(values, 2, "train_cut", "loss") == 2 &&
-                                    read_metric(values + 2, 1, "train_cut", "test_loss") == 1 &&
-                                    is_golden("train_cut", values, 3));
+    const bool good = rank != 0 || (curve_read(values, 2, dir, "train_cut", "loss") == 2 &&
+                                    curve_read(values + 2, 1, dir, "train_cut", "test_loss") == 1 &&
+                                    curve_is_golden("train_cut", values, 3));
     assert_all_ranks(good);
 }
 

@@ -1,0 +1,13 @@
+/* Curves of runs: the values that a run has recorded, and the committed ones. */
+#ifndef TESTS_SUPPORT_CURVE_H
+#define TESTS_SUPPORT_CURVE_H
+
+#include <stdbool.h>
+
+/* The numbers behind `"key":` in FOLDER/NAME/metrics.jsonl, at most `limit`; returns how many there are. */
+int curve_read(double *values, int limit, const char *folder, const char *name, const char *key);
+/* Compares with tests/golden/NAME.txt, to 1e-4, or writes there if ANNULUS_GOLDEN_OUT is set (to anything).
+ */
+bool curve_is_golden(const char *name, const double *values, int n);
+
+#endif
