@@ -95,7 +95,8 @@ const char *anni_whole_path(char number[32], const anni_manifest *m, int i) {
 static bool set_fill(hid_t creation, ann_dtype dtype) {
     unsigned char bits[8];
     memset(bits, 0xFF, sizeof bits);
-    return H5Pset_fill_value(creation, anni_image_type(dtype), bits) >= 0;
+    return H5Pset_fill_value(creation, anni_image_type(dtype), bits) >= 0 &&
+           H5Pset_obj_track_times(creation, false) >= 0; /* the same checkpoint, the same bytes */
 }
 
 static hid_t create_virtual(hid_t file, const char *path, hid_t links, const view *v, int i) {
@@ -119,8 +120,12 @@ static hid_t create_virtual(hid_t file, const char *path, hid_t links, const vie
 }
 
 static hid_t create_scalar(hid_t file, const char *path, hid_t links, ann_dtype dtype, const void *value) {
-    const hid_t space = H5Screate(H5S_SCALAR), type = anni_image_type(dtype);
-    hid_t dataset = space < 0 ? -1 : H5Dcreate2(file, path, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate(H5S_SCALAR), type = anni_image_type(dtype),
+                creation = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t dataset = -1;
+    if (space >= 0 && creation >= 0 && H5Pset_obj_track_times(creation, false) >= 0)
+        dataset = H5Dcreate2(file, path, type, space, links, creation, H5P_DEFAULT);
+    if (creation >= 0) H5Pclose(creation);
     if (dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0) {
         H5Dclose(dataset);
         dataset = -1;
