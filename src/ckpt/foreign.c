@@ -182,13 +182,24 @@ ann_status ann_foreign_read(const ann_foreign *f, int i, ann_dtype to, void *out
     return f->format->read(f, entry, to, out);
 }
 
-ann_status anni_foreign_run_next(void *from, void *out, size_t bytes) {
-    anni_foreign_run *run = from;
-    if ((int64_t)bytes > run->end - run->at)
-        return ann_error(ANN_ERR_CORRUPT, "%s: a tensor ends early", run->f->path);
-    ANN_TRY(anni_file_read_at(run->f->fd, out, bytes, run->at, run->f->path));
-    run->at += (int64_t)bytes;
+typedef struct run {
+    const ann_foreign *f;
+    int64_t at, end;
+} run;
+
+static ann_status next_of_run(void *from, void *out, size_t bytes) {
+    run *r = from;
+    if ((int64_t)bytes > r->end - r->at)
+        return ann_error(ANN_ERR_CORRUPT, "%s: a tensor ends early", r->f->path);
+    ANN_TRY(anni_file_read_at(r->f->fd, out, bytes, r->at, r->f->path));
+    r->at += (int64_t)bytes;
     return ANN_OK;
+}
+
+ann_status anni_foreign_read_run(const ann_foreign *f, const anni_foreign_entry *entry, ann_dtype to,
+                                 void *out) {
+    run r = {f, entry->offset, entry->offset + entry->bytes};
+    return anni_foreign_convert(f, entry, to, out, next_of_run, &r);
 }
 
 /* ---- elements ---- */

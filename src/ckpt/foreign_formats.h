@@ -75,12 +75,9 @@ typedef ann_status (*anni_foreign_next)(void *from, void *out, size_t bytes);
 ann_status anni_foreign_convert(const ann_foreign *f, const anni_foreign_entry *entry, ann_dtype to,
                                 void *out, anni_foreign_next next, void *from) ANN_MUST_CHECK;
 
-/* A run of the file as such a source: `from` points to one. */
-typedef struct anni_foreign_run {
-    const ann_foreign *f;
-    int64_t at, end;
-} anni_foreign_run;
-ann_status anni_foreign_run_next(void *from, void *out, size_t bytes) ANN_MUST_CHECK;
+/* For formats that keep a tensor's elements in one piece of the file, at entry->offset: anni_format.read. */
+ann_status anni_foreign_read_run(const ann_foreign *f, const anni_foreign_entry *entry, ann_dtype to,
+                                 void *out) ANN_MUST_CHECK;
 
 /* Parses an npy header at text[0..bytes), of which the file may have more: *header_bytes is where the
    elements begin. */

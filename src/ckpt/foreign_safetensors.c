@@ -109,10 +109,4 @@ static ann_status list_tensors(ann_foreign *f) {
     return status;
 }
 
-static ann_status read_tensor(const ann_foreign *f, const anni_foreign_entry *entry, ann_dtype to,
-                              void *out) {
-    anni_foreign_run run = {f, entry->offset, entry->offset + entry->bytes};
-    return anni_foreign_convert(f, entry, to, out, anni_foreign_run_next, &run);
-}
-
-const anni_format anni_format_safetensors = {"safetensors", list_tensors, read_tensor, NULL};
+const anni_format anni_format_safetensors = {"safetensors", list_tensors, anni_foreign_read_run, NULL};

@@ -1,15 +1,7 @@
 // runs: 500
 /* CIFAR files: the first byte chooses options, the second the number of classes. */
-#include "base/log.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const int classes[] = {0, 10, 100};

@@ -1,15 +1,7 @@
 // runs: 2000
 /* CSV files: the first byte chooses options of every import, the second those of CSV. */
-#include "base/log.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const column[] = {"b"}, *const number[] = {"2"};

@@ -3,17 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <hdf5.h>
-#include "base/log.h"
 #include "data/data.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 static void read_rows(const ann_dataset *dataset) {
     const int64_t n = ann_dataset_samples(dataset), ids[] = {0, n - 1, n / 2};

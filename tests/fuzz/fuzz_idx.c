@@ -4,19 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
-#include "base/log.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
 
 static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
 static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0};
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 static const char *write_input(const uint8_t *data, size_t size, bool gzipped) {
     if (!gzipped) return fuzz_file("input", data, size);

@@ -7,17 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
-#include "base/log.h"
 #include "datasets/bpe.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 static const char *write_vocabulary(const uint8_t *data, size_t size) {
     enum { TAIL = 32 };

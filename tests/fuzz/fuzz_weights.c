@@ -1,15 +1,7 @@
 // runs: 10000
 /* Files of weights: safetensors, npz and npy, told apart by their first bytes. */
 #include <string.h>
-#include "base/log.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size >= 4 && memcmp(data, "\x89HDF", 4) == 0) return 0; /* fuzz_weights_h5 */

@@ -1,15 +1,7 @@
 // runs: 2000
 /* Files of weights: HDF5. */
 #include <hdf5.h>
-#include "base/log.h"
 #include "fuzz/fuzz.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
-    ann_log_setup(ANN_LOG_ERROR, 0);
-    return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_weights(fuzz_file("weights.h5", data, size));

@@ -5,7 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "support/scratch.h"
+
+/* Targets with more to prepare have their own. */
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    ann_log_setup(ANN_LOG_ERROR, 0);
+    return 0;
+}
 
 static char dir[SCRATCH_PATH_BYTES];
 static pid_t owner;
