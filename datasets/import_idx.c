@@ -138,7 +138,7 @@ static ann_status check_options(const ann_import_options *options, const ann_imp
 }
 
 static ann_status allocate(import *im) {
-    const size_t files = (size_t)(im->idx->train_image_count + im->idx->test_image_count);
+    const size_t files = (size_t)im->idx->train_image_count + (size_t)im->idx->test_image_count;
     ANN_TRY(ann_arena_new(&im->arena));
     im->pairs = ann_arena_alloc(im->arena, files * sizeof *im->pairs);
     im->inputs = ann_arena_alloc(im->arena, 2 * files * sizeof *im->inputs);

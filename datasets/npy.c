@@ -77,7 +77,7 @@ static ann_status set_type(anni_npy *npy, const char *descr) {
 }
 
 static ann_status parse_entry(anni_npy *npy, parser *p, unsigned *seen) {
-    char key[32], descr[32];
+    char key[32], descr[32] = "";
     ANN_TRY(take_string(p, key));
     if (!take(p, ":")) return bad_header(p, "':'");
     if (strcmp(key, "descr") == 0) {

@@ -37,7 +37,7 @@ static int64_t row_bytes(const anni_field *field) {
 static bool is_chunked(const anni_part *p) { return p->options->compress > 0; }
 
 void anni_part_init(anni_part *part, const ann_import_options *options, const anni_source *source,
-                    ann_arena *arena, char *path, char *part_path) {
+                    ann_arena *arena, const char *path, const char *part_path) {
     *part = (anni_part){.options = options,
                         .source = source,
                         .arena = arena,

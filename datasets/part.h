@@ -25,8 +25,8 @@ typedef struct anni_part {
     const ann_import_options *options;
     const anni_source *source;
     ann_arena *arena;
-    char *path;    /* OUT */
-    char *part;    /* OUT.part */
+    const char *path; /* OUT */
+    const char *part; /* OUT.part */
     bool is_shard; /* of a dataset whose index holds what concerns the whole: normalisation and provenance */
     anni_group groups[ANNI_MAX_SPLITS];
     int group_count;
@@ -37,7 +37,7 @@ typedef struct anni_part {
 
 /* Prepares `part`; name and capacity of its groups are set by the caller before create or reopen. */
 void anni_part_init(anni_part *part, const ann_import_options *options, const anni_source *source,
-                    ann_arena *arena, char *path, char *part_path);
+                    ann_arena *arena, const char *path, const char *part_path);
 /* Makes the file. Errors: ANN_ERR_NOSPACE, ANN_ERR_IO, ANN_ERR_MEMORY; nothing is left then. */
 ann_status anni_part_create(anni_part *part) ANN_MUST_CHECK;
 /* Opens what an interrupted import left (contiguous only); *found: whether it is there and whole. */

@@ -73,7 +73,7 @@ static bool split_classes(import_args *args) {
     args->class_names = calloc((size_t)count, sizeof *args->class_names);
     if (!args->class_text || !args->class_names) return false;
     char *p = args->class_text;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; p && i < count; i++) {
         args->class_names[i] = p;
         p = strchr(p, ',');
         if (p) *p++ = '\0';

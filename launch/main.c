@@ -48,10 +48,10 @@ static int unknown_command(const char *name) {
     const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
-        fprintf(
-            stderr,
-            "annulus: unknown command '%s', accepted are train, data, ckpt, graph, doctor; see annulus --help\n",
-            name);
+        fprintf(stderr,
+                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, doctor; see annulus "
+                "--help\n",
+                name);
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }
 

@@ -45,7 +45,7 @@ static ann_status peek(ann_comm *comm, const char *path) {
 /* The index behind the checkpoint called `than`, or 0. */
 static int index_after(const anni_listed *list, int count, const char *than) {
     const char *slash = strrchr(than, '/'), *name = slash ? slash + 1 : than;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; list && i < count; i++)
         if (strcmp(list[i].name, name) == 0) return i + 1;
     return 0;
 }

@@ -1,4 +1,5 @@
 /* Made by tests/reference/gen_pca.py with numpy 1.24.2. */
+/* clang-format off */
 static const ann_colour_pca pca_values = {
     {0.34270920195771454, 0.065458263127825655, 0.039169317115887697},
     {{0.6682315991716562, 0.34102055398843512, -0.6611894672678259},

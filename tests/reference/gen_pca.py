@@ -22,7 +22,7 @@ used = rgb[np.arange(USED) * SAMPLES // USED].reshape(-1, 3) / 255.0
 value, vector = np.linalg.eigh(np.cov(used.T, bias=True))
 order = np.argsort(value)[::-1]
 with open(OUT, "w") as f:
-    f.write("/* Made by tests/reference/gen_pca.py with numpy %s. */\n" % np.__version__)
+    f.write("/* Made by tests/reference/gen_pca.py with numpy %s. */\n/* clang-format off */\n" % np.__version__)
     f.write("static const ann_colour_pca pca_values = {\n    {%s},\n    {" % ", ".join("%.17g" % np.sqrt(value[i]) for i in order))
     rows = []
     for i in order:

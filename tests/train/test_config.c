@@ -638,16 +638,11 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file),
-        cmocka_unit_test(test_phases_of_good_file),
-        cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_bad_override),
-        cmocka_unit_test(test_data),
-        cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_augment_of_phase),
+        cmocka_unit_test(test_good_file),    cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_checkpoints),  cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_bad_override), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_reference),    cmocka_unit_test(test_augment_of_phase),
         cmocka_unit_test(test_every_op),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
