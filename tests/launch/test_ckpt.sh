@@ -20,16 +20,7 @@ run 4 "$ANNULUS" ckpt ls nowhere
 run 4 "$ANNULUS" ckpt verify nowhere
 
 # ---- a run of two phases on two ranks
-mkdir idx
-for split in train:200 t10k:40; do
-    perl -e '
-        my ($name, $n) = split /:/, $ARGV[0];
-        srand(1);
-        open(my $x, ">:raw", "idx/$name-images-idx3-ubyte") or die; open(my $y, ">:raw", "idx/$name-labels-idx1-ubyte") or die;
-        print $x pack("N4", 0x803, $n, 8, 8); print $y pack("N2", 0x801, $n);
-        for my $i (0 .. $n - 1) { print $x pack("C64", map { int(rand(100)) + 120 * ($i % 2) } 1 .. 64); print $y pack("C", $i % 2); }
-    ' $split || exit 1
-done
+make_images
 run 0 "$ANNULUS" data import idx --name tiny idx tiny.h5
 cat >run.yaml <<'YAML'
 name: tiny

@@ -27,16 +27,7 @@ run 0 env -u OPENBLAS_CORETYPE OPENBLAS_L2_SIZE=1 "$ANNULUS" doctor && has out "
 run 5 bash -c '"$1" --help >/dev/full' - "$ANNULUS" && has err "standard output could not be written"
 
 # ---- a dataset of 200 + 40 images of 8 x 8: class 0 is dark, class 1 is bright
-mkdir idx
-for split in train:200 t10k:40; do
-    perl -e '
-        my ($name, $n) = split /:/, $ARGV[0];
-        srand(1);
-        open(my $x, ">:raw", "idx/$name-images-idx3-ubyte") or die; open(my $y, ">:raw", "idx/$name-labels-idx1-ubyte") or die;
-        print $x pack("N4", 0x803, $n, 8, 8); print $y pack("N2", 0x801, $n);
-        for my $i (0 .. $n - 1) { print $x pack("C64", map { int(rand(100)) + 120 * ($i % 2) } 1 .. 64); print $y pack("C", $i % 2); }
-    ' $split || exit 1
-done
+make_images
 run 0 "$ANNULUS" data import idx --name tiny --classes dark,bright idx tiny.h5
 run 0 "$ANNULUS" data verify tiny.h5 && has out "verified" 4
 run 0 "$ANNULUS" data info tiny.h5 && has out "tiny" && has out "bright"

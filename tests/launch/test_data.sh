@@ -3,8 +3,6 @@
 # timeout: 240
 . "${BASH_SOURCE%/*}/cli.bash"
 
-# data CODE ARGUMENT...: annulus data ARGUMENT..., as run does
-data() { run "$1" "$ANNULUS" data "${@:2}"; }
 # says TEXT: stderr is this line and no other
 says() {
     [ "$(cat err)" = "$1" ] && return

@@ -1,78 +1,52 @@
 #!/bin/bash
 # annulus data import from outside: every format, command lines, exit codes, bad records, a killed import.
 # timeout: 240
-set -u
-[ -n "${ANNULUS:-}" ] && [ -x "$ANNULUS" ] || { echo "skipped: the program annulus was not built"; exit 77; }
-command -v perl >/dev/null || { echo "skipped: perl makes the test's images"; exit 77; }
-dir=$(mktemp -d "${TMPDIR:-/tmp}/annulus-import-XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-bad=0
-
-# run CODE ARGUMENT...: annulus data ARGUMENT...; compares the exit code; output in ./out and ./err
-run() {
-    local want=$1 code=0
-    shift
-    timeout -k 5 60 "$ANNULUS" data "$@" >out 2>err || code=$?
-    [ $code = "$want" ] && return
-    echo "exit code $code, not $want: annulus data $*"
-    sed 's/^/    /' out err
-    bad=1
-}
-# has FILE TEXT [COUNT]: COUNT lines (default: at least one) of the file contain the text
-has() {
-    local n
-    n=$(grep -cF -- "$2" "$1")
-    if [ "${3:-}" ]; then [ "$n" = "$3" ]; else [ "$n" -gt 0 ]; fi && return
-    echo "$n lines with: $2"
-    sed 's/^/    /' "$1"
-    bad=1
-}
+. "${BASH_SOURCE%/*}/cli.bash"
 
 # ---- command lines
 for format in idx cifar csv npy images text; do
-    run 0 import $format --help && has out "usage: annulus data import $format" && has out "--skip-bad" && has out "--shard N"
+    data 0 import $format --help && has out "usage: annulus data import $format" && has out "--skip-bad" && has out "--shard N"
 done
-run 2 import && has err "a format is needed, accepted are idx, cifar, csv, npy, images, text"
-run 2 import cvs x y && has err "unknown format 'cvs', did you mean 'csv'?"
-run 2 import csv table.csv && has err "annulus data import csv: FILE and OUT.h5 are needed"
-run 2 import csv --delimiter ab t.csv t.h5 && has err "--delimiter: accepted is one character, or tab"
-run 2 import csv --test-fraction 2 t.csv t.h5 && has err "--test-fraction: found '2'"
-run 2 import csv --shard 0 t.csv t.h5 && has err "--shard: found '0'"
-run 2 import csv --compress 10 t.csv t.h5 && has err "--compress: found '10'"
-run 2 import csv --chunk 3 t.csv t.h5 && has err "--chunk is for --compress"
-run 2 import npy x.h5 && has err "--x is missing"
-run 2 import npy --x a.npy --field b x.h5 && has err "need NAME=FILE"
-run 2 import npy --x a.npy --test-field b=c x.h5 && has err "--test-field without --field"
-run 2 import npy --x a.npy --test-y c x.h5 && has err "--test-y without --y"
-run 2 import images --size 28 folder x.h5 && has err "--size: accepted is HxW"
-run 2 import images folder && has err "FOLDER and OUT.h5 are needed"
-run 2 import cifar --test t.bin x.h5 && has err "--train is missing"
-run 4 import images nowhere x.h5 && has err "nowhere: No such file or directory"
-run 4 import cifar nowhere x.h5 && has err "nowhere/data_batch_1.bin: No such file or directory"
+data 2 import && has err "a format is needed, accepted are idx, cifar, csv, npy, images, text"
+data 2 import cvs x y && has err "unknown format 'cvs', did you mean 'csv'?"
+data 2 import csv table.csv && has err "annulus data import csv: FILE and OUT.h5 are needed"
+data 2 import csv --delimiter ab t.csv t.h5 && has err "--delimiter: accepted is one character, or tab"
+data 2 import csv --test-fraction 2 t.csv t.h5 && has err "--test-fraction: found '2'"
+data 2 import csv --shard 0 t.csv t.h5 && has err "--shard: found '0'"
+data 2 import csv --compress 10 t.csv t.h5 && has err "--compress: found '10'"
+data 2 import csv --chunk 3 t.csv t.h5 && has err "--chunk is for --compress"
+data 2 import npy x.h5 && has err "--x is missing"
+data 2 import npy --x a.npy --field b x.h5 && has err "need NAME=FILE"
+data 2 import npy --x a.npy --test-field b=c x.h5 && has err "--test-field without --field"
+data 2 import npy --x a.npy --test-y c x.h5 && has err "--test-y without --y"
+data 2 import images --size 28 folder x.h5 && has err "--size: accepted is HxW"
+data 2 import images folder && has err "FOLDER and OUT.h5 are needed"
+data 2 import cifar --test t.bin x.h5 && has err "--train is missing"
+data 4 import images nowhere x.h5 && has err "nowhere: No such file or directory"
+data 4 import cifar nowhere x.h5 && has err "nowhere/data_batch_1.bin: No such file or directory"
 
 # ---- csv
 printf '%s\n' 'length,width,kind' '5.1,3.5,setosa' '6.2,?,other' '4.9,3.0,setosa' '7,3.2,other' >table.csv
-run 6 import csv --target kind table.csv t.h5 && has err "error: table.csv: record 1: line 3: width: '?' is missing"
+data 6 import csv --target kind table.csv t.h5 && has err "error: table.csv: record 1: line 3: width: '?' is missing"
 [ ! -e t.h5 ] && [ ! -e t.h5.part ] && [ ! -e t.h5.import ] || { echo "an import that failed left something"; ls; bad=1; }
-run 0 import csv --target kind --skip-bad table.csv t.h5 && has err "bad records left out: 1" && has err "target, 2 classes"
-run 0 verify t.h5 && run 0 info t.h5 && has out "setosa"
-run 0 import csv --target kind --skip-bad --numeric length,width --classes setosa,other table.csv t.h5
-run 0 info t.h5 && has out "class 1 "
+data 0 import csv --target kind --skip-bad table.csv t.h5 && has err "bad records left out: 1" && has err "target, 2 classes"
+data 0 verify t.h5 && data 0 info t.h5 && has out "setosa"
+data 0 import csv --target kind --skip-bad --numeric length,width --classes setosa,other table.csv t.h5
+data 0 info t.h5 && has out "class 1 "
 
 # ---- npy
 perl -e 'print "\x93NUMPY\x01\x00", pack("v", 60), sprintf("%-60s", "{\x27descr\x27: \x27|u1\x27, \x27fortran_order\x27: False, \x27shape\x27: (50, 4)}"), pack("C*", map { $_ % 251 } 1 .. 200)' >x.npy
 perl -e 'print "\x93NUMPY\x01\x00", pack("v", 60), sprintf("%-60s", "{\x27descr\x27: \x27<i8\x27, \x27fortran_order\x27: False, \x27shape\x27: (50,)}"), pack("q<*", map { $_ % 3 } 1 .. 50)' >y.npy
-run 0 import npy --x x.npy --y y.npy --field mask=x.npy --test-fraction 0.2 n.h5
-run 0 info n.h5 && has out "train     40 samples" && has out "test      10 samples" && has out "mask"
-run 0 import npy --x x.npy --y y.npy --shard 20 s.h5 && run 0 verify s.h5
+data 0 import npy --x x.npy --y y.npy --field mask=x.npy --test-fraction 0.2 n.h5
+data 0 info n.h5 && has out "train     40 samples" && has out "test      10 samples" && has out "mask"
+data 0 import npy --x x.npy --y y.npy --shard 20 s.h5 && data 0 verify s.h5
 [ "$(ls s-train-*.h5 | wc -l)" = 3 ] || { echo "not three shards"; ls; bad=1; }
-run 1 import npy --x x.npy --shard 20 s.h5 && has err "s.h5: exists; a dataset in shards is not written over another one"
+data 1 import npy --x x.npy --shard 20 s.h5 && has err "s.h5: exists; a dataset in shards is not written over another one"
 
 # ---- cifar
 perl -e 'print pack("C*", $_ % 10, map { $_ % 256 } 1 .. 3072) for 1 .. 20' >batch.bin
-run 0 import cifar --train batch.bin --train batch.bin --test batch.bin c.h5
-run 0 info c.h5 && has out "[40,32,32,3]" && has out "[20,32,32,3]"
+data 0 import cifar --train batch.bin --train batch.bin --test batch.bin c.h5
+data 0 info c.h5 && has out "[40,32,32,3]" && has out "[20,32,32,3]"
 
 # ---- killed: the same command goes on
 perl -e 'my $n = 70000; print pack("CCCCNNN", 0, 0, 8, 3, $n, 28, 28), chr(7) x ($n * 784)' >images
@@ -82,6 +56,6 @@ for wait in 0.05 0.15; do
     kill -KILL $! 2>/dev/null
     wait $! 2>/dev/null
 done
-run 0 import idx --train-images images k.h5 && run 0 verify k.h5
+data 0 import idx --train-images images k.h5 && data 0 verify k.h5
 [ "$(ls k.h5* | wc -l)" = 1 ] || { echo "something is left"; ls k.h5*; bad=1; }
 exit $bad
