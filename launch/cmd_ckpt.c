@@ -21,9 +21,11 @@ int cmd_ckpt(int argc, char **argv) {
         .command = "annulus ckpt",
         .item = "command",
         .about = "inspects, compares and converts checkpoints. No job needs to run, and none is disturbed.",
-        .notes =
-            "PATH is a checkpoint (OUTPUT/PHASE/step-0000000100), or the folder of a phase (OUTPUT/PHASE), "
-            "which stands for\nthe newest checkpoint in it, or a run's output folder if it has one phase.\n",
+        .notes = "PATH is a checkpoint (OUTPUT/PHASE/step-0000000100, or OUTPUT/PHASE/best), or the folder "
+                 "of a phase "
+                 "(OUTPUT/PHASE),\nwhich stands for the newest checkpoint in it, or a run's output folder if "
+                 "it has "
+                 "one phase.\n",
         .items = commands,
         .count = sizeof commands / sizeof commands[0]};
     return menu_run(&m, argc, argv);

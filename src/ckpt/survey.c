@@ -188,6 +188,20 @@ static ann_status only_folder(char *out, char *const *folders, int count, const 
     return ann_error(ANN_ERR_ARG, "%s has the folders %s: name one of them", path, names);
 }
 
+/* Of a file such as DIR/latest or DIR/best, the checkpoint in DIR that it names. */
+static ann_status follow_mark(char out[ANN_CKPT_PATH_BYTES], char *mark) {
+    char name[64] = "", *text;
+    size_t bytes;
+    ANN_TRY(anni_file_read(&text, &bytes, mark));
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "\n"), text);
+    free(text);
+    if (!is_checkpoint_name(name) || strchr(name, '/'))
+        return ann_error(ANN_ERR_FORMAT, "%s: is neither a checkpoint nor the name of one", mark);
+    char *slash = strrchr(mark, '/');
+    if (slash) *slash = '\0';
+    return anni_path_join(out, slash ? mark : ".", name);
+}
+
 ann_status ann_ckpt_resolve(char out[ANN_CKPT_PATH_BYTES], const char *path) {
     char **folders, plain[ANNI_PATH_BYTES];
     int count;
@@ -196,6 +210,7 @@ ann_status ann_ckpt_resolve(char out[ANN_CKPT_PATH_BYTES], const char *path) {
     if (n <= 0 || n >= (int)sizeof plain) return ann_error(ANN_ERR_ARG, "%.64s: this is no path", path);
     for (size_t end = (size_t)n; end > 1 && plain[end - 1] == '/';) plain[--end] = '\0';
     if (stat(plain, &st) != 0) return ann_error(ANN_ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+    if (S_ISREG(st.st_mode)) return follow_mark(out, plain);
     if (is_checkpoint_name(plain)) {
         memcpy(out, plain, sizeof plain);
         return ANN_OK;

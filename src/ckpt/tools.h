@@ -37,8 +37,9 @@ void ann_ckpt_survey_free(ann_ckpt_summary *list, int count);
    and the list. */
 ann_status ann_ckpt_folders(char ***out, int *count, const char *path) ANN_MUST_CHECK;
 
-/* The checkpoint that `path` stands for: itself if it is one, or the newest with a readable manifest of the
-   folder `path`. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CORRUPT (there are some, and no manifest can be read),
+/* The checkpoint that `path` stands for: itself if it is one, the one that the file `path` names (DIR/latest,
+   DIR/best), or the newest with a readable manifest of the folder `path`. Errors: ANN_ERR_NOT_FOUND,
+   ANN_ERR_FORMAT (another file), ANN_ERR_CORRUPT (there are some, and no manifest can be read),
    ANN_ERR_ARG (path is a run's output with several folders: names them). */
 ann_status ann_ckpt_resolve(char out[ANN_CKPT_PATH_BYTES], const char *path) ANN_MUST_CHECK;
 

@@ -49,6 +49,8 @@ run 0 "${mpirun[@]}" -n 2 "$ANNULUS" train --set data.path=tiny.h5 run.yaml
 cp -r out.dir good.dir
 folder=out.dir/transfer
 newest=$folder/step-0000000030
+run 0 "$ANNULUS" ckpt diff $folder/latest $newest && has out "equal"
+run 6 "$ANNULUS" ckpt verify $folder/latest.h5 && has err "latest.h5: is neither a checkpoint nor the name of one"
 older=$folder/step-0000000025
 
 run 0 "$ANNULUS" ckpt ls out.dir && has out "out.dir/pretrain" && has out " good " 6 && has out " latest" 2
