@@ -82,7 +82,7 @@ ann_status anni_image_resize(uint8_t *out, int height, int width, const anni_ima
     const size_t row_elems = (size_t)width * (size_t)image->channels;
     const size_t weights = (size_t)width * (size_t)column_room + (size_t)height * (size_t)row_room;
     taps *all = malloc((size_t)(height + width) * sizeof *all);
-    uint32_t *numbers = malloc((weights + (size_t)image->height * row_elems) * sizeof *numbers);
+    uint32_t *numbers = calloc(weights + (size_t)image->height * row_elems, sizeof *numbers);
     ann_status status = ANN_OK;
     if (all == NULL || numbers == NULL) {
         status = ann_error(ANN_ERR_MEMORY, "out of memory");

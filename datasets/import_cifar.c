@@ -149,8 +149,8 @@ static ann_status check_options(const ann_import_cifar_options *o) {
 
 ann_status ann_import_cifar(const ann_import_options *options, const ann_import_cifar_options *cifar) {
     ANN_TRY(check_options(cifar));
-import im = {.options = options, .cifar = cifar };
-    const size_t files = (size_t)(cifar->train_count + cifar->test_count);
+    struct import im = {.options = options, .cifar = cifar};
+    const size_t files = (size_t)cifar->train_count + (size_t)cifar->test_count;
     ANN_TRY(ann_arena_new(&im.arena));
     im.files = ann_arena_alloc(im.arena, files * sizeof *im.files);
     im.inputs = ann_arena_alloc(im.arena, files * sizeof *im.inputs);

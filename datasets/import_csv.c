@@ -63,33 +63,35 @@ static ann_status read_number(const import *im, const anni_column *column, const
 }
 
 /* The label of a value among the names that the options give, or the distinct values. */
-static int find_class(const import *im, const char *text) {
+static int find_class(const import *im, const anni_column *target, const char *text) {
     double value;
     const int count = im->options->class_count;
-    if (count == 0) return anni_column_find(im->target, text);
-    if (!im->target->is_text) return anni_csv_number(text, &value) && value < count ? (int)value : -1;
+    if (count == 0) return anni_column_find(target, text);
+    if (!target->is_text) return anni_csv_number(text, &value) && value < count ? (int)value : -1;
     for (int i = 0; i < count; i++) {
         if (strcmp(im->options->classes[i], text) == 0) return i;
     }
     return -1;
 }
 
-static ann_status read_target(const import *im, const char *text, void *y, bool *bad) {
-    if (!im->has_classes) return read_number(im, im->target, text, y, bad);
-    const int label = find_class(im, text);
-    if (label < 0) return bad_value(im, bad, im->target, text, "no class");
+static ann_status read_target(const import *im, const anni_column *target, const char *text, void *y,
+                              bool *bad) {
+    if (!im->has_classes) return read_number(im, target, text, y, bad);
+    const int label = find_class(im, target, text);
+    if (label < 0) return bad_value(im, bad, target, text, "no class");
     *(int32_t *)y = label;
     return ANN_OK;
 }
 
-static ann_status read_values(const import *im, float *x, void *y, bool *bad) {
+static ann_status read_values(const import *im, void *const *fields, bool *bad) {
+    float *x = fields[0];
     for (int i = 0; i < im->survey.column_count; i++) {
         const anni_column *column = &im->survey.columns[i];
         const char *text = anni_csv_field(&im->csv, i);
         if (column->role == ANNI_IGNORED) continue;
         if (anni_csv_missing(text)) return bad_value(im, bad, column, text, "missing");
         if (column->role == ANNI_TARGET) {
-            ANN_TRY(read_target(im, text, y, bad));
+            ANN_TRY(read_target(im, column, text, fields[1], bad));
         } else if (column->role == ANNI_ONE_HOT) {
             const int at = anni_column_find(column, text);
             if (at < 0) return bad_value(im, bad, column, text, "new");
@@ -113,7 +115,7 @@ static ann_status read_record(void *self, int64_t record, void *const *fields, b
         return anni_bad_record(bad, ANN_ERR_CORRUPT, im->csv.path, here,
                                "line %" PRId64 ": %d fields, but there are %d columns", im->csv.record_line,
                                im->csv.count, im->survey.column_count);
-    return read_values(im, fields[0], im->target == NULL ? NULL : fields[1], bad);
+    return read_values(im, fields, bad);
 }
 
 /* ---- the table of what was found ---- */
@@ -237,7 +239,7 @@ static ann_status import_surveyed(import *im) {
     source.field_count = im->target != NULL ? 2 : 1;
     source.attributes = &columns;
     source.attribute_count = 1;
-    if (im->has_classes) {
+    if (im->target != NULL && im->has_classes) {
         source.classes = (const char *const *)im->target->values;
         source.class_count = im->target->value_count;
     }
@@ -257,7 +259,8 @@ ann_status ann_import_csv(const ann_import_options *options, const ann_import_cs
     if (csv->train_count < 1) return ann_error(ANN_ERR_ARG, "import: no training files");
     if (csv->delimiter == '"' || csv->delimiter == '\n' || csv->delimiter == '\r')
         return ann_error(ANN_ERR_ARG, "import: a quote or a line's end cannot be the delimiter");
-import im = {.options = options, .o = csv, .path_count = csv->train_count + csv->test_count, .file = - 1 };
+    struct import im = {
+        .options = options, .o = csv, .path_count = csv->train_count + csv->test_count, .file = -1};
     ANN_TRY(ann_arena_new(&im.arena));
     const ann_status status = import_files(&im);
     anni_csv_close(&im.csv);

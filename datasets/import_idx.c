@@ -148,7 +148,7 @@ static ann_status allocate(import *im) {
 
 ann_status ann_import_idx(const ann_import_options *options, const ann_import_idx_options *idx) {
     ANN_TRY(check_options(options, idx));
-import im = {.options = options, .idx = idx, .has_labels = idx->train_label_count> 0 };
+    struct import im = {.options = options, .idx = idx, .has_labels = idx->train_label_count > 0};
     ann_status status = allocate(&im);
     if (status == ANN_OK) status = import_files(&im);
     for (int i = 0; i < im.pair_count; i++) {

@@ -146,7 +146,7 @@ static ann_status check_options(const ann_import_options *options, const ann_imp
 
 ann_status ann_import_images(const ann_import_options *options, const ann_import_images_options *images) {
     ANN_TRY(check_options(options, images));
-import im = {.options = options, .images = images, .channels = images->gray ? 1 : 3 };
+    struct import im = {.options = options, .images = images, .channels = images->gray ? 1 : 3};
     ANN_TRY(ann_arena_new(&im.arena));
     ann_status status = anni_folder_list(&im.folder, images->folder, im.arena);
     if (status == ANN_OK) status = import_listed(&im);

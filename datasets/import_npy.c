@@ -135,7 +135,7 @@ static ann_status check_options(const ann_import_npy_options *o) {
 
 ann_status ann_import_npy(const ann_import_options *options, const ann_import_npy_options *npy) {
     ANN_TRY(check_options(npy));
-import im = {.options = options, .npy = npy, .label_field = - 1 };
+    struct import im = {.options = options, .npy = npy, .label_field = -1};
     const ann_status status = import_files(&im);
     for (int f = 0; f < npy->field_count; f++) {
         for (int s = 0; s < SPLITS; s++) anni_npy_close(&im.arrays[f][s]);

@@ -291,7 +291,7 @@ static ann_status open_texts(import *im) {
 
 ann_status ann_import_text(const ann_import_options *options, const ann_import_text_options *text) {
     ANN_TRY(check_options(options, text));
-import im = {.options = options, .text = text };
+    struct import im = {.options = options, .text = text};
     ann_status status = open_texts(&im);
     if (status == ANN_OK) status = make_vocabulary(&im);
     if (status == ANN_OK) status = import_stream(&im);

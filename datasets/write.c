@@ -368,7 +368,7 @@ static ann_status check_options(const ann_import_options *o) {
 }
 
 ann_status anni_import(const ann_import_options *options, const anni_source *source) {
-import im = {.options = options, .source = source, .journal = {.fd = - 1 } };
+    struct import im = {.options = options, .source = source, .journal = {.fd = -1}};
     anni_h5_printing before;
     bool keep = false;
     ANN_TRY(check_options(options));
