@@ -16,8 +16,8 @@ static size_t row_bytes(const ann_loader_options *o, int field) {
 
 static void place_augmented(anni_slot *s, const ann_loader_options *o, size_t rows, char *base,
                             size_t *used_bytes) {
-    const size_t x_bytes = row_bytes(o, ann_dataset_find(o->dataset, "x"));
     if (o->augment == NULL) return;
+    const size_t x_bytes = row_bytes(o, ann_dataset_find(o->dataset, "x"));
     s->scratch = place(base, used_bytes, ann_augment_scratch_bytes(o->augment));
     if (o->views == 2) s->x2 = place(base, used_bytes, rows * x_bytes);
     if (!ann_augment_has_mixup(o->augment)) return;
