@@ -240,7 +240,7 @@ int main(int argc, char **argv) {
     const int steps = argc > 3 ? atoi(argv[3]) : 1000;
     const char *tmp = getenv("TMPDIR");
     char plain[4200], packed[4200];
-    (void)snprintf(dir, sizeof dir, "%s/annulus-bench-XXXXXX", tmp ? tmp : "/tmp");
+    (void)snprintf(dir, sizeof dir, "%s/annulus-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(dir)) return 1;
     (void)snprintf(plain, sizeof plain, "%s/plain.h5", dir);
     (void)snprintf(packed, sizeof packed, "%s/packed.h5", dir);
