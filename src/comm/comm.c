@@ -120,3 +120,5 @@ int ann_comm_local_size(const ann_comm *comm) { return comm->local_size; }
 void ann_comm_set_segment(ann_comm *comm, size_t segment_bytes) {
     comm->segment_bytes = segment_bytes < ANNI_SEGMENT_MAX ? segment_bytes : ANNI_SEGMENT_MAX;
 }
+
+void ann_comm_set_context(ann_comm *comm, const char *text) { comm->context = text; }

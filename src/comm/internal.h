@@ -23,6 +23,7 @@
 
 #include <mpi.h>
 #include "comm/comm.h"
+#include "kernel/sum.h"
 
 enum {
     ANNI_LANES = 4,
@@ -36,23 +37,18 @@ enum {
     ANNI_TAG_ROLL_CALL = 1 << 14
 };
 
-/* Adds n elements of src to dst. */
-typedef void (*anni_add_fn)(void *dst, const void *src, int64_t n);
-anni_add_fn anni_add_for(ann_dtype dtype); /* NULL: no sums of this dtype */
-
 typedef enum anni_state { ANNI_FREE, ANNI_QUEUED, ANNI_ACTIVE, ANNI_DONE } anni_state;
 
 typedef struct anni_request {
     anni_state state;
     int lane; /* if active */
-    int32_t channel;
     uint64_t sequence;
-    char *data;
-    int64_t elems;         /* with the fault slot, if it has one */
+    ann_message message;   /* elems: with the slots, if it has any */
+    char *data;            /* message.data */
+    int64_t elems;         /* message.elems */
     int64_t segment_elems; /* a multiple of 16 */
-    ann_dtype dtype;
     size_t elem_bytes;
-    anni_add_fn add;
+    const ann_sum_kernels *sum;
 } anni_request;
 
 /* A stream of items: segment `segment` of step `step` comes next. At the end, step is ann_ring_steps. */
@@ -90,7 +86,7 @@ struct ann_comm {
     MPI_Request roll_call;
     bool broken;
     char broken_text[512];
-    const char *where;
+    const char *context;
     size_t segment_bytes;
     anni_lane lanes[ANNI_LANES];
     void *staging;
@@ -109,9 +105,8 @@ struct ann_comm {
 
 /* request.c: the executor of the ring's schedule. */
 
-/* Starts the sum of elems elements. *request is to be given to anni_request_wait. */
-ann_status anni_request_start(ann_comm *comm, int32_t channel, void *data, int64_t elems, ann_dtype dtype,
-                              int *request) ANN_MUST_CHECK;
+/* Starts the message, whose elems count the slots. *request is to be given to anni_request_wait. */
+ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *request) ANN_MUST_CHECK;
 /* Does what can be done now on all lanes; *moved tells whether anything was. */
 ann_status anni_progress(ann_comm *comm, bool *moved) ANN_MUST_CHECK;
 /* Waits for the request and forgets it. */

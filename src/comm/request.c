@@ -19,7 +19,7 @@ static int left_of(const ann_comm *comm) { return (comm->rank + comm->size - 1) 
 static int right_of(const ann_comm *comm) { return (comm->rank + 1) % comm->size; }
 
 static int item_tag(const anni_request *request, int64_t item) {
-    return (int)((request->channel & 7) << 11 | (int)(request->sequence & 127) << 4 | (int)(item & 15));
+    return (int)((request->message.channel & 7) << 11 | (int)(request->sequence & 127) << 4 | (int)(item & 15));
 }
 
 /* The elements of a chunk's segment; false past the chunk's last one. */
@@ -116,7 +116,7 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, const anni_req
                                           "messages of different sizes",
                                           left_of(comm), got_bytes, (size_t)count * request->elem_bytes));
     if (step.reduce)
-        request->add(request->data + (size_t)begin * request->elem_bytes,
+        request->sum->add(request->data + (size_t)begin * request->elem_bytes,
                      lane->staging + (size_t)slot * ANNI_SEGMENT_MAX, count);
     recv->n_done++;
     cursor_next(comm, request, false, &recv->done);
@@ -230,27 +230,25 @@ static int request_entry(ann_comm *comm) {
     return n;
 }
 
-ann_status anni_request_start(ann_comm *comm, int32_t channel, void *data, int64_t elems, ann_dtype dtype,
-                              int *request) {
+ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *request) {
     ANN_TRY(anni_usable(comm));
-    const anni_add_fn add = anni_add_for(dtype);
-    if (!add) return ann_error(ANN_ERR_DTYPE, "cannot sum %s over ranks", ann_dtype_name(dtype));
-    if (elems < 0) return ann_error(ANN_ERR_ARG, "negative number of elements");
+    const ann_sum_kernels *sum = ann_sum_kernels_for(message->dtype);
+    if (!sum) return ann_error(ANN_ERR_DTYPE, "cannot sum %s over ranks", ann_dtype_name(message->dtype));
+    if (message->elems < 0) return ann_error(ANN_ERR_ARG, "negative number of elements");
     const int index = request_entry(comm);
     if (index < 0) return anni_break(comm, ann_error(ANN_ERR_MEMORY, "no memory for another reduction"));
-    const size_t elem_bytes = ann_dtype_bytes(dtype);
+    const size_t elem_bytes = ann_dtype_bytes(message->dtype);
     const int64_t granules = (int64_t)(comm->segment_bytes / elem_bytes / 16);
     anni_request *entry = &comm->requests[index];
     *entry = (anni_request){.state = ANNI_DONE,
-                            .channel = channel,
-                            .data = data,
-                            .elems = elems,
+                            .message = *message,
+                            .data = message->data,
+                            .elems = message->elems,
                             .segment_elems = granules < 1 ? 16 : granules * 16,
-                            .dtype = dtype,
                             .elem_bytes = elem_bytes,
-                            .add = add};
+                            .sum = sum};
     *request = index;
-    if (comm->size == 1 || elems == 0) return ANN_OK;
+    if (comm->size == 1 || message->elems == 0) return ANN_OK;
     entry->state = ANNI_QUEUED;
     entry->sequence = comm->next_sequence++;
     bool moved = false;
@@ -268,7 +266,7 @@ static ann_status request_give_up(ann_comm *comm, anni_pause why, int index) {
                                                                          : lane->recv.done.step,
                        ann_ring_steps(comm->size), (long long)lane->recv.done.segment + 1, left_of(comm));
     (void)snprintf(what, sizeof what, "reduction %llu (channel %d, %zu bytes): %s",
-                   (unsigned long long)request->sequence, request->channel,
+                   (unsigned long long)request->sequence, request->message.channel,
                    (size_t)request->elems * request->elem_bytes, at);
     return anni_give_up(comm, why, what);
 }

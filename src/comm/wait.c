@@ -111,7 +111,7 @@ ann_status anni_give_up(ann_comm *comm, anni_pause why, const char *what) {
     }
     char ranks[300];
     ranks_text(comm, silent == 0, ranks, sizeof ranks);
-    const char *in = comm->where ? comm->where : "communication";
+    const char *in = comm->context ? comm->context : "communication";
     ann_status status = ANN_ERR_TIMEOUT;
     if (silent > 0)
         status = ann_error(status, "%s: timeout of %g s: no answer from %s, while waiting for %s", in,
@@ -132,7 +132,7 @@ ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) {
     if (MPI_Error_string(mpi_error, text, &length) != MPI_SUCCESS)
         (void)snprintf(text, sizeof text, "error %d", mpi_error);
     return anni_break(
-        comm, ann_error(ANN_ERR_COMM, "%s: %s: %s", comm->where ? comm->where : "communication", call, text));
+        comm, ann_error(ANN_ERR_COMM, "%s: %s: %s", comm->context ? comm->context : "communication", call, text));
 }
 
 ann_status anni_usable(const ann_comm *comm) {

@@ -7,19 +7,43 @@
 #include "graph/graph.h"
 #include "kernel/kernel.h"
 
-/* How a plan reduces: comm fills it in (ann_comm_channel_ops). All functions get `self`.
-   A reduction is a message of `elems` elements plus one trailing element, the fault slot: `data` has room for
-   elems + 1. A rank that has failed starts the reductions it still owes with fault = true and whatever is in
-   `data`; after wait, *fault tells whether any rank did. */
+typedef enum ann_collective {
+    ANN_COLLECTIVE_ALLREDUCE,
+    /* Chunk r of the message (ann_chunk_of) becomes its sum over ranks on rank r; the rest is undefined. */
+    ANN_COLLECTIVE_REDUCE_SCATTER,
+    /* Chunk r comes from rank r. */
+    ANN_COLLECTIVE_ALLGATHER
+} ann_collective;
+
+/* What is sent, in place. Behind the elements of an ALLREDUCE are ANN_MESSAGE_SLOTS more, for which `data`
+   has room: the votes of ann_outcome, which are summed like the others. */
+enum { ANN_MESSAGE_SLOTS = 2 };
+typedef struct ann_message {
+    ann_collective collective;
+    int32_t channel;
+    void *data;
+    int64_t elems; /* without the slots */
+    ann_dtype dtype;
+    ann_wire wire; /* ALLREDUCE only */
+    int64_t most;  /* SPARSE: as in ann_attrs */
+    const char *label; /* for messages to people; borrowed until the request is over; NULL: none */
+} ann_message;
+
+/* What a rank says of itself with an ALLREDUCE, and what holds for any rank afterwards; the others carry no
+   votes. */
+typedef struct ann_outcome {
+    bool failed;    /* it has computed nothing, and whatever is in `data` is not to be used */
+    bool nonfinite; /* some element of its part is infinite or not a number */
+} ann_outcome;
+
+/* How a plan communicates: comm fills it in (ann_comm_channel_ops). All functions get `self`. A rank that has
+   failed still starts all the messages that it owes. */
 typedef struct ann_channel_ops {
     void *self;
-    int size;
-    ann_status (*start)(void *self, int32_t channel, void *data, int64_t elems, ann_dtype dtype, bool fault,
-                        int *request);
+    int rank, size;
+    ann_status (*start)(void *self, const ann_message *message, ann_outcome mine, int *request);
     ann_status (*progress)(void *self); /* makes progress on all requests; cheap, never blocks */
-    ann_status (*wait)(void *self, int request, bool *fault);
-    void (*where)(void *self, const char *text); /* what the rank is doing, for the watchdog, until the next
-                                                    call; NULL: nothing special */
+    ann_status (*wait)(void *self, int request, ann_outcome *all);
 } ann_channel_ops;
 
 typedef struct ann_plan_options {
@@ -27,9 +51,18 @@ typedef struct ann_plan_options {
     ann_kernel_policy policy;
     const ann_channel_ops *channels; /* NULL: one rank, allreduce is the identity */
     bool profile;                    /* record time per instruction */
+    bool check_finite; /* look for infinite and NaN elements in what is reduced: ANN_ERR_NUMERIC on all ranks,
+                          and no update is applied */
+    /* Where messages are put together: ann_plan_shared_bytes of memory that other ranks of the host can read
+       (ann_comm_alloc), which may serve several plans that never run at the same time. NULL: the plan has its
+       own. */
+    void *shared;
 } ann_plan_options;
 
 typedef struct ann_plan ann_plan;
+
+/* Memory that messages of this graph need; see ann_plan_options.shared. Errors: ANN_ERR_MEMORY. */
+ann_status ann_plan_shared_bytes(size_t *out, const ann_graph *graph) ANN_MUST_CHECK;
 
 /* Compiles a graph that has been through the passes (composites without a kernel expanded). Allocates
    everything. The graph may be freed afterwards; its store must be committed and outlive the plan. Errors:
@@ -55,7 +88,7 @@ ann_status ann_plan_run(ann_plan *plan, ann_status inject) ANN_MUST_CHECK;
 /* True if a failed run had already changed some store tensors: they must be reloaded from a checkpoint. */
 bool ann_plan_torn(const ann_plan *plan);
 
-/* Memory of the plan block; of it, communication buffers. */
+/* Memory of the plan block, without `shared`. */
 size_t ann_plan_bytes(const ann_plan *plan);
 /* Time per instruction since the last call, as a table (needs options.profile). */
 void ann_plan_profile(ann_plan *plan, void (*write)(void *to, const char *text), void *to);

@@ -42,6 +42,7 @@ static void *pointer_of(const maker *m, int32_t id) {
     const ann_place *place = &m->memory.place[id], *root = &m->memory.place[root_of(m, id)];
     const int64_t offset = place->kind == ANN_PLACE_ALIAS ? place->offset_bytes : 0;
     if (root->kind == ANN_PLACE_ARENA) return (char *)m->plan->block + root->offset_bytes + offset;
+    if (root->kind == ANN_PLACE_SHARED) return (char *)m->plan->shared + root->offset_bytes + offset;
     if (root->kind == ANN_PLACE_STORE)
         return (char *)store_pointer(m->g, (ann_node){root_of(m, id)}) + offset;
     return NULL;
@@ -167,7 +168,6 @@ static ann_status make_instr(maker *m, ann_node node) {
     ANN_TRY(fill_call(m, instr, node));
     if (op == ANN_OP_ASSIGN)
         instr->call.out = pointer_of(m, anni_in(m->g, node, 0).id); /* the target's memory */
-    if (op == ANN_OP_ALLREDUCE) instr->channel = instr->call.attrs->comm.channel;
     if (instr->kind == ANNI_KERNEL) ANN_TRY(choose_kernel(m, instr));
     char shape[128];
     const char *scope = ann_node_scope(m->g, node);
@@ -271,6 +271,11 @@ static ann_status make(maker *m) {
     ANN_TRY(ann_pass_memplan(&m->memory, m->g));
     m->plan->block_bytes = m->memory.arena_bytes;
     ANN_TRY(ann_mem_alloc(&m->plan->block, m->plan->block_bytes));
+    m->plan->shared = m->plan->options.shared;
+    if (!m->plan->shared) {
+        m->plan->own_shared_bytes = m->memory.shared_bytes;
+        ANN_TRY(ann_mem_alloc(&m->plan->shared, m->plan->own_shared_bytes));
+    }
     m->by_node = calloc((size_t)m->count + 1, sizeof(anni_instr *));
     if (!m->by_node) return no_memory();
     ANN_TRY(check_hazards(m));
@@ -308,9 +313,18 @@ void ann_plan_free(ann_plan *plan) {
             instr->kernel->release(instr->call.state);
     }
     ann_mem_free(plan->block, plan->block_bytes);
+    if (!plan->options.shared) ann_mem_free(plan->shared, plan->own_shared_bytes);
     ann_mem_free(plan->scratch, plan->scratch_bytes);
     ann_arena_free(plan->arena);
     free(plan);
+}
+
+ann_status ann_plan_shared_bytes(size_t *out, const ann_graph *graph) {
+    ann_memplan memory;
+    ANN_TRY(ann_pass_memplan(&memory, graph));
+    free(memory.place);
+    *out = memory.shared_bytes;
+    return ANN_OK;
 }
 
 /* ---- use ---- */

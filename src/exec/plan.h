@@ -14,7 +14,6 @@ typedef struct anni_instr {
     bool writes;              /* changes the store */
     int n_waits;
     struct anni_instr **waits; /* reductions whose result it reads first */
-    int32_t channel;           /* REDUCE */
     int request;               /* REDUCE: while under way, else -1 */
     const char *label;
     int64_t spent_ns, runs; /* profile */
@@ -42,6 +41,8 @@ struct ann_plan {
     ann_arena *arena; /* instructions, labels */
     void *block;
     size_t block_bytes;
+    void *shared; /* the messages; the plan's own where the options give none */
+    size_t own_shared_bytes;
     void *scratch;
     size_t scratch_bytes;
     anni_instr *instrs;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernel/sum.h"
 
 typedef struct step {
     ann_plan *plan;
@@ -25,23 +26,35 @@ static ann_status start_reduce(step *s, anni_instr *instr) {
     const int64_t elems = ann_shape_elems(&call->out_shape);
     if (s->status == ANN_OK && call->in[0] != call->out)
         memcpy(call->out, call->in[0], (size_t)elems * ann_dtype_bytes(call->out_dtype));
-    if (!s->ops) return ANN_OK;
+    const bool nonfinite = s->status == ANN_OK && s->plan->options.check_finite &&
+                           !ann_all_finite(call->out, elems, call->out_dtype);
+    if (!s->ops) {
+        if (nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
+        return ANN_OK;
+    }
+    const ann_message message = {.collective = ANN_COLLECTIVE_ALLREDUCE,
+                                 .channel = call->attrs->comm.channel,
+                                 .data = call->out,
+                                 .elems = elems,
+                                 .dtype = call->out_dtype,
+                                 .wire = call->attrs->comm.wire,
+                                 .most = call->attrs->comm.most,
+                                 .label = instr->label};
+    const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = nonfinite};
     s->plan->in_flight++;
-    return s->ops->start(s->ops->self, instr->channel, call->out, elems, call->out_dtype, s->status != ANN_OK,
-                         &instr->request);
+    return s->ops->start(s->ops->self, &message, mine, &instr->request);
 }
 
 static ann_status wait_reduce(step *s, anni_instr *instr) {
-    bool fault = false;
+    ann_outcome all = {false, false};
     if (!s->ops || instr->request < 0) return ANN_OK;
-    s->ops->where(s->ops->self, instr->label);
-    const ann_status status = s->ops->wait(s->ops->self, instr->request, &fault);
-    s->ops->where(s->ops->self, NULL);
+    const ann_status status = s->ops->wait(s->ops->self, instr->request, &all);
     instr->request = -1;
     s->plan->in_flight--;
-    if (status == ANN_OK && fault && s->status == ANN_OK)
-        s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
-    return status;
+    if (status != ANN_OK || s->status != ANN_OK) return status;
+    if (all.failed) s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
+    else if (all.nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
+    return ANN_OK;
 }
 
 static ann_status wait_for_operands(step *s, const anni_instr *instr) {
@@ -51,13 +64,20 @@ static ann_status wait_for_operands(step *s, const anni_instr *instr) {
 
 /* ---- instructions ---- */
 
-/* Gradients that were not computed right in the pack are copied there. */
+/* Gradients that were not computed right in the pack are copied there. Gaps are zeroed each time: another
+   plan may have used the same memory. Inputs are in the order of their offsets. */
 static void pack(const ann_kernel_call *call) {
     const size_t size = ann_dtype_bytes(call->out_dtype);
+    char *out = call->out;
+    size_t end = 0;
     for (int i = 0; i < call->n_in; i++) {
-        char *to = (char *)call->out + (size_t)call->attrs->pack.offsets[i] * size;
-        if (to != call->in[i]) memcpy(to, call->in[i], (size_t)ann_shape_elems(&call->in_shape[i]) * size);
+        const size_t at = (size_t)call->attrs->pack.offsets[i] * size;
+        const size_t bytes = (size_t)ann_shape_elems(&call->in_shape[i]) * size;
+        memset(out + end, 0, at - end);
+        if (out + at != call->in[i]) memcpy(out + at, call->in[i], bytes);
+        end = at + bytes;
     }
+    memset(out + end, 0, (size_t)ann_shape_elems(&call->out_shape) * size - end);
 }
 
 static ann_status run_instr(step *s, anni_instr *instr) {

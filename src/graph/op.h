@@ -34,6 +34,14 @@ typedef struct ann_window {
 typedef enum ann_rand_kind { ANN_RAND_UNIFORM, ANN_RAND_NORMAL } ann_rand_kind;
 typedef enum ann_act { ANN_ACT_NONE, ANN_ACT_RELU, ANN_ACT_SIGMOID, ANN_ACT_TANH } ann_act;
 
+/* How the elements of a message travel; what is added up is always of the tensor's own dtype. */
+typedef enum ann_wire {
+    ANN_WIRE_NATIVE,
+    ANN_WIRE_BF16, /* f32 only: each summand, and the sum once more, rounded to the nearest bfloat16 */
+    ANN_WIRE_F16,  /* f32 only: the same with IEEE binary16; beyond 65504 it overflows to infinity */
+    ANN_WIRE_SPARSE /* f32 only: the elements that are not 0, as pairs of index and value */
+} ann_wire;
+
 struct ann_fused; /* kernel/fused.h */
 
 typedef union ann_attrs {
@@ -76,6 +84,8 @@ typedef union ann_attrs {
     ann_window window; /* conv*, *pool*, window_* */
     struct {
         int32_t channel;
+        ann_wire wire;
+        int64_t most; /* SPARSE: at most so many elements of a rank's part are not 0 */
     } comm; /* allreduce: sum over ranks on that channel */
     struct {
         ann_act act;

@@ -2,15 +2,15 @@
 
    Values whose lifetimes do not meet share memory: offsets are chosen greedily, largest first (Pisarchyk and
    Lee, "Efficient memory management for deep neural net inference", 2020). Kept apart, alive for ever:
-   constants (filled once), packs (their gaps stay zero, and gradients are computed right in place), and
-   outputs. */
+   constants (filled once), packs (gradients are computed right in place), and outputs. What is sent to other
+   ranks has a block of its own, which they can read: packs, and the results of other reductions. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
 
 #include "kernel/fused.h"
 
-#define SLACK_BYTES 64 /* behind every value: the fault slot of a reduction */
+#define SLACK_BYTES 64 /* behind every value: the slots of a message */
 
 typedef struct value {
     int64_t bytes;
@@ -97,11 +97,21 @@ static void resolve(planner *p) {
     }
 }
 
-/* ---- lifetimes ---- */
-
 static int32_t root_of(const planner *p, int32_t id) {
     return p->place[id].kind == ANN_PLACE_ALIAS ? p->place[id].root : id;
 }
+
+static void share_messages(planner *p) {
+    for (int32_t id = 0; id < p->count; id++)
+        if (p->live[id] && ann_node_op(p->g, (ann_node){id}) == ANN_OP_ALLREDUCE) {
+            ann_place *root = &p->place[root_of(p, id)];
+            if (root->kind == ANN_PLACE_ARENA) root->kind = ANN_PLACE_SHARED;
+        }
+}
+
+/* ---- lifetimes ---- */
+
+static bool is_block(ann_place_kind kind) { return kind == ANN_PLACE_ARENA || kind == ANN_PLACE_SHARED; }
 
 static void live_ranges(planner *p) {
     for (int32_t id = 0; id < p->count; id++) {
@@ -109,8 +119,9 @@ static void live_ranges(planner *p) {
         p->values[id] = (value){.birth = id, .death = id, .merged_into = -1};
         if (!p->live[id]) continue;
         const ann_op op = ann_node_op(p->g, (ann_node){id});
-        p->values[id].bytes = p->place[id].kind == ANN_PLACE_ARENA ? bytes_of(p->g, (ann_node){id}) : 0;
-        p->values[id].forever = op == ANN_OP_FILL || op == ANN_OP_PACK;
+        p->values[id].bytes = is_block(p->place[id].kind) ? bytes_of(p->g, (ann_node){id}) : 0;
+        p->values[id].forever =
+            op == ANN_OP_FILL || op == ANN_OP_PACK || p->place[id].kind == ANN_PLACE_SHARED;
         const int n = ann_node_inputs(p->g, (ann_node){id}, &in);
         for (int i = 0; i < n; i++) p->values[root_of(p, in[i].id)].death = id;
     }
@@ -176,9 +187,9 @@ static int64_t lowest_gap(const planner *p, const value *v, const int32_t *place
     return at;
 }
 
-static size_t assign_offsets(planner *p, int32_t *placed) {
+static void assign_offsets(ann_memplan *out, planner *p, int32_t *placed) {
     int n = 0, n_placed = 0;
-    int64_t shared = 0;
+    int64_t top = 0;
     for (int32_t id = 0; id < p->count; id++)
         if (p->values[id].bytes && !p->values[id].forever && p->values[id].merged_into < 0)
             p->order[n++] = id;
@@ -186,25 +197,25 @@ static size_t assign_offsets(planner *p, int32_t *placed) {
     for (int k = 0; k < n; k++) {
         value *v = &p->values[p->order[k]];
         v->offset = lowest_gap(p, v, placed, n_placed);
-        if (v->offset + v->bytes > shared) shared = v->offset + v->bytes;
+        if (v->offset + v->bytes > top) top = v->offset + v->bytes;
         int at = n_placed++;
         for (; at > 0 && p->values[placed[at - 1]].offset > v->offset; at--) placed[at] = placed[at - 1];
         placed[at] = p->order[k];
     }
-    int64_t end = shared;
+    out->arena_bytes = (size_t)top;
     for (int32_t id = 0; id < p->count; id++) {
         value *v = &p->values[id];
         if (!v->bytes || !v->forever) continue;
-        v->offset = end;
-        end += v->bytes;
+        size_t *end = p->place[id].kind == ANN_PLACE_SHARED ? &out->shared_bytes : &out->arena_bytes;
+        v->offset = (int64_t)*end;
+        *end += (size_t)v->bytes;
     }
-    return (size_t)end;
 }
 
 static void publish(planner *p) {
     for (int32_t id = 0; id < p->count; id++) {
         if (!p->live[id]) p->place[id] = (ann_place){ANN_PLACE_NONE, 0, id};
-        if (p->place[id].kind != ANN_PLACE_ARENA) continue;
+        if (!is_block(p->place[id].kind)) continue;
         int32_t from = id;
         while (p->values[from].merged_into >= 0) from = p->values[from].merged_into;
         p->place[id].offset_bytes = p->values[from].offset;
@@ -219,9 +230,10 @@ static void plan(ann_memplan *out, planner *p, anni_rewrite *rw, int32_t *placed
     for (int32_t id = 0; id < p->count; id++)
         if (p->live[id] && ann_node_op(p->g, (ann_node){id}) == ANN_OP_PACK) place_in_pack(p, id);
     resolve(p);
+    share_messages(p);
     live_ranges(p);
     merge_in_place(p);
-    out->arena_bytes = assign_offsets(p, placed);
+    assign_offsets(out, p, placed);
     publish(p);
     out->place = p->place;
 }

@@ -43,18 +43,19 @@ ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph,
 typedef enum ann_place_kind {
     ANN_PLACE_NONE,
     ANN_PLACE_ARENA,
+    ANN_PLACE_SHARED, /* what is sent to other ranks, right where they read it */
     ANN_PLACE_STORE,
     ANN_PLACE_INPUT,
     ANN_PLACE_ALIAS
 } ann_place_kind;
 typedef struct ann_place {
     ann_place_kind kind;
-    int64_t offset_bytes; /* ARENA: from the block's start; STORE, INPUT: 0; ALIAS: from the root's start */
+    int64_t offset_bytes; /* ARENA, SHARED: from the block's start; STORE, INPUT: 0; ALIAS: from the root's */
     int32_t root;         /* ALIAS: node whose memory it is (never itself an alias) */
 } ann_place;
 typedef struct ann_memplan {
     ann_place *place; /* [node count]; owner: the caller, free() */
-    size_t arena_bytes;
+    size_t arena_bytes, shared_bytes;
 } ann_memplan;
 ann_status ann_pass_memplan(ann_memplan *out, const ann_graph *graph) ANN_MUST_CHECK;
 

@@ -220,11 +220,10 @@ typedef struct peer {
     bool told;                     /* this rank has told of a failure of its own */
 } peer;
 
-static ann_status peer_start(void *self, int32_t channel, void *data, int64_t elems, ann_dtype dtype,
-                             bool fault, int *request) {
-    (void)channel, (void)data, (void)elems, (void)dtype;
+static ann_status peer_start(void *self, const ann_message *message, ann_outcome mine, int *request) {
+    (void)message;
     peer *p = self;
-    p->told = p->told || fault;
+    p->told = p->told || mine.failed;
     *request = p->started++;
     return ANN_OK;
 }
@@ -232,13 +231,12 @@ static ann_status peer_progress(void *self) {
     (void)self;
     return ANN_OK;
 }
-static ann_status peer_wait(void *self, int request, bool *fault) {
+static ann_status peer_wait(void *self, int request, ann_outcome *all) {
     peer *p = self;
     p->waited++;
-    *fault = request == p->fails_at || p->told;
+    *all = (ann_outcome){.failed = request == p->fails_at || p->told};
     return ANN_OK;
 }
-static void peer_where(void *self, const char *text) { (void)self, (void)text; }
 
 static void a_failing_peer_changes_nothing(void **state) {
     (void)state;
@@ -249,7 +247,7 @@ static void a_failing_peer_changes_nothing(void **state) {
         ann_plan *plan;
         trace before, after;
         peer p = {.fails_at = k};
-        const ann_channel_ops ops = {&p, 2, peer_start, peer_progress, peer_wait, peer_where};
+        const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait};
         model_new(&m, ANN_F32);
         check_ok(standard(&g, m.graph));
         check_ok(ann_plan_new(&plan, g, &(ann_plan_options){.threads = 1, .channels = &ops}));

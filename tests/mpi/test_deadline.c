@@ -23,12 +23,14 @@ static ann_status agree(ann_comm *comm) { return ann_agree(comm, ANN_OK); }
 static ann_status buckets(ann_comm *comm) {
     const ann_channel_ops *ops = ann_comm_channel_ops(comm);
     int request[2];
-    bool fault = false;
-    ops->where(ops->self, "phase tune, step 12");
-    ANN_TRY(ops->start(ops->self, 0, values, 1000, ANN_F64, false, &request[0]));
-    ANN_TRY(ops->start(ops->self, 1, values + 2000, 2000, ANN_F64, false, &request[1]));
-    ANN_TRY(ops->wait(ops->self, request[0], &fault));
-    return ops->wait(ops->self, request[1], &fault);
+    const ann_message first = {.data = values, .elems = 1000, .dtype = ANN_F64},
+                      second = {.channel = 1, .data = values + 2000, .elems = 2000, .dtype = ANN_F64};
+    ann_outcome all;
+    ann_comm_set_context(comm, "phase tune, step 12");
+    ANN_TRY(ops->start(ops->self, &first, (ann_outcome){0}, &request[0]));
+    ANN_TRY(ops->start(ops->self, &second, (ann_outcome){0}, &request[1]));
+    ANN_TRY(ops->wait(ops->self, request[0], &all));
+    return ops->wait(ops->self, request[1], &all);
 }
 
 /* `silent` stays away from `call` until all others have given up; then it comes, too late. */
