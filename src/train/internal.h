@@ -159,6 +159,11 @@ ann_status anni_sampling_save(ann_meta *meta, const anni_phase *phase) ANN_MUST_
 /* The order of a checkpoint, where it needs no tables of the dataset. */
 ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CHECK;
 
+/* ---- fold.c: state that differs between ranks ---- */
+
+/* Floating-point blocks of the store whose names match `pattern` become their mean over ranks. Collective. */
+ann_status anni_fold(ann_comm *comm, ann_store *store, const char *pattern) ANN_MUST_CHECK;
+
 /* ---- ledger.c ---- */
 
 /* "ledger ok: ...": what a right ledger at this position proves. */
