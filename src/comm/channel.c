@@ -1,8 +1,8 @@
 /* The table through which plans communicate, and the blocking collectives: both on requests.
 
-   The slots are ordinary elements behind the caller's: 0 from a rank that is well, 1 from one that is not. They
-   are summed like the others, element by element, so that what a failed rank has in its data cannot touch
-   them. */
+   The slots are ordinary elements behind the caller's: 0 from a rank that is well, 1 from one that is not.
+   They are summed like the others, element by element, so that what a failed rank has in its data cannot
+   touch them. */
 #include "comm/internal.h"
 
 enum { SLOT_FAILED, SLOT_NONFINITE };
@@ -31,7 +31,7 @@ static ann_status channel_wait(void *self, int request, ann_outcome *all) {
     const ann_comm *comm = self;
     *all = (ann_outcome){false, false};
     ANN_TRY(anni_request_wait(self, request));
-    const ann_message *done = &comm->requests[request].message; /* freed, not yet used again */
+    const ann_message *done = &comm->requests[request]->message; /* freed, not yet used again */
     if (!slots_of(done)) return ANN_OK;
     const int64_t slots = done->elems - ANN_MESSAGE_SLOTS;
     all->failed = !(ann_elem_get(done->data, done->dtype, slots + SLOT_FAILED) == 0.0);
@@ -60,4 +60,12 @@ static ann_status blocking(ann_comm *comm, ann_collective collective, void *data
 
 ann_status ann_comm_allreduce(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) {
     return blocking(comm, ANN_COLLECTIVE_ALLREDUCE, data, elems, dtype);
+}
+
+ann_status ann_comm_reduce_scatter(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) {
+    return blocking(comm, ANN_COLLECTIVE_REDUCE_SCATTER, data, elems, dtype);
+}
+
+ann_status ann_comm_gather_chunks(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) {
+    return blocking(comm, ANN_COLLECTIVE_ALLGATHER, data, elems, dtype);
 }

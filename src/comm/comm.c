@@ -4,10 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "comm/internal.h"
+#include "comm/shared.h"
 
-enum { SPIN_POLLS = 200, REQUESTS_AT_START = 64 };
-static const size_t STAGING_BYTES = (size_t)ANNI_LANES * ANNI_DEPTH * ANNI_SEGMENT_MAX;
+enum { SPIN_POLLS = 200 };
+static const size_t LANE_BYTES = (size_t)ANNI_DEPTH * (ANNI_SEGMENT_MAX + ANNI_SEGMENT_MAX / 2);
+static const size_t STAGING_BYTES = (size_t)ANNI_LANES * LANE_BYTES;
 
 /* NULL when memory is exhausted. */
 static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
@@ -17,15 +18,11 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
                        .size = size,
                        .local_size = 1,
                        .mpi = MPI_COMM_NULL,
-                       .timeout_s = timeout_s,
-                       .segment_bytes = ANNI_SEGMENT_MAX,
-                       .n_requests = REQUESTS_AT_START};
-    for (int i = 0; i < ANNI_LANES; i++) comm->lanes[i].request = -1;
+                       .node = MPI_COMM_NULL,
+                       .timeout_s = timeout_s};
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
-    comm->requests = calloc(REQUESTS_AT_START, sizeof *comm->requests);
-    if (comm->hosts && comm->heard && comm->requests) return comm;
-    comm->n_requests = 0;
+    if (comm->hosts && comm->heard) return comm;
     ann_comm_free(comm);
     return NULL;
 }
@@ -39,18 +36,11 @@ ann_status ann_comm_self(ann_comm **out) {
     return ANN_OK;
 }
 
-/* Who shares this host, and whether a rank has a core of its own (then it may spin). */
-static void place_on_host(ann_comm *comm) {
+/* Whether a rank has a core of its own; then it may spin. */
+static int spin_polls(const ann_comm *comm) {
     cpu_set_t cpus;
-    const char *host = comm->hosts[comm->rank];
-    comm->local_size = 0;
-    for (int i = 0; i < comm->size; i++) {
-        if (strcmp(comm->hosts[i], host) != 0) continue;
-        if (i == comm->rank) comm->local_rank = comm->local_size;
-        comm->local_size++;
-    }
     const bool known = sched_getaffinity(0, sizeof cpus, &cpus) == 0;
-    comm->spin_polls = known && comm->local_size <= CPU_COUNT(&cpus) ? SPIN_POLLS : 0;
+    return known && comm->local_size <= CPU_COUNT(&cpus) ? SPIN_POLLS : 0;
 }
 
 /* What a communicator of several ranks has beside one of this process alone. Until the duplicate is there,
@@ -64,11 +54,14 @@ static ann_status world_connect(ann_comm *comm) {
     char host[ANNI_HOST_BYTES] = "";
     if (gethostname(host, sizeof host - 1) != 0) strcpy(host, "?");
     ANN_TRY(ann_comm_allgather(comm, comm->hosts, host, sizeof host));
-    place_on_host(comm);
     ANN_TRY(ann_agree(comm, ann_mem_alloc(&comm->staging, STAGING_BYTES)));
-    for (size_t i = 0; i < ANNI_LANES; i++)
-        comm->lanes[i].staging = (char *)comm->staging + i * ANNI_DEPTH * ANNI_SEGMENT_MAX;
-    return ANN_OK;
+    for (size_t i = 0; i < ANNI_LANES; i++) {
+        comm->lanes[i].staging = (char *)comm->staging + i * LANE_BYTES;
+        comm->lanes[i].send_staging = comm->lanes[i].staging + (size_t)ANNI_DEPTH * ANNI_SEGMENT_MAX;
+    }
+    ANN_TRY(anni_topology_find(comm));
+    comm->spin_polls = spin_polls(comm);
+    return anni_shared_new(comm);
 }
 
 /* MPI is there and may be called from this thread beside others. */
@@ -84,12 +77,13 @@ static ann_status mpi_check(int *rank, int *size) {
     return ANN_OK;
 }
 
-ann_status ann_comm_world(ann_comm **out, double timeout_s) {
+ann_status anni_comm_world_of_nodes(ann_comm **out, double timeout_s, int node_size) {
     int rank = 0, size = 1;
     if (!(timeout_s > 0)) return ann_error(ANN_ERR_ARG, "the timeout must be above 0, not %g s", timeout_s);
     ANN_TRY(mpi_check(&rank, &size));
     ann_comm *comm = comm_alloc(rank, size, timeout_s);
     if (!comm) return no_memory();
+    comm->node_size = node_size;
     const ann_status status = size > 1 ? world_connect(comm) : ANN_OK;
     if (status != ANN_OK) {
         ann_comm_free(comm);
@@ -99,14 +93,23 @@ ann_status ann_comm_world(ann_comm **out, double timeout_s) {
     return ANN_OK;
 }
 
+ann_status ann_comm_world(ann_comm **out, double timeout_s) {
+    return anni_comm_world_of_nodes(out, timeout_s, 0);
+}
+
 /* MPI may still write to what a broken communicator holds: it is left alone, to the end of the process. */
 void ann_comm_free(ann_comm *comm) {
     int finalized = 0;
     if (!comm || comm->broken || anni_requests_pending(comm)) return;
-    if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized)
+    if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) {
+        anni_shared_free(comm);
+        if (comm->node != MPI_COMM_NULL) (void)MPI_Comm_free(&comm->node);
         (void)MPI_Comm_free(&comm->mpi);
+    }
     ann_mem_free(comm->staging, STAGING_BYTES);
-    free(comm->requests);
+    anni_requests_free(comm);
+    anni_topology_free(comm);
+    free(comm->rows);
     free(comm->heard);
     free(comm->hosts);
     free(comm);
@@ -116,9 +119,5 @@ int ann_comm_rank(const ann_comm *comm) { return comm->rank; }
 int ann_comm_size(const ann_comm *comm) { return comm->size; }
 int ann_comm_local_rank(const ann_comm *comm) { return comm->local_rank; }
 int ann_comm_local_size(const ann_comm *comm) { return comm->local_size; }
-
-void ann_comm_set_segment(ann_comm *comm, size_t segment_bytes) {
-    comm->segment_bytes = segment_bytes < ANNI_SEGMENT_MAX ? segment_bytes : ANNI_SEGMENT_MAX;
-}
 
 void ann_comm_set_context(ann_comm *comm, const char *text) { comm->context = text; }

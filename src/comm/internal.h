@@ -1,60 +1,74 @@
 /* What the files of src/comm share.
 
-   Words, beside those of comm.h: an *item* is one segment of one step, the unit that travels as one MPI
-   message. A *lane* carries one request at a time: it owns the staging memory and the MPI requests. There are
-   ANNI_LANES lanes; requests get a free one in the order of their start, and wait for it in the table.
+   Words, beside those of comm.h: a *request* is a message under way. What crosses hosts, or everything where
+   memory is not shared, is a *job*: one pattern (pattern.h) over one range, among the ranks of a *group*. Its
+   ranges are cut into *segments*; an *item* is one segment of one step, the unit that travels as one MPI
+   message. A *lane* carries one job at a time: it owns the staging memory and the MPI requests. What ranks of
+   a host reduce in shared memory are *pieces* (shared.h).
 
-   Why nothing is confused. All ranks start the same requests in the same order (a plan fixes it), so a
-   sequence number names the same request everywhere. Every rank sends only to its right neighbour and
-   receives only from its left one, and both go through the items of a request in the same order: by step,
-   then by segment, without the empty chunks. Each message carries the tag (channel mod 8, sequence mod 128,
-   item mod 16), 14 bits, which any MPI accepts (MPI_TAG_UB is at least 32767). Messages with equal tags match
-   in the order of sending (MPI 3.1, section 3.5), so within a request the item's bits are not needed for
-   matching; they make a lost or doubled item meet no receive, which ends in the deadline and not in a wrong
-   sum, and so does the channel's part when ranks disagree about the order. Sequence numbers under way at the
-   same time differ by less than 128: a rank finishes a request only after every rank has added its part, so
-   neighbours are at most 2 * ANNI_LANES requests apart.
+   Why nothing is confused. All ranks start the same messages in the same order (a plan fixes it), and every
+   message takes the same job numbers on all of them. Between two ranks the items of a job are sent and
+   received in the same order: by step, then by segment, without the empty ranges. Each carries the tag (job
+   mod 128, item mod 16, 4 bits of the channel), 15 bits, which any MPI accepts (MPI_TAG_UB is at least
+   32767). Messages with equal tags match in the order of sending (MPI 3.1, section 3.5), so within a job the
+   item's bits are not needed for matching; they make a lost or doubled item meet no receive, which ends in
+   the deadline and not in a wrong sum, and so does the channel's part when ranks disagree about the order.
+   Jobs under way at the same time differ by less than 128: a rank ends a job only after every rank of the
+   group has begun its own, so neighbours are at most 2 * ANNI_LANES jobs apart.
 
-   Why nothing waits for itself. Take the oldest request that is unfinished anywhere, and of its items the
-   first that has not been received: every rank has a lane for that request, all items that the sender needs
-   for it have been received, and receives into staging wait only for earlier items of the same request. */
+   Why nothing waits for itself. Take the oldest job that is unfinished anywhere, and of its items the first
+   that has not been received: every rank of the group has or can get a lane for it, since lanes are given in
+   the order of the jobs that are ready, and pieces become ready in order, on all ranks of a host; all items
+   that the sender needs for it have been received, and receives wait only for earlier items of the same job.
+ */
 #ifndef ANN_COMM_INTERNAL_H
 #define ANN_COMM_INTERNAL_H
 
 #include <mpi.h>
 #include "comm/comm.h"
+#include "comm/pattern.h"
+#include "comm/tuning.h"
 #include "kernel/sum.h"
 
 enum {
-    ANNI_LANES = 4,
-    ANNI_DEPTH = 4, /* items under way per lane, each way */
+    ANNI_LANES = 8,
+    ANNI_DEPTH = 4,     /* items under way per lane, each way */
+    ANNI_RINGS_MAX = 4, /* of one message */
     ANNI_HOST_BYTES = 64,
-    /* Bytes: the size of a staging slot, and the default segment. Of 32 KiB to 1 MiB, 128 and 256 KiB were
-       fastest for messages of 1 to 64 MiB between two ranks of one host, with CMA and without: four slots
-       stay in the L2 cache. */
-    ANNI_SEGMENT_MAX = 256 << 10,
+    ANNI_SEGMENT_MAX = 512 << 10, /* bytes: the size of a staging slot */
     ANNI_TEXT_BYTES = 1024,
-    ANNI_TAG_ROLL_CALL = 1 << 14
+    ANNI_TAG_ROLL_CALL = 1 << 15
 };
 
-typedef enum anni_state { ANNI_FREE, ANNI_QUEUED, ANNI_ACTIVE, ANNI_DONE } anni_state;
+/* Ranks of the communicator, by position. */
+typedef struct anni_group {
+    int size, position;
+    int *ranks;
+} anni_group;
 
-typedef struct anni_request {
-    anni_state state;
-    int lane; /* if active */
-    uint64_t sequence;
-    ann_message message;   /* elems: with the slots, if it has any */
-    char *data;            /* message.data */
-    int64_t elems;         /* message.elems */
+/* ---- lane.c: jobs ---- */
+
+typedef struct anni_job {
+    const anni_group *group;
+    ann_pattern pattern;
+    ann_collective collective;
+    ann_wire wire; /* NATIVE, BF16 or F16 */
+    char *data;    /* the first element of the range */
+    int64_t elems;
     int64_t segment_elems; /* a multiple of 16 */
     size_t elem_bytes;
     const ann_sum_kernels *sum;
-} anni_request;
+    int32_t channel;
+    uint64_t number;
+    enum { ANNI_JOB_IDLE, ANNI_JOB_READY, ANNI_JOB_ACTIVE, ANNI_JOB_DONE } state;
+    int lane; /* if active */
+} anni_job;
 
-/* A stream of items: segment `segment` of step `step` comes next. At the end, step is ann_ring_steps. */
+/* A stream of items: segment `segment` of step `step` comes next. At the end, step is the number of steps. */
 typedef struct anni_cursor {
     int step;
     int64_t segment;
+    ann_pattern_step at; /* step's */
 } anni_cursor;
 
 /* One direction of a lane: items between `done` and `posted` are under way. */
@@ -65,10 +79,53 @@ typedef struct anni_stream {
 } anni_stream;
 
 typedef struct anni_lane {
-    int request; /* index into the table; -1: free */
+    anni_job *job; /* NULL: free */
+    int steps;
     anni_stream recv, send;
-    char *staging; /* ANNI_DEPTH slots of ANNI_SEGMENT_MAX bytes */
+    char *staging;      /* ANNI_DEPTH slots of ANNI_SEGMENT_MAX bytes, for what is received */
+    char *send_staging; /* ANNI_DEPTH slots of half that size, for what is sent in 16 bits */
 } anni_lane;
+
+/* Gives the job to a lane, now or as soon as one is free. */
+void anni_job_begin(ann_comm *comm, anni_job *job);
+/* Does what can be done now on all lanes; *moved becomes true if anything was. */
+ann_status anni_lanes_progress(ann_comm *comm, bool *moved) ANN_MUST_CHECK;
+/* "step 3 of 6, segment 2 from rank 1" */
+void anni_job_where(const ann_comm *comm, const anni_job *job, char *buf, size_t size);
+
+/* ---- requests ---- */
+
+typedef struct anni_shared anni_shared; /* shared.h */
+
+/* The pieces of a request, see shared.h. */
+typedef struct anni_pieces {
+    uint64_t first;       /* number of the first one */
+    int64_t count, elems; /* how many; elements of each but the last */
+    int window;           /* the message lies in this window; -1: pieces are copied */
+    int64_t offset_bytes; /* in the window */
+    bool direct;
+    int64_t published, acted, summed, taken; /* of them, on this rank */
+} anni_pieces;
+
+typedef struct anni_request {
+    enum { ANNI_FREE, ANNI_ACTIVE, ANNI_DONE } state;
+    uint64_t number;     /* of the message, for people */
+    ann_message message; /* elems: with the slots, if it has any */
+    /* What is really sent: of a sparse message, its encoding. */
+    ann_collective collective;
+    char *data;
+    int64_t elems;
+    ann_dtype dtype;
+    size_t elem_bytes;
+    const ann_sum_kernels *sum;
+    ann_algorithm algorithm;
+    uint64_t first_job;
+    int n_jobs; /* without shared memory */
+    anni_job jobs[ANNI_RINGS_MAX];
+    anni_pieces pieces;
+    void *scratch; /* of a sparse message */
+    size_t scratch_bytes;
+} anni_request;
 
 /* What ann_agree sends. */
 typedef struct anni_verdict {
@@ -78,22 +135,46 @@ typedef struct anni_verdict {
 
 struct ann_comm {
     int rank, size, local_rank, local_size;
-    MPI_Comm mpi; /* own duplicate; MPI_COMM_NULL for size 1 */
+    MPI_Comm mpi;  /* own duplicate; MPI_COMM_NULL for size 1 */
+    MPI_Comm node; /* the ranks that share memory with this one; MPI_COMM_NULL: only this one */
     double timeout_s;
     int spin_polls; /* polls of a wait before it yields the core */
+    int64_t waited_ns;
     char (*hosts)[ANNI_HOST_BYTES];
-    bool *heard; /* by rank: has given up too (wait.c) */
+    /* topology.c */
+    int node_size;           /* 0: nodes are MPI's; else so many consecutive ranks count as one */
+    int n_nodes, leaders;    /* leaders: ranks of the smallest node, each of which stands for a slice */
+    int *node_of, *local_of; /* by rank: its node, its index there */
+    bool in_subtrees;        /* each node is a subtree of the tree over all ranks */
+    anni_group everybody, rings[ANNI_RINGS_MAX],
+        slice; /* slice: one rank of each node; size 0 for no leader */
+    int n_rings;
+    /* wait.c */
+    bool *heard; /* by rank: has given up too */
     MPI_Request roll_call;
     bool broken;
     char broken_text[512];
     const char *context;
-    size_t segment_bytes;
+    /* lane.c */
     anni_lane lanes[ANNI_LANES];
+    int n_busy;       /* lanes with a job */
+    anni_job **ready; /* jobs that wait for a lane, by number */
+    int n_ready, ready_room;
     void *staging;
-    anni_request *requests;
+    /* request.c */
+    anni_request **requests;
     int n_requests;
-    uint64_t next_sequence, next_active; /* sequence numbers: of the next start, of the next to get a lane */
-    int active[ANNI_LANES], n_active;    /* lanes with a request, the oldest first */
+    int *queue; /* active requests, oldest first */
+    int n_queue;
+    uint64_t next_request, next_job;
+    anni_shared *shared; /* NULL: no memory is shared */
+    bool shared_allowed;
+    /* tuning.c */
+    ann_sum_order order;
+    bool forced;
+    ann_algorithm force;
+    ann_tuning_row *rows;
+    int n_rows;
     ann_channel_ops ops;
     /* Of the blocking collective under way; after a timeout MPI may still write to it, so it must outlive the
      * call. */
@@ -103,16 +184,31 @@ struct ann_comm {
     anni_verdict verdict;
 };
 
-/* request.c: the executor of the ring's schedule. */
+/* comm.c: as ann_comm_world, but consecutive ranks, node_size of them, count as the ranks of a host.
+ * Collective.
+ */
+ann_status anni_comm_world_of_nodes(ann_comm **out, double timeout_s, int node_size) ANN_MUST_CHECK;
+
+/* topology.c */
+
+/* Finds out who shares memory with whom. Collective. */
+ann_status anni_topology_find(ann_comm *comm) ANN_MUST_CHECK;
+void anni_topology_free(ann_comm *comm);
+
+/* request.c */
 
 /* Starts the message, whose elems count the slots. *request is to be given to anni_request_wait. */
 ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *request) ANN_MUST_CHECK;
-/* Does what can be done now on all lanes; *moved tells whether anything was. */
+/* Does what can be done now; *moved tells whether anything was. */
 ann_status anni_progress(ann_comm *comm, bool *moved) ANN_MUST_CHECK;
 /* Waits for the request and forgets it. */
 ann_status anni_request_wait(ann_comm *comm, int request) ANN_MUST_CHECK;
-/* True while a request is under way or queued. */
+/* True while a request is under way. */
 bool anni_requests_pending(const ann_comm *comm);
+void anni_requests_free(ann_comm *comm);
+
+/* tuning.c: the algorithm of a request. */
+ann_algorithm anni_choose(const ann_comm *comm, const anni_request *request);
 
 /* wait.c: deadlines, and the end of a communicator. */
 

@@ -1,8 +1,8 @@
 /* Which algorithm a message takes: chosen by its size from a table that a short calibration fills.
 
    An algorithm has two stages. `shared`: the ranks of a host reduce in memory that all of them see, and only
-   what crosses hosts is sent. `pattern`: who sends what to whom, among all ranks or, with `shared`, among those
-   that stand for a slice of the message on their hosts. */
+   what crosses hosts is sent. `pattern`: who sends what to whom, among all ranks or, with `shared`, among
+   those that stand for a slice of the message on their hosts. */
 #ifndef ANN_COMM_TUNING_H
 #define ANN_COMM_TUNING_H
 
@@ -26,15 +26,22 @@ typedef enum ann_pattern {
 
 typedef struct ann_algorithm {
     bool shared;
+    bool direct; /* shared, on one host: every rank adds up everything by itself, for small messages */
     ann_pattern pattern; /* of no meaning where `shared` covers all ranks */
-    int rings;           /* RING: so many at once, with different neighbours, each for a part of the message */
+    int rings; /* RING: so many at once, with different neighbours, each for a part of the message */
     size_t segment_bytes;
 } ann_algorithm;
 
-/* "shared", "ring 256 KiB", "2 rings 64 KiB", "shared + halving 256 KiB"; returns buf. 64 bytes suffice. */
+/* "shared", "shared, direct", "ring 256 KiB", "2 rings 64 KiB", "shared + halving 256 KiB"; returns buf. 64
+ * bytes suffice. */
 char *ann_algorithm_str(char *buf, size_t size, const ann_algorithm *algorithm);
 
-/* What can be used here for sums in the order that is set; at most `max` go to out; returns how many. Local. */
+/* Whether ranks of a host may reduce in shared memory (where they can); true at the start. The same on all
+   ranks, between collectives. Local. */
+void ann_comm_set_shared(ann_comm *comm, bool allowed);
+
+/* What can be used here for sums in the order that is set; at most `max` go to out; returns how many. Local.
+ */
 int ann_comm_algorithms(const ann_comm *comm, ann_algorithm *out, int max);
 /* What a sum of so many bytes would take. Local. */
 ann_algorithm ann_comm_choose(const ann_comm *comm, int64_t bytes);

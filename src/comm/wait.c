@@ -131,8 +131,8 @@ ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) {
     int length = 0;
     if (MPI_Error_string(mpi_error, text, &length) != MPI_SUCCESS)
         (void)snprintf(text, sizeof text, "error %d", mpi_error);
-    return anni_break(
-        comm, ann_error(ANN_ERR_COMM, "%s: %s: %s", comm->context ? comm->context : "communication", call, text));
+    return anni_break(comm, ann_error(ANN_ERR_COMM, "%s: %s: %s",
+                                      comm->context ? comm->context : "communication", call, text));
 }
 
 ann_status anni_usable(const ann_comm *comm) {

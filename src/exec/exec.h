@@ -24,8 +24,8 @@ typedef struct ann_message {
     void *data;
     int64_t elems; /* without the slots */
     ann_dtype dtype;
-    ann_wire wire; /* ALLREDUCE only */
-    int64_t most;  /* SPARSE: as in ann_attrs */
+    ann_wire wire;     /* ALLREDUCE only */
+    int64_t most;      /* SPARSE: as in ann_attrs */
     const char *label; /* for messages to people; borrowed until the request is over; NULL: none */
 } ann_message;
 

@@ -53,7 +53,8 @@ static ann_status wait_reduce(step *s, anni_instr *instr) {
     s->plan->in_flight--;
     if (status != ANN_OK || s->status != ANN_OK) return status;
     if (all.failed) s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
-    else if (all.nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
+    else if (all.nonfinite)
+        s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
     return ANN_OK;
 }
 

@@ -9,9 +9,9 @@
 typedef struct ann_sum_kernels {
     /* dst += src */
     void (*add)(void *dst, const void *src, int64_t n);
-    /* Each of the n_dst destinations, of which some may be sources, becomes the sum of the n_src sources, added
-       up by a binary tree: the first 2^k of them, the largest such power below n_src, then the others, then
-       both. */
+    /* Each of the n_dst destinations, of which some may be sources, becomes the sum of the n_src sources,
+       added up by a binary tree: the first 2^k of them, the largest such power below n_src, then the others,
+       then both. */
     void (*tree)(void *const *dst, int n_dst, const void *const *src, int n_src, int64_t n);
 } ann_sum_kernels;
 

@@ -12,21 +12,18 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/philox.h"
-#include "comm/comm.h"
+#include "comm/tuning.h"
+#include "tensor/chunk.h"
+#include "comm/internal.h"
 #include "support/mpi_verdict.h"
 
 static const int64_t counts[] = {0, 1, 2, 15, 16, 17, 100, 1000, 10007, 100003, 1 << 20};
-static const size_t segments[] = {1, 256, 4096, 100000, 256 << 10}; /* bytes */
 static const ann_dtype dtypes[] = {ANN_F32, ANN_F64, ANN_I64};
-enum {
-    N_COUNTS = sizeof counts / sizeof counts[0],
-    N_SEGMENTS = sizeof segments / sizeof segments[0],
-    N_DTYPES = 3
-};
-enum { ELEMS_MAX = 1 << 20, BUCKETS = 6 };
+enum { N_COUNTS = sizeof counts / sizeof counts[0], N_DTYPES = 3 };
+enum { ELEMS_MAX = 1 << 20, BUCKETS = 6, ALGORITHMS_MAX = 32 };
 
 static ann_comm *comm;
-static void *data, *again; /* room for ELEMS_MAX + 1 elements of 8 bytes */
+static void *data, *again, *window; /* room for ELEMS_MAX + 8 elements of 8 bytes; window: seen by the host */
 static double *part, *sum, *magnitude;
 
 static void *room(size_t elems, size_t elem_bytes) {
@@ -35,18 +32,25 @@ static void *room(size_t elems, size_t elem_bytes) {
     return p;
 }
 
-static int setup(void **state) {
-    (void)state;
-    data = room(ELEMS_MAX + 1, 8);
-    again = room(ELEMS_MAX + 1, 8);
-    part = room(ELEMS_MAX + 1, 8);
-    sum = room(ELEMS_MAX + 1, 8);
-    magnitude = room(ELEMS_MAX + 1, 8);
-    return ann_comm_world(&comm, 60.0) == ANN_OK ? 0 : -1;
+static int setup(int node_size) {
+    data = room(ELEMS_MAX + 8, 8);
+    again = room(ELEMS_MAX + 8, 8);
+    part = room(ELEMS_MAX + 8, 8);
+    sum = room(ELEMS_MAX + 8, 8);
+    magnitude = room(ELEMS_MAX + 8, 8);
+    if (anni_comm_world_of_nodes(&comm, 60.0, node_size) != ANN_OK) return -1;
+    return ann_comm_alloc(comm, &window, (ELEMS_MAX + 8) * 8) == ANN_OK ? 0 : -1;
 }
+
+/* One host, and hosts of one, two and three ranks, which stand for those of a cluster. */
+static int one_host(void **state) { return (void)state, setup(0); }
+static int hosts_of_one(void **state) { return (void)state, setup(1); }
+static int hosts_of_two(void **state) { return (void)state, setup(2); }
+static int hosts_of_three(void **state) { return (void)state, setup(3); }
 
 static int teardown(void **state) {
     (void)state;
+    ann_comm_release(comm, window);
     ann_comm_free(comm);
     free(data);
     free(again);
@@ -92,24 +96,108 @@ static bool same_on_all_ranks(const void *got, size_t bytes) {
     return mine == first;
 }
 
-static void sums_equal_those_of_mpi(void **state) {
-    (void)state;
+/* Calls `check` with each algorithm that can be used here forced. */
+static void with_each_algorithm(void (*check)(void)) {
+    ann_algorithm algorithms[ALGORITHMS_MAX];
+    const int n = ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX);
+    assert_all_ranks(n > 0 || ann_comm_size(comm) == 1);
+    for (int i = 0; i < n; i++) {
+        assert_all_ranks(ann_comm_force(comm, &algorithms[i]) == ANN_OK);
+        check();
+    }
+    assert_all_ranks(ann_comm_force(comm, NULL) == ANN_OK);
+    check();
+}
+
+static void check_sums(void) {
     for (int d = 0; d < N_DTYPES; d++)
         for (int c = 0; c < N_COUNTS; c++) {
             const int64_t elems = counts[c];
+            const size_t bytes = (size_t)elems * ann_dtype_bytes(dtypes[d]);
             fill(data, dtypes[d], elems);
             expect(data, dtypes[d], elems);
-            for (int s = 0; s < N_SEGMENTS; s++) {
-                if (elems * 8 > 4096 * (int64_t)segments[s])
-                    continue; /* thousands of tiny messages show nothing new */
-                const size_t bytes = (size_t)elems * ann_dtype_bytes(dtypes[d]);
-                ann_comm_set_segment(comm, segments[s]);
-                memcpy(again, data, bytes);
-                assert_all_ranks(ann_comm_allreduce(comm, again, elems, dtypes[d]) == ANN_OK);
-                assert_all_ranks(is_sum(again, dtypes[d], elems));
-                assert_all_ranks(same_on_all_ranks(again, bytes));
+            for (int where = 0; where < 2; where++) {
+                void *message = where ? window : again;
+                memcpy(message, data, bytes);
+                assert_all_ranks(ann_comm_allreduce(comm, message, elems, dtypes[d]) == ANN_OK);
+                assert_all_ranks(is_sum(message, dtypes[d], elems));
+                assert_all_ranks(same_on_all_ranks(message, bytes));
             }
         }
+}
+
+static void sums_equal_those_of_mpi(void **state) {
+    (void)state;
+    with_each_algorithm(check_sums);
+}
+
+/* Every small size, and many buckets one behind the other, so that a byte too much would be seen. */
+static void check_small_sizes(void) {
+    for (int64_t elems = 0; elems <= 4097; elems += elems < 300 || elems > 4090 ? 1 : 37) {
+        float *message = elems % 2 ? window : again;
+        for (int64_t i = 0; i < elems; i++) message[i] = (float)(i % 13 + ann_comm_rank(comm));
+        message[elems] = 12345;
+        bool ok = ann_comm_allreduce(comm, message, elems, ANN_F32) == ANN_OK && message[elems] == 12345;
+        const int size = ann_comm_size(comm);
+        for (int64_t i = 0; i < elems && ok; i++)
+            ok = message[i] == (float)(i % 13 * size + size * (size - 1) / 2);
+        assert_all_ranks(ok);
+    }
+}
+
+static void small_sizes(void **state) {
+    (void)state;
+    with_each_algorithm(check_small_sizes);
+}
+
+static void check_chunks(void) {
+    const int size = ann_comm_size(comm), rank = ann_comm_rank(comm);
+    for (int c = 0; c < N_COUNTS; c++)
+        for (int where = 0; where < 2; where++) {
+            const int64_t elems = counts[c];
+            int64_t begin, count;
+            float *message = where ? window : again;
+            ann_chunk_of(elems, size, rank, &begin, &count);
+            fill(data, ANN_F32, elems);
+            expect(data, ANN_F32, elems);
+            memcpy(message, data, (size_t)elems * 4);
+            bool ok = ann_comm_reduce_scatter(comm, message, elems, ANN_F32) == ANN_OK;
+            memcpy(data, message, (size_t)elems * 4);
+            for (int64_t i = 0; i < elems; i++)
+                if (i < begin || i >= begin + count) ((float *)data)[i] = (float)sum[i];
+            assert_all_ranks(ok && is_sum(data, ANN_F32, elems));
+            memset(message, 0xff, (size_t)elems * 4);
+            memcpy(message + begin, (float *)data + begin, (size_t)count * 4);
+            ok = ann_comm_gather_chunks(comm, message, elems, ANN_F32) == ANN_OK;
+            assert_all_ranks(ok && is_sum(message, ANN_F32, elems));
+            assert_all_ranks(same_on_all_ranks(message, (size_t)elems * 4));
+        }
+}
+
+static void chunks_are_summed_and_gathered(void **state) {
+    (void)state;
+    with_each_algorithm(check_chunks);
+}
+
+/* By the tree over ranks, each algorithm gives the same bits. */
+static uint64_t tree_hash;
+
+static void check_tree(void) {
+    const int64_t elems = 100003;
+    fill(window, ANN_F32, elems);
+    assert_all_ranks(ann_comm_allreduce(comm, window, elems, ANN_F32) == ANN_OK);
+    const uint64_t hash = ann_hash(window, (size_t)elems * 4, 0);
+    assert_all_ranks(tree_hash == 0 || tree_hash == hash);
+    tree_hash = hash;
+}
+
+static void the_tree_gives_the_same_bits_by_every_algorithm(void **state) {
+    (void)state;
+    const int size = ann_comm_size(comm);
+    const bool possible = (size & (size - 1)) == 0;
+    assert_all_ranks((ann_comm_set_sum_order(comm, ANN_SUM_ORDER_TREE) == ANN_OK) == possible);
+    if (possible) with_each_algorithm(check_tree);
+    assert_all_ranks(ann_comm_set_sum_order(comm, ANN_SUM_ORDER_ANY) == ANN_OK);
 }
 
 static void the_same_input_gives_the_same_bits(void **state) {
@@ -117,7 +205,6 @@ static void the_same_input_gives_the_same_bits(void **state) {
     const int64_t elems = 100003;
     uint64_t hash[2] = {0, 1};
     for (int turn = 0; turn < 2; turn++) {
-        ann_comm_set_segment(comm, turn == 0 ? 512 << 10 : 3000); /* nor does it depend on the segments */
         fill(data, ANN_F32, elems);
         assert_all_ranks(ann_comm_allreduce(comm, data, elems, ANN_F32) == ANN_OK);
         hash[turn] = ann_hash(data, (size_t)elems * 4, 0);
@@ -125,13 +212,58 @@ static void the_same_input_gives_the_same_bits(void **state) {
     assert_all_ranks(hash[0] == hash[1]);
 }
 
-static void a_segment_size_beyond_the_staging_is_cut_down(void **state) {
+/* Of values that a format holds exactly, and whose sums it holds too, nothing is lost on the way. */
+static void check_wires(void) {
+    static const ann_wire wires[] = {ANN_WIRE_BF16, ANN_WIRE_F16, ANN_WIRE_SPARSE};
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    const int size = ann_comm_size(comm);
+    for (int w = 0; w < 3; w++)
+        for (int c = 0; c < N_COUNTS; c++) {
+            const int64_t elems = counts[c];
+            float *values = c % 2 ? window : again;
+            int request = 0;
+            ann_outcome all;
+            for (int64_t i = 0; i < elems; i++)
+                values[i] = i % 10 == 3 ? (float)(i % 7 - 2 + ann_comm_rank(comm)) : 0;
+            const ann_message message = {
+                .data = values, .elems = elems, .dtype = ANN_F32, .wire = wires[w], .most = elems / 10 + 1};
+            bool ok =
+                ops->start(ops->self, &message, (ann_outcome){.nonfinite = ann_comm_rank(comm) == size - 1},
+                           &request) == ANN_OK &&
+                ops->wait(ops->self, request, &all) == ANN_OK && all.nonfinite && !all.failed;
+            for (int64_t i = 0; i < elems && ok; i++) {
+                const float want = (float)((i % 7 - 2) * size + size * (size - 1) / 2);
+                ok = values[i] == (i % 10 == 3 ? want : 0);
+            }
+            assert_all_ranks(ok);
+        }
+}
+
+static void values_travel_in_other_formats(void **state) {
     (void)state;
-    ann_comm_set_segment(comm, SIZE_MAX);
-    fill(data, ANN_I64, 1 << 18);
-    expect(data, ANN_I64, 1 << 18);
-    assert_all_ranks(ann_comm_allreduce(comm, data, 1 << 18, ANN_I64) == ANN_OK);
-    assert_all_ranks(is_sum(data, ANN_I64, 1 << 18));
+    with_each_algorithm(check_wires);
+}
+
+/* What is rounded on the way is the same on all ranks, and off by the format's precision. */
+static void check_rounding(void) {
+    const ann_channel_ops *ops = ann_comm_channel_ops(comm);
+    const int64_t elems = 10007;
+    int request = 0;
+    ann_outcome all;
+    fill(again, ANN_F32, elems);
+    expect(again, ANN_F32, elems);
+    const ann_message message = {.data = again, .elems = elems, .dtype = ANN_F32, .wire = ANN_WIRE_BF16};
+    bool ok = ops->start(ops->self, &message, (ann_outcome){0}, &request) == ANN_OK &&
+              ops->wait(ops->self, request, &all) == ANN_OK;
+    /* Each value is rounded on its way and once as a sum, by 2^-9; in a tree of exchanges at every level. */
+    for (int64_t i = 0; i < elems && ok; i++)
+        ok = fabs(ann_elem_get(again, ANN_F32, i) - sum[i]) <= 6 * 0x1p-9 * magnitude[i] * 1.01;
+    assert_all_ranks(ok && same_on_all_ranks(again, (size_t)elems * 4));
+}
+
+static void rounded_sums_are_the_same_on_all_ranks(void **state) {
+    (void)state;
+    with_each_algorithm(check_rounding);
 }
 
 static void other_dtypes_are_refused_on_every_rank(void **state) {
@@ -140,8 +272,8 @@ static void other_dtypes_are_refused_on_every_rank(void **state) {
     assert_all_ranks(ann_comm_allreduce(comm, data, 4, ANN_I32) == ANN_ERR_DTYPE);
 }
 
-static ann_status start(const ann_channel_ops *ops, int32_t channel, void *to_sum, int64_t elems, ann_dtype dtype,
-                        bool failed, int *request) {
+static ann_status start(const ann_channel_ops *ops, int32_t channel, void *to_sum, int64_t elems,
+                        ann_dtype dtype, bool failed, int *request) {
     const ann_message message = {.channel = channel, .data = to_sum, .elems = elems, .dtype = dtype};
     return ops->start(ops->self, &message, (ann_outcome){.failed = failed}, request);
 }
@@ -176,19 +308,17 @@ static void buckets_run(bucket *buckets, int faulty, bool garbage) {
         fill(buckets[b].data, ANN_F32, buckets[b].elems);
         if (b == faulty && garbage)
             memset(buckets[b].data, 0xff, (size_t)(buckets[b].elems + ANN_MESSAGE_SLOTS) * 4); /* NaNs */
-        const ann_status status = start(ops, b % 2, buckets[b].data, buckets[b].elems, ANN_F32,
-                                             b == faulty, &buckets[b].request);
+        const ann_status status =
+            start(ops, b % 2, buckets[b].data, buckets[b].elems, ANN_F32, b == faulty, &buckets[b].request);
         ok = ok && status == ANN_OK && ops->progress(ops->self) == ANN_OK;
     }
-    for (int b = 0; b < BUCKETS; b++)
-        ok = ok && wait(ops, buckets[b].request, &buckets[b].fault) == ANN_OK;
+    for (int b = 0; b < BUCKETS; b++) ok = ok && wait(ops, buckets[b].request, &buckets[b].fault) == ANN_OK;
     assert_all_ranks(ok);
 }
 
 static void several_buckets_at_once(void **state) {
     (void)state;
     bucket buckets[BUCKETS];
-    ann_comm_set_segment(comm, 4096);
     buckets_place(buckets);
     buckets_run(buckets, -1, false);
     for (int b = 0; b < BUCKETS; b++) {
@@ -225,7 +355,6 @@ static void many_requests_wait_their_turn(void **state) {
 static void a_fault_in_any_bucket_of_any_rank_is_seen_by_all(void **state) {
     (void)state;
     bucket buckets[BUCKETS];
-    ann_comm_set_segment(comm, 4096);
     for (int garbage = 0; garbage < 2; garbage++)
         for (int rank = 0; rank < ann_comm_size(comm); rank++)
             for (int faulty = 0; faulty < BUCKETS; faulty++) {
@@ -245,8 +374,7 @@ static void huge_values_do_not_hide_a_fault(void **state) {
         int request = 0;
         bool fault = false, ok = true;
         memset(data, 0x7f, (100 + ANN_MESSAGE_SLOTS) * 8);
-        ok = start(ops, 0, data, 100, dtypes[d], true, &request) ==
-             ANN_OK; /* every rank has failed */
+        ok = start(ops, 0, data, 100, dtypes[d], true, &request) == ANN_OK; /* every rank has failed */
         ok = ok && wait(ops, request, &fault) == ANN_OK && fault;
         assert_all_ranks(ok);
     }
@@ -275,8 +403,12 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_equal_those_of_mpi),
+        cmocka_unit_test(small_sizes),
+        cmocka_unit_test(chunks_are_summed_and_gathered),
+        cmocka_unit_test(the_tree_gives_the_same_bits_by_every_algorithm),
         cmocka_unit_test(the_same_input_gives_the_same_bits),
-        cmocka_unit_test(a_segment_size_beyond_the_staging_is_cut_down),
+        cmocka_unit_test(values_travel_in_other_formats),
+        cmocka_unit_test(rounded_sums_are_the_same_on_all_ranks),
         cmocka_unit_test(other_dtypes_are_refused_on_every_rank),
         cmocka_unit_test(several_buckets_at_once),
         cmocka_unit_test(many_requests_wait_their_turn),
@@ -284,7 +416,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(huge_values_do_not_hide_a_fault),
         cmocka_unit_test(a_communicator_of_one_needs_nobody),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests_name("one host", tests, one_host, teardown);
+    failed += cmocka_run_group_tests_name("hosts of one rank", tests, hosts_of_one, teardown);
+    failed += cmocka_run_group_tests_name("hosts of two ranks", tests, hosts_of_two, teardown);
+    failed += cmocka_run_group_tests_name("hosts of three ranks", tests, hosts_of_three, teardown);
     MPI_Finalize();
     return failed;
 }

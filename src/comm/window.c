@@ -1,0 +1,149 @@
+/* Memory that the ranks of a host share: the communicator's own window, and ann_comm_alloc. */
+#include "comm/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+
+/* ---- one window ---- */
+
+/* Each rank's part begins on a page of its own. */
+static int allocate(const ann_comm *comm, anni_window *w, size_t bytes, void **mine) {
+    MPI_Info info;
+    int rc = MPI_Info_create(&info);
+    if (rc != MPI_SUCCESS) return rc;
+    rc = MPI_Info_set(info, "alloc_shared_noncontig", "true");
+    if (rc == MPI_SUCCESS) rc = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, info, comm->node, mine, &w->win);
+    MPI_Info_free(&info);
+    return rc;
+}
+
+/* Where memory cannot be had, all ranks of the host learn it: *usable is false. Collective over the host. */
+static ann_status window_new(const ann_comm *comm, anni_window *w, size_t bytes, bool *usable) {
+    void *mine = NULL;
+    *w = (anni_window){.win = MPI_WIN_NULL, .bytes = bytes};
+    w->parts = calloc((size_t)comm->local_size, sizeof *w->parts);
+    int ok = w->parts && allocate(comm, w, bytes, &mine) == MPI_SUCCESS, all = 0;
+    for (int i = 0; ok && i < comm->local_size; i++) {
+        MPI_Aint size;
+        int unit;
+        ok = MPI_Win_shared_query(w->win, i, &size, &unit, &w->parts[i]) == MPI_SUCCESS;
+    }
+    if (MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm->node) != MPI_SUCCESS)
+        return ann_error(ANN_ERR_COMM, "MPI_Allreduce over a host failed");
+    *usable = all;
+    /* Touched by its owner, so that it lies near it, and so that nothing is left to do in a step. */
+    if (all) memset(mine, 0, bytes);
+    return ANN_OK;
+}
+
+static void window_free(anni_window *w) {
+    if (w->win != MPI_WIN_NULL) MPI_Win_free(&w->win);
+    free(w->parts);
+    *w = (anni_window){.win = MPI_WIN_NULL};
+}
+
+/* ---- the communicator's own ---- */
+
+static size_t board_bytes(void) { return ann_align_up(sizeof(anni_board), 4096); }
+
+static bool shared_alloc(ann_comm *comm) {
+    const size_t n = (size_t)comm->local_size;
+    anni_shared *s = calloc(1, sizeof *s);
+    comm->shared = s;
+    if (!s) return false;
+    s->control.win = MPI_WIN_NULL;
+    for (int i = 0; i < ANNI_WINDOWS_MAX; i++) s->windows[i].win = MPI_WIN_NULL;
+    s->boards = calloc(n, sizeof *s->boards);
+    s->slots = calloc(n, sizeof *s->slots);
+    s->targets = calloc(n, sizeof *s->targets);
+    s->sources = calloc(n, sizeof *s->sources);
+    return s->boards && s->slots && s->targets && s->sources;
+}
+
+ann_status anni_shared_new(ann_comm *comm) {
+    const size_t bytes = board_bytes() + (size_t)ANNI_SLOTS * ANNI_SLOT_BYTES;
+    bool usable = false;
+    ann_status status = ANN_OK;
+    if (comm->n_nodes == comm->size) return ANN_OK;
+    if (!shared_alloc(comm)) status = ann_error(ANN_ERR_MEMORY, "no memory for shared reductions");
+    ANN_TRY(ann_agree(comm, status));
+    anni_shared *s = comm->shared;
+    status = window_new(comm, &s->control, bytes, &usable);
+    /* All hosts go the same way: where one cannot share, none does. */
+    int64_t sharing = usable;
+    ANN_TRY(ann_agree(comm, status));
+    ANN_TRY(ann_comm_allreduce(comm, &sharing, 1, ANN_I64));
+    if (sharing < comm->size) {
+        anni_shared_free(comm);
+        return ANN_OK;
+    }
+    for (int i = 0; i < comm->local_size; i++) {
+        s->boards[i] = (anni_board *)s->control.parts[i];
+        s->slots[i] = s->control.parts[i] + board_bytes();
+    }
+    comm->shared_allowed = true;
+    return ann_comm_barrier(comm);
+}
+
+void anni_shared_free(ann_comm *comm) {
+    anni_shared *s = comm->shared;
+    if (!s) return;
+    for (int i = 0; i < ANNI_WINDOWS_MAX; i++) window_free(&s->windows[i]);
+    window_free(&s->control);
+    free(s->boards);
+    free(s->slots);
+    free(s->targets);
+    free(s->sources);
+    free(s);
+    comm->shared = NULL;
+}
+
+/* ---- for messages ---- */
+
+/* An ordinary allocation has its size in front of it. */
+static ann_status private_alloc(void **out, size_t bytes) {
+    void *whole;
+    ANN_TRY(ann_mem_alloc(&whole, bytes + ANN_ALIGN_BYTES));
+    *(size_t *)whole = bytes + ANN_ALIGN_BYTES;
+    *out = (char *)whole + ANN_ALIGN_BYTES;
+    return ANN_OK;
+}
+
+static void private_free(void *memory) {
+    char *whole = (char *)memory - ANN_ALIGN_BYTES;
+    ann_mem_free(whole, *(size_t *)whole);
+}
+
+static anni_window *free_window(anni_shared *s) {
+    for (int i = 0; i < ANNI_WINDOWS_MAX; i++)
+        if (s->windows[i].win == MPI_WIN_NULL) return &s->windows[i];
+    return NULL;
+}
+
+ann_status ann_comm_alloc(ann_comm *comm, void **out, size_t bytes) {
+    *out = NULL;
+    ANN_TRY(anni_usable(comm));
+    anni_window *w = comm->shared ? free_window(comm->shared) : NULL; /* alike on all ranks of a host */
+    bool usable = false;
+    ann_status status = ANN_OK;
+    if (w) {
+        ANN_TRY(ann_comm_barrier(comm)); /* MPI's own wait for the other ranks has no deadline */
+        status = window_new(comm, w, bytes > 0 ? bytes : 1, &usable);
+        if (usable) *out = w->parts[comm->local_rank];
+        else window_free(w);
+    }
+    if (status == ANN_OK && !usable) status = private_alloc(out, bytes);
+    return ann_agree(comm, status);
+}
+
+void ann_comm_release(ann_comm *comm, void *memory) {
+    if (!memory || comm->broken) return;
+    for (int i = 0; comm->shared && i < ANNI_WINDOWS_MAX; i++) {
+        anni_window *w = &comm->shared->windows[i];
+        if (w->win == MPI_WIN_NULL || w->parts[comm->local_rank] != memory) continue;
+        window_free(w);
+        return;
+    }
+    private_free(memory);
+}
