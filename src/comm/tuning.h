@@ -26,7 +26,8 @@ typedef enum ann_pattern {
 
 typedef struct ann_algorithm {
     bool shared;
-    bool direct; /* shared, on one host: every rank adds up everything by itself, for small messages */
+    bool
+        direct; /* shared, on one host: every rank adds up everything by itself, for messages up to 256 KiB */
     ann_pattern pattern; /* of no meaning where `shared` covers all ranks */
     int rings; /* RING: so many at once, with different neighbours, each for a part of the message */
     size_t segment_bytes;

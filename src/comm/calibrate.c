@@ -1,0 +1,204 @@
+/* The table of tuning.h: measured in a few seconds, and kept in a file for the next job on the same hosts. */
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "comm/shared.h"
+
+enum { ROWS_MAX = 16, ALGORITHMS_MAX = 32, REPEATS_MAX = 200, PATH_BYTES = 4096 };
+static const int64_t BYTES_MIN = 1 << 10, BYTES_MAX = (int64_t)64 << 20;
+
+/* ---- measuring ---- */
+
+/* The slowest rank's seconds, the same number on every rank. */
+static ann_status slowest(ann_comm *comm, double *seconds) {
+    double *all = calloc((size_t)comm->size, sizeof *all);
+    ann_status status = ann_agree(comm, all ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory to calibrate"));
+    if (status == ANN_OK) status = ann_comm_allgather(comm, all, seconds, sizeof *seconds);
+    for (int r = 0; status == ANN_OK && all && r < comm->size; r++)
+        if (all[r] > *seconds) *seconds = all[r];
+    free(all);
+    return status;
+}
+
+/* Seconds of one sum of what each rank has just written, as a step does: the mean of so many. */
+static ann_status time_sums(ann_comm *comm, float *data, int64_t bytes, int repeats, double *seconds) {
+    int64_t spent_ns = 0;
+    for (int i = 0; i < repeats; i++) {
+        memset(data, 0, (size_t)bytes);
+        const int64_t begin_ns = ann_clock_ns();
+        ANN_TRY(ann_comm_allreduce(comm, data, bytes / (int64_t)sizeof *data, ANN_F32));
+        spent_ns += ann_clock_ns() - begin_ns;
+    }
+    *seconds = 1e-9 * (double)spent_ns / repeats;
+    return slowest(comm, seconds);
+}
+
+/* The better of two tries, each of which takes about budget_s. */
+static ann_status time_algorithm(ann_comm *comm, const ann_algorithm *a, float *data, int64_t bytes,
+                                 double budget_s, double *seconds) {
+    double once, again;
+    ANN_TRY(ann_comm_force(comm, a));
+    ANN_TRY(time_sums(comm, data, bytes, 1, &once));
+    *seconds = once;
+    const double fit = once > 0 ? budget_s / once : REPEATS_MAX;
+    const int repeats = fit > REPEATS_MAX ? REPEATS_MAX : (int)fit;
+    for (int turn = 0; turn < 2 && repeats > 0; turn++) {
+        ANN_TRY(time_sums(comm, data, bytes, repeats, &again));
+        if (turn == 0 || again < *seconds) *seconds = again;
+    }
+    return ANN_OK;
+}
+
+static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, double budget_s) {
+    ann_algorithm all[ALGORITHMS_MAX];
+    const int n = ann_comm_algorithms(comm, all, ALGORITHMS_MAX);
+    for (int i = 0; i < n; i++) {
+        double seconds;
+        if (all[i].direct && row->bytes > ANNI_SLOT_BYTES) continue;
+        ANN_TRY(time_algorithm(comm, &all[i], data, row->bytes, budget_s / (2 * n), &seconds));
+        if (row->seconds > 0 && seconds >= row->seconds) continue;
+        row->best = all[i];
+        row->seconds = seconds;
+    }
+    return ANN_OK;
+}
+
+/* Sizes go on until one sum takes so long that measuring the next would go beyond the budget. */
+static ann_status measure(ann_comm *comm, ann_tuning_row *rows, int *count, float *data, double budget_s) {
+    const double each_s = budget_s / 9;
+    *count = 0;
+    for (int64_t bytes = BYTES_MIN; bytes <= BYTES_MAX && *count < ROWS_MAX; bytes *= 4) {
+        ann_tuning_row *row = &rows[*count];
+        *row = (ann_tuning_row){.bytes = bytes};
+        ANN_TRY(measure_row(comm, row, data, each_s));
+        ++*count;
+        if (row->seconds > each_s / 8) break;
+    }
+    return ANN_OK;
+}
+
+static ann_status measure_all(ann_comm *comm, ann_tuning_row *rows, int *count, double budget_s) {
+    void *data;
+    const bool forced = comm->forced;
+    const ann_algorithm force = comm->force;
+    ANN_TRY(ann_comm_alloc(comm, &data, (size_t)BYTES_MAX));
+    const ann_status status = measure(comm, rows, count, data, budget_s);
+    comm->forced = forced;
+    comm->force = force;
+    ann_comm_release(comm, data);
+    return status;
+}
+
+/* ---- the file ---- */
+
+/* What the table depends on. */
+static uint64_t key_of(const ann_comm *comm) {
+    static const char *const settings[] = {"OMPI_MCA_btl", "OMPI_MCA_pml", "OMPI_MCA_btl_tcp_if_include",
+                                           "OMPI_MCA_btl_vader_single_copy_mechanism"};
+    cpu_set_t cpus;
+    const int cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 0;
+    const int facts[] = {comm->size,       comm->n_nodes,   cores, comm->shared && comm->shared_allowed,
+                         (int)comm->order, ANNI_SEGMENT_MAX};
+    uint64_t key = ann_hash(comm->hosts, (size_t)comm->size * sizeof *comm->hosts, 0);
+    key = ann_hash(facts, sizeof facts, key);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        const char *value = getenv(settings[i]);
+        key = ann_hash(value ? value : "", value ? strlen(value) : 0, key + i);
+    }
+    return key;
+}
+
+static bool path_of(char *path, size_t size, const char *dir, uint64_t key) {
+    return snprintf(path, size, "%s/tuning-%016" PRIx64 ".txt", dir, key) < (int)size;
+}
+
+static bool read_row(FILE *file, ann_tuning_row *row) {
+    int shared, direct, pattern;
+    ann_algorithm *a = &row->best;
+    if (fscanf(file, "%" SCNd64 " %d %d %d %d %zu %lf", &row->bytes, &shared, &direct, &pattern, &a->rings,
+               &a->segment_bytes, &row->seconds) != 7)
+        return false;
+    a->shared = shared != 0;
+    a->direct = direct != 0;
+    a->pattern = (ann_pattern)pattern;
+    return pattern >= 0 && pattern < ANN_PATTERN_COUNT && row->bytes > 0;
+}
+
+/* Rows of the file, 0 if there is none that can be used. */
+static int file_read(const char *path, ann_tuning_row *rows) {
+    int n = 0;
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    if (fscanf(file, "annulus-tuning %d", &n) != 1 || n < 1 || n > ROWS_MAX) n = 0;
+    for (int i = 0; i < n; i++)
+        if (!read_row(file, &rows[i]) || (i > 0 && rows[i].bytes <= rows[i - 1].bytes)) n = 0;
+    fclose(file);
+    return n;
+}
+
+/* Written beside and renamed, so that no job reads half a table. A failure costs the next job a calibration.
+ */
+static void file_write(const char *dir, const char *path, const ann_tuning_row *rows, int n) {
+    char part[PATH_BYTES + 32];
+    (void)mkdir(dir, 0777);
+    (void)snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
+    FILE *file = fopen(part, "w");
+    bool ok = file != NULL;
+    if (file) {
+        ok = fprintf(file, "annulus-tuning %d\n", n) > 0;
+        for (int i = 0; i < n; i++) {
+            const ann_algorithm *a = &rows[i].best;
+            ok = fprintf(file, "%" PRId64 " %d %d %d %d %zu %.9g\n", rows[i].bytes, a->shared, a->direct,
+                         (int)a->pattern, a->rings, a->segment_bytes, rows[i].seconds) > 0 &&
+                 ok;
+        }
+        ok = fclose(file) == 0 && ok;
+        ok = ok && rename(part, path) == 0;
+        if (!ok) (void)unlink(part);
+    }
+    if (!ok) ann_log_line(ANN_LOG_DEBUG, "the tuning cannot be kept in %s: %s", path, strerror(errno));
+}
+
+/* ---- both ---- */
+
+typedef struct table {
+    int64_t count;
+    ann_tuning_row rows[ROWS_MAX];
+} table;
+
+static ann_status use(ann_comm *comm, const table *t) {
+    ann_tuning_row *rows = malloc(sizeof t->rows);
+    if (!rows) return ann_error(ANN_ERR_MEMORY, "no memory for the tuning");
+    memcpy(rows, t->rows, sizeof t->rows);
+    free(comm->rows);
+    comm->rows = rows;
+    comm->n_rows = (int)t->count;
+    return ANN_OK;
+}
+
+ann_status ann_comm_calibrate(ann_comm *comm, const char *cache_dir, double budget_s, bool *measured) {
+    char path[PATH_BYTES] = "";
+    table t = {0};
+    *measured = false;
+    ANN_TRY(anni_usable(comm));
+    if (comm->size == 1) return ANN_OK;
+    const bool cached = cache_dir && path_of(path, sizeof path, cache_dir, key_of(comm));
+    if (cached && comm->rank == 0) t.count = file_read(path, t.rows);
+    ANN_TRY(ann_comm_broadcast(comm, &t, sizeof t, 0));
+    if (t.count == 0) {
+        int count;
+        ANN_TRY(measure_all(comm, t.rows, &count, budget_s));
+        t.count = count;
+        *measured = true;
+        if (cached && comm->rank == 0) file_write(cache_dir, path, t.rows, count);
+    }
+    return ann_agree(comm, use(comm, &t));
+}
