@@ -119,5 +119,6 @@ int ann_comm_rank(const ann_comm *comm) { return comm->rank; }
 int ann_comm_size(const ann_comm *comm) { return comm->size; }
 int ann_comm_local_rank(const ann_comm *comm) { return comm->local_rank; }
 int ann_comm_local_size(const ann_comm *comm) { return comm->local_size; }
+int ann_comm_host_count(const ann_comm *comm) { return comm->size == 1 ? 1 : comm->n_nodes; }
 
 void ann_comm_set_context(ann_comm *comm, const char *text) { comm->context = text; }

@@ -30,6 +30,8 @@ int ann_comm_size(const ann_comm *comm);
 /* Rank and number of ranks on this host. */
 int ann_comm_local_rank(const ann_comm *comm);
 int ann_comm_local_size(const ann_comm *comm);
+/* Hosts of the job: ranks that can share memory are on one. */
+int ann_comm_host_count(const ann_comm *comm);
 
 /* Joins local outcomes: ANN_OK if all were ANN_OK; otherwise every rank returns the status of the lowest
    failing rank, and every rank's error record has that rank's text, with "rank R: " before it where size > 1.

@@ -40,6 +40,7 @@ static bool can_use(const ann_comm *comm, const ann_algorithm *a) {
 }
 
 int ann_comm_algorithms(const ann_comm *comm, ann_algorithm *out, int max) {
+    /* 60 KiB and MPI's header are sent at once by Open MPI's TCP, without asking the receiver. */
     static const ann_algorithm all[] = {
         {.shared = true, .direct = true, .rings = 1},
         {.shared = true, .rings = 1},
@@ -47,12 +48,12 @@ int ann_comm_algorithms(const ann_comm *comm, ann_algorithm *out, int max) {
         {.shared = true, .pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 512 * KIB},
         {.shared = true, .pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 64 * KIB},
         {.shared = true, .pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 256 * KIB},
-        {.pattern = ANN_PATTERN_DOUBLING, .rings = 1, .segment_bytes = 64 * KIB},
+        {.pattern = ANN_PATTERN_DOUBLING, .rings = 1, .segment_bytes = 60 * KIB},
         {.pattern = ANN_PATTERN_DOUBLING, .rings = 1, .segment_bytes = 512 * KIB},
-        {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 64 * KIB},
+        {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 60 * KIB},
         {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 512 * KIB},
         {.pattern = ANN_PATTERN_PAIRWISE, .rings = 1, .segment_bytes = 256 * KIB},
-        {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 32 * KIB},
+        {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 60 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 128 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 256 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 512 * KIB},

@@ -88,6 +88,11 @@ ann_status ann_plan_run(ann_plan *plan, ann_status inject) ANN_MUST_CHECK;
 /* True if a failed run had already changed some store tensors: they must be reloaded from a checkpoint. */
 bool ann_plan_torn(const ann_plan *plan);
 
+/* The messages that a run sends, in the order of their start; those of a plan for one rank as well. `data` and
+   `label` are the plan's. */
+int ann_plan_message_count(const ann_plan *plan);
+ann_message ann_plan_message(const ann_plan *plan, int index);
+
 /* Memory of the plan block, without `shared`. */
 size_t ann_plan_bytes(const ann_plan *plan);
 /* Time per instruction since the last call, as a table (needs options.profile). */

@@ -348,3 +348,29 @@ const void *ann_plan_output(const ann_plan *plan, const char *name) {
 
 size_t ann_plan_bytes(const ann_plan *plan) { return plan->block_bytes; }
 bool ann_plan_torn(const ann_plan *plan) { return plan->torn; }
+
+/* ---- messages ---- */
+
+ann_message anni_message_of(const anni_instr *reduce) {
+    const ann_kernel_call *call = &reduce->call;
+    return (ann_message){.collective = ANN_COLLECTIVE_ALLREDUCE,
+                         .channel = call->attrs->comm.channel,
+                         .data = call->out,
+                         .elems = ann_shape_elems(&call->out_shape),
+                         .dtype = call->out_dtype,
+                         .wire = call->attrs->comm.wire,
+                         .most = call->attrs->comm.most,
+                         .label = reduce->label};
+}
+
+int ann_plan_message_count(const ann_plan *plan) {
+    int n = 0;
+    for (int i = 0; i < plan->n_instrs; i++) n += plan->instrs[i].kind == ANNI_REDUCE;
+    return n;
+}
+
+ann_message ann_plan_message(const ann_plan *plan, int index) {
+    for (int i = 0; i < plan->n_instrs; i++)
+        if (plan->instrs[i].kind == ANNI_REDUCE && index-- == 0) return anni_message_of(&plan->instrs[i]);
+    return (ann_message){0};
+}

@@ -57,4 +57,6 @@ struct ann_plan {
     bool torn;
 };
 
+ann_message anni_message_of(const anni_instr *reduce);
+
 #endif

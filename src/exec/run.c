@@ -32,14 +32,7 @@ static ann_status start_reduce(step *s, anni_instr *instr) {
         if (nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
         return ANN_OK;
     }
-    const ann_message message = {.collective = ANN_COLLECTIVE_ALLREDUCE,
-                                 .channel = call->attrs->comm.channel,
-                                 .data = call->out,
-                                 .elems = elems,
-                                 .dtype = call->out_dtype,
-                                 .wire = call->attrs->comm.wire,
-                                 .most = call->attrs->comm.most,
-                                 .label = instr->label};
+    const ann_message message = anni_message_of(instr);
     const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = nonfinite};
     s->plan->in_flight++;
     return s->ops->start(s->ops->self, &message, mine, &instr->request);

@@ -166,6 +166,8 @@ typedef struct ann_checkpoint_config {
     int writers; /* as in ann_ckpt_options */
 } ann_checkpoint_config;
 
+typedef enum ann_calibrate { ANN_CALIBRATE_AUTO, ANN_CALIBRATE_ALWAYS, ANN_CALIBRATE_NEVER } ann_calibrate;
+
 typedef struct ann_run_config {
     const char *name;
     uint64_t seed;
@@ -175,6 +177,8 @@ typedef struct ann_run_config {
     int64_t log_every_steps;
     double comm_timeout_s;
     int64_t comm_bucket_bytes;
+    bool comm_shared_memory;
+    ann_calibrate comm_calibrate;
     const ann_block_config *blocks;
     int block_count;
     const ann_phase_config *phases;

@@ -164,6 +164,13 @@ ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CH
 /* Floating-point blocks of the store whose names match `pattern` become their mean over ranks. Collective. */
 ann_status anni_fold(ann_comm *comm, ann_store *store, const char *pattern) ANN_MUST_CHECK;
 
+/* ---- tuning.c: which algorithm each message takes ---- */
+
+/* Sets up communication as the run file wants it, measuring if need be. Collective. */
+ann_status anni_tuning_begin(const anni_run *run) ANN_MUST_CHECK;
+/* Says what a step of the plan sends, and how. */
+void anni_tuning_say(const anni_phase *phase, int stage, const ann_plan *plan);
+
 /* ---- ledger.c ---- */
 
 /* "ledger ok: ...": what a right ledger at this position proves. */

@@ -146,6 +146,7 @@ static ann_status run_phase(anni_run *run, int index) {
 static ann_status run_all(anni_run *run) {
     ANN_TRY(ann_agree(run->comm, check_phases(run)));
     ANN_TRY(prepare_output(run));
+    ANN_TRY(anni_tuning_begin(run));
     anni_say(run, "%s: %d rank%s x %d thread%s, output %s", run->config->name, run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", run->config->output);
     for (int i = 0; i < run->config->phase_count; i++) ANN_TRY(run_phase(run, i));
