@@ -32,25 +32,34 @@ static ann_status check_name(const char *name) {
     return ANN_OK;
 }
 
-static ann_status copy_blocks(anni_manifest *m, const ann_store *store) {
-    for (int i = 0; i < m->block_count; i++) {
+/* number[b]: of block b of the store in the checkpoint. */
+static ann_status copy_blocks(anni_manifest *m, const ann_store *store, int32_t *number) {
+    for (int32_t i = 0; i < ann_store_block_count(store); i++) {
         const ann_block id = {i};
         const char *name = ann_store_block_name(store, id);
+        if (ann_store_block_is_scratch(store, id)) continue;
         ANN_TRY(check_name(name));
-        m->blocks[i] = (anni_block){.name = ann_arena_strdup(m->arena, name),
-                                    .dtype = ann_store_block_dtype(store, id),
-                                    .elems = ann_store_block_elems(store, id)};
-        if (!m->blocks[i].name) return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
+        anni_block *block = &m->blocks[m->block_count];
+        number[i] = m->block_count++;
+        *block = (anni_block){.name = ann_arena_strdup(m->arena, name),
+                              .dtype = ann_store_block_dtype(store, id),
+                              .elems = ann_store_block_elems(store, id),
+                              .in_store = i};
+        if (!block->name) return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
     }
     return ANN_OK;
 }
 
-static ann_status copy_tensors(anni_manifest *m, const ann_store *store) {
-    for (int i = 0; i < m->tensor_count; i++) {
-        m->tensors[i] = *ann_store_info(store, (ann_tensor){i});
-        ANN_TRY(check_name(m->tensors[i].name));
-        m->tensors[i].name = ann_arena_strdup(m->arena, m->tensors[i].name);
-        if (!m->tensors[i].name) return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
+static ann_status copy_tensors(anni_manifest *m, const ann_store *store, const int32_t *number) {
+    for (int32_t i = 0; i < ann_store_count(store); i++) {
+        const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
+        if (info->role == ANN_ROLE_SCRATCH) continue;
+        ANN_TRY(check_name(info->name));
+        ann_tensor_info *tensor = &m->tensors[m->tensor_count++];
+        *tensor = *info;
+        tensor->block.id = number[info->block.id];
+        tensor->name = ann_arena_strdup(m->arena, info->name);
+        if (!tensor->name) return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
     }
     return ANN_OK;
 }
@@ -107,13 +116,15 @@ static ann_status cut_shards(anni_manifest *m) {
 
 static ann_status plan(anni_manifest *m, const ann_store *store) {
     ANN_TRY(ann_arena_new(&m->arena));
-    m->blocks = ann_arena_alloc(m->arena, (size_t)(m->block_count + 1) * sizeof *m->blocks);
-    m->tensors = ann_arena_alloc(m->arena, (size_t)(m->tensor_count + 1) * sizeof *m->tensors);
+    const size_t blocks = (size_t)ann_store_block_count(store) + 1;
+    m->blocks = ann_arena_alloc(m->arena, blocks * sizeof *m->blocks);
+    m->tensors = ann_arena_alloc(m->arena, (size_t)(ann_store_count(store) + 1) * sizeof *m->tensors);
     m->shards = ann_arena_alloc(m->arena, (size_t)m->shard_count * sizeof *m->shards);
-    if (!m->blocks || !m->tensors || !m->shards)
+    int32_t *number = ann_arena_alloc(m->arena, blocks * sizeof *number);
+    if (!m->blocks || !m->tensors || !m->shards || !number)
         return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
-    ANN_TRY(copy_blocks(m, store));
-    ANN_TRY(copy_tensors(m, store));
+    ANN_TRY(copy_blocks(m, store, number));
+    ANN_TRY(copy_tensors(m, store, number));
     return cut_shards(m);
 }
 
@@ -124,8 +135,6 @@ ann_status anni_manifest_plan(anni_manifest **out, const ann_store *store, const
     if (!m) return ann_error(ANN_ERR_MEMORY, "no memory for a checkpoint's manifest");
     m->step = step;
     m->meta = (ann_meta *)(uintptr_t)meta; /* only read: owns_meta is false */
-    m->block_count = ann_store_block_count(store);
-    m->tensor_count = ann_store_count(store);
     m->shard_count = size;
     const ann_status status = plan(m, store);
     if (status != ANN_OK) {

@@ -21,6 +21,7 @@ typedef struct anni_block {
     const char *name;
     ann_dtype dtype;
     int64_t elems;
+    int32_t in_store; /* its number there, for writing */
 } anni_block;
 
 typedef struct anni_piece {
@@ -44,7 +45,7 @@ typedef struct anni_manifest {
     int64_t serial; /* 1 more than that of any earlier checkpoint in the same directory: the order of their
                        making */
     anni_block *blocks;
-    ann_tensor_info *tensors; /* in the store's order */
+    ann_tensor_info *tensors; /* in the store's order, without scratch */
     anni_shard *shards;       /* one per rank that wrote */
     int block_count, tensor_count, shard_count;
     int64_t whole_bytes; /* whole.h5 */
@@ -56,8 +57,9 @@ typedef struct anni_manifest {
 /* Rank's range of a block: granules of 16 elements, divided as evenly as they go. */
 void anni_shard_range(int64_t *begin, int64_t *elems, int64_t block_elems, int rank, int size);
 
-/* Describes store, cut into `size` shards; offsets, hashes and sizes are still 0. Owner: the caller,
-   anni_manifest_free. Errors: ANN_ERR_ARG (a name that is not UTF-8 or is too long), ANN_ERR_MEMORY. Local.
+/* Describes store without its scratch, cut into `size` shards; offsets, hashes and sizes are still 0. Owner:
+   the caller, anni_manifest_free. Errors: ANN_ERR_ARG (a name that is not UTF-8 or is too long),
+   ANN_ERR_MEMORY. Local.
  */
 ann_status anni_manifest_plan(anni_manifest **out, const ann_store *store, const ann_meta *meta, int64_t step,
                               int size) ANN_MUST_CHECK;

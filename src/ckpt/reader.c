@@ -197,7 +197,9 @@ static ann_status match(int *out, const ann_ckpt *ckpt, const ann_tensor_info *i
 static ann_status find_targets(char **targets, const ann_ckpt *ckpt, const ann_store *store) {
     int tensor;
     for (int32_t i = 0; i < ann_store_count(store); i++) {
-        ANN_TRY(match(&tensor, ckpt, ann_store_info(store, (ann_tensor){i}), i));
+        const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
+        if (info->role == ANN_ROLE_SCRATCH) continue;
+        ANN_TRY(match(&tensor, ckpt, info, i));
         targets[tensor] = ann_store_data(store, (ann_tensor){i});
         if (!targets[tensor]) return ann_error(ANN_ERR_ARG, "a store is restored before its commit");
     }

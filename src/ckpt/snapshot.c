@@ -118,7 +118,7 @@ void anni_snapshot_take(anni_snapshot *snapshot, const anni_manifest *manifest, 
     for (int i = 0; i < manifest->block_count; i++) {
         const anni_span *s = &snapshot->spans[i];
         if (s->elems == 0) continue;
-        const char *block = ann_store_block_data(store, (ann_block){i});
+        const char *block = ann_store_block_data(store, (ann_block){manifest->blocks[i].in_store});
         memcpy(snapshot->data + s->offset_bytes,
                block + (size_t)s->begin * ann_dtype_bytes(manifest->blocks[i].dtype), s->bytes);
     }

@@ -181,7 +181,8 @@ static void take_scalars(ann_ckpt_writer *w) {
     for (int i = 0; i < w->manifest->tensor_count; i++) {
         const ann_tensor_info *t = &w->manifest->tensors[i];
         if (t->shape.rank == 0)
-            memcpy(&w->scalars[i], ann_store_data(w->store, (ann_tensor){i}), ann_dtype_bytes(t->dtype));
+            memcpy(&w->scalars[i], ann_store_data(w->store, ann_store_find(w->store, t->name)),
+                   ann_dtype_bytes(t->dtype));
     }
 }
 

@@ -21,8 +21,14 @@ static ann_node batch_mean(const ann_nn *nn, ann_node x) {
 }
 
 /* running = (1 - momentum) running + momentum * batch */
-static void move_running(const ann_nn *nn, ann_node running, ann_node batch, double momentum) {
+static void move_running(ann_nn *nn, ann_node running, ann_node batch, double momentum) {
     ann_graph *g = nn->graph;
+    if (nn->moving) {
+        if (nn->moving_count < nn->moving_room)
+            nn->moving[nn->moving_count++] = (ann_nn_moving){running, batch, momentum};
+        else ann_graph_fail(g, ANN_ERR_INTERNAL, "no room for running statistics");
+        return;
+    }
     const ann_node value = ann_add(g, ann_mul_const(g, running, 1.0 - momentum),
                                    ann_mul_const(g, ann_stop_grad(g, batch), momentum));
     ann_effect(g, ann_assign(g, running, value));

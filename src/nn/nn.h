@@ -8,6 +8,12 @@
 
 typedef enum ann_nn_init { ANN_NN_HE, ANN_NN_XAVIER } ann_nn_init;
 
+/* Statistics [C] of a batch, and the running tensor that they move by `momentum`. */
+typedef struct ann_nn_moving {
+    ann_node running, batch;
+    double momentum;
+} ann_nn_moving;
+
 typedef struct ann_nn {
     ann_graph *graph;
     bool training;       /* dropout and noise on, batch statistics of the batch */
@@ -21,6 +27,10 @@ typedef struct ann_nn {
        batch_total 0 they are over this rank's batch alone. */
     double batch_total;
     ann_node batch_scale;
+    /* Not NULL: running statistics are not moved by the layers, but listed here, for whoever moves them (two
+       for each batch norm that is trained); moving_count counts them. */
+    ann_nn_moving *moving; /* [moving_room] */
+    int moving_count, moving_room;
 } ann_nn;
 
 /* x [B, I] -> [B, units]: weight "name/weight" [I, units], bias "name/bias" [units]. */

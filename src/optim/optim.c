@@ -62,7 +62,7 @@ static ann_status find_trained(trained *t, const ann_graph *g, const char *wrt) 
     return ANN_OK;
 }
 
-static ann_block find_block(const ann_store *store, const char *name) {
+ann_block anni_find_block(const ann_store *store, const char *name) {
     for (int32_t i = 0; i < ann_store_block_count(store); i++)
         if (strcmp(ann_store_block_name(store, (ann_block){i}), name) == 0) return (ann_block){i};
     return (ann_block){-1};
@@ -70,7 +70,7 @@ static ann_block find_block(const ann_store *store, const char *name) {
 
 /* The block "params": made for the first graph over a store, found by those that follow it. */
 static ann_status params_block(ann_block *out, ann_store *store, const trained *t) {
-    *out = find_block(store, "params");
+    *out = anni_find_block(store, "params");
     if (out->id < 0) return ann_store_group(out, store, "params", t->tensors, t->tensor_count);
     for (int i = 0; i < t->tensor_count; i++) {
         const ann_tensor_info *info = ann_store_info(store, t->tensors[i]);
@@ -86,7 +86,7 @@ ann_node anni_moment(const anni_update *u, const char *prefix) {
     const size_t used = strlen(prefix);
     memcpy(name, prefix, used);
     memcpy(name + used, "/params", sizeof "/params");
-    ann_block block = find_block(store, name);
+    ann_block block = anni_find_block(store, name);
     if (block.id < 0) {
         const ann_status status = ann_store_group_like(&block, store, prefix, u->block);
         if (status != ANN_OK) return ann_graph_fail(u->graph, status, "%s", ann_error_text());
@@ -122,9 +122,7 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
     return flat;
 }
 
-static void build_update(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t,
-                         ann_block block) {
-    const ann_node grad = ann_allreduce(g, local_gradient(g, loss, t, block), 0);
+static void build_update(ann_graph *g, const ann_optim *optim, ann_node grad, ann_block block) {
     anni_update u = {.graph = g, .optim = optim, .block = block};
     u.param = ann_load_block(g, block);
     u.lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
@@ -135,15 +133,28 @@ static void build_update(ann_graph *g, const ann_optim *optim, ann_node loss, co
     else anni_update_sgd(&u);
 }
 
-void ann_optim_build(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt) {
+static void build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t, ann_block block,
+                       const ann_optim_part *part) {
+    const ann_node sum = anni_fold_sums(g, part, block, local_gradient(g, loss, t, block));
+    if (part->keep >= 0) anni_keep_sum(g, part, block, sum);
+    else build_update(g, optim, part->local ? sum : ann_allreduce(g, sum, 0), block);
+    if (part->moving_count > 0) anni_move(g, part);
+}
+
+void ann_optim_build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt,
+                          const ann_optim_part *part) {
     trained t;
     ann_block block;
     if (!ann_node_is(loss)) return;
     ann_scope_push(g, "optimizer");
     ann_status status = find_trained(&t, g, wrt);
     if (status == ANN_OK) status = params_block(&block, ann_graph_store(g), &t);
-    if (status == ANN_OK) build_update(g, optim, loss, &t, block);
+    if (status == ANN_OK) build_part(g, optim, loss, &t, block, part);
     else ann_graph_fail(g, status, "%s", ann_error_text());
     free_trained(&t);
     ann_scope_pop(g);
+}
+
+void ann_optim_build(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt) {
+    ann_optim_build_part(g, optim, loss, wrt, &(ann_optim_part){.keep = -1});
 }

@@ -2,7 +2,7 @@
 #ifndef ANN_OPTIM_OPTIM_H
 #define ANN_OPTIM_OPTIM_H
 
-#include "graph/graph.h"
+#include "nn/nn.h"
 
 typedef enum ann_optim_kind {
     ANN_OPTIM_SGD,
@@ -30,6 +30,54 @@ typedef struct ann_optim {
    share of the global loss (a sum over its samples divided by the global batch). On error the graph holds it.
    Errors: ANN_ERR_NOT_FOUND (nothing matches wrt). */
 void ann_optim_build(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt);
+
+/* ---- steps of several micro-batches ----
+
+   The gradients of a rank's k micro-batches are summed over a fixed binary tree, by a binary counter:
+   micro-batch i adds the sums that the trailing ones of i stand for, and keeps the result as the sum of the
+   first zero bit; the last one adds all that are left. So micro-batches 2i and 2i + 1 come first, then pairs
+   of pairs, with at most ceil(log2 k) kept sums: scratch blocks "sum0/params", "sum1/params" ... */
+
+/* What one micro-batch does beside computing its gradient. */
+typedef struct ann_optim_part {
+    uint32_t fold; /* bit j: kept sum j is added, the lowest first */
+    int keep;   /* the result is kept as this sum; negative: it is that of the step, and the update follows */
+    bool local; /* this rank's gradient alone makes the update */
+    /* Running statistics that move once per step: running = (1 - momentum) running + momentum mean(batch),
+       the mean being over all micro-batches of all ranks, summed like the gradient. */
+    const ann_nn_moving *moving; /* [moving_count] */
+    int moving_count;
+    double moving_scale; /* 1 / number of all micro-batches */
+} ann_optim_part;
+
+/* Of micro-batch `index` of `count`; not local, nothing moving. */
+ann_optim_part ann_optim_part_of(int index, int count);
+/* Micro-batches of equal kind (0..ann_optim_part_kinds-1) have equal parts; kind 0 is the last one's. */
+int ann_optim_part_kind(int index, int count);
+int ann_optim_part_kinds(int count);
+
+/* ann_optim_build for one micro-batch, whose loss is its share of the global one. Every graph of a step is to
+   be over the same store. */
+void ann_optim_build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt,
+                          const ann_optim_part *part);
+
+/* ---- steps apart: local SGD and DiLoCo ---- */
+
+/* Stich, "Local SGD converges fast and communicates little", ICLR 2019: lr 1, momentum 0, the mean of the
+   ranks' parameters. Douillard et al., "DiLoCo: distributed low-communication training of language models",
+   2023: the ranks' mean change since the last time is a gradient, applied to the parameters of that time with
+   Nesterov's momentum. */
+typedef struct ann_optim_outer {
+    double lr, momentum;
+} ann_optim_outer;
+
+/* Whether it needs "anchor/params", the parameters after the last outer step, which must hold them before the
+   first one. */
+bool ann_optim_outer_has_anchor(const ann_optim_outer *outer);
+/* Appends the outer step of `ranks` ranks to g: parameters of the block "params" and every running tensor
+   that `inner` assigns become the same on all of them. g and inner are over one store; moments
+   "anchor/params" and "outer/params" are made here. Errors: ANN_ERR_NOT_FOUND (no block "params"). */
+void ann_optim_build_outer(ann_graph *g, const ann_optim_outer *outer, const ann_graph *inner, int ranks);
 
 typedef enum ann_schedule_kind {
     ANN_SCHEDULE_CONSTANT,

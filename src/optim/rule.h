@@ -23,6 +23,18 @@ static inline ann_node anni_scalar_of(const anni_update *u, ann_node scalar) {
     return ann_cast(u->graph, scalar, ann_node_dtype(u->graph, u->param));
 }
 
+/* The store's block of that name, or id -1. */
+ann_block anni_find_block(const ann_store *store, const char *name);
+
+/* ---- part.c ---- */
+
+/* The flat gradient of this micro-batch with the kept sums that it folds in. */
+ann_node anni_fold_sums(ann_graph *g, const ann_optim_part *part, ann_block block, ann_node grad);
+/* Keeps it instead of an update. */
+void anni_keep_sum(ann_graph *g, const ann_optim_part *part, ann_block block, ann_node sum);
+/* The same of part->moving: kept, or moved. */
+void anni_move(ann_graph *g, const ann_optim_part *part);
+
 void anni_update_sgd(const anni_update *u);
 void anni_update_adam(const anni_update *u);
 /* l1, l2 and clipping; adds the output "grad_norm" if clip_norm is on. */

@@ -169,8 +169,8 @@ static ann_status copy_graph(anni_rewrite *rw) {
 static ann_node find_pack(const anni_rewrite *rw) {
     for (int32_t id = 0; id < rw->count; id++) {
         if (!rw->live[id] || ann_node_op(rw->from, (ann_node){id}) != ANN_OP_ALLREDUCE) continue;
-        const ann_node in = anni_in(rw->from, (ann_node){id}, 0);
-        if (ann_node_op(rw->from, in) == ANN_OP_PACK && rw->uses[in.id] == 1) return in;
+        const ann_node pack = anni_packed(rw->from, anni_in(rw->from, (ann_node){id}, 0));
+        if (ann_node_is(pack) && rw->uses[pack.id] == 1) return pack;
     }
     return ANN_NODE_NONE;
 }

@@ -21,7 +21,19 @@ typedef struct orderer {
 /* ---- classes ---- */
 
 static bool is_gradient_reduction(const ann_graph *g, ann_node n) {
-    return ann_node_op(g, n) == ANN_OP_ALLREDUCE && ann_node_op(g, anni_in(g, n, 0)) == ANN_OP_PACK;
+    return ann_node_op(g, n) == ANN_OP_ALLREDUCE && ann_node_is(anni_packed(g, anni_in(g, n, 0)));
+}
+
+/* What is between gradients and their reduction. */
+static bool feeds_reduction(const orderer *o, ann_node n) {
+    const ann_graph *g = o->rw.from;
+    if (ann_node_op(g, n) == ANN_OP_PACK) return true;
+    for (int32_t id = n.id + 1; id < o->rw.count; id++)
+        if (o->rw.live[id] && is_gradient_reduction(g, (ann_node){id})) {
+            const ann_node in = anni_in(g, (ann_node){id}, 0);
+            if (in.id == n.id) return true;
+        }
+    return false;
 }
 
 static void classify(orderer *o) {
@@ -38,7 +50,7 @@ static void classify(orderer *o) {
             prelude = prelude && o->kind[in[i].id] == PRELUDE;
             update = update || o->kind[in[i].id] == UPDATE || is_gradient_reduction(g, in[i]);
         }
-        if (ann_node_op(g, n) == ANN_OP_PACK || is_gradient_reduction(g, n)) o->kind[id] = SOON;
+        if (feeds_reduction(o, n) || is_gradient_reduction(g, n)) o->kind[id] = SOON;
         else if (update) o->kind[id] = UPDATE;
         else o->kind[id] = prelude && ann_node_op(g, n) != ANN_OP_ALLREDUCE ? PRELUDE : MAIN;
     }

@@ -205,30 +205,39 @@ ann_status ann_store_group(ann_block *out, ann_store *store, const char *name, c
     return add_block(out, store, name, tensors, n);
 }
 
-static ann_status declare_like(ann_store *store, ann_tensor *tensors, const char *prefix, const block *like) {
+static ann_status declare_like(ann_store *store, ann_tensor *tensors, const char *prefix, const block *like,
+                               ann_role role) {
     for (int i = 0; i < like->tensor_count; i++) {
         const ann_tensor_info *model = store->infos[like->tensors[i].id];
         const char *name = ann_arena_printf(store->arena, "%s/%s", prefix, model->name);
         if (!name) return out_of_memory();
-        ANN_TRY(ann_store_declare(&tensors[i], store, name, model->dtype, &model->shape, ANN_ROLE_MOMENT,
+        ANN_TRY(ann_store_declare(&tensors[i], store, name, model->dtype, &model->shape, role,
                                   (ann_init){.kind = ANN_INIT_ZERO}));
     }
     return ANN_OK;
 }
 
-ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *prefix, ann_block like) {
+static ann_status group_like(ann_block *out, ann_store *store, const char *prefix, ann_block like,
+                             ann_role role) {
     *out = (ann_block){-1};
     if (like.id < 0 || like.id >= store->block_count)
         return ann_error(ANN_ERR_ARG, "%s: there is no block %d", prefix, (int)like.id);
     const block *model = store->blocks[like.id];
     ann_tensor *tensors = malloc((size_t)model->tensor_count * sizeof *tensors);
     if (!tensors) return out_of_memory();
-    ann_status status = declare_like(store, tensors, prefix, model);
+    ann_status status = declare_like(store, tensors, prefix, model, role);
     const char *name = status == ANN_OK ? ann_arena_printf(store->arena, "%s/%s", prefix, model->name) : NULL;
     if (status == ANN_OK)
         status = name ? ann_store_group(out, store, name, tensors, model->tensor_count) : out_of_memory();
     free(tensors);
     return status;
+}
+
+ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *prefix, ann_block like) {
+    return group_like(out, store, prefix, like, ANN_ROLE_MOMENT);
+}
+ann_status ann_store_scratch_like(ann_block *out, ann_store *store, const char *prefix, ann_block like) {
+    return group_like(out, store, prefix, like, ANN_ROLE_SCRATCH);
 }
 
 /* ---- commit ---- */
@@ -286,3 +295,7 @@ const char *ann_store_block_name(const ann_store *store, ann_block b) { return s
 int64_t ann_store_block_elems(const ann_store *store, ann_block b) { return store->blocks[b.id]->elems; }
 ann_dtype ann_store_block_dtype(const ann_store *store, ann_block b) { return store->blocks[b.id]->dtype; }
 void *ann_store_block_data(const ann_store *store, ann_block b) { return store->blocks[b.id]->data; }
+bool ann_store_block_is_scratch(const ann_store *store, ann_block b) {
+    const block *it = store->blocks[b.id];
+    return store->infos[it->tensors[0].id]->role == ANN_ROLE_SCRATCH;
+}

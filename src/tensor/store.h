@@ -27,7 +27,8 @@ typedef struct ann_init {
     double scale;
 } ann_init;
 
-typedef enum ann_role { ANN_ROLE_PARAM, ANN_ROLE_STATE, ANN_ROLE_MOMENT } ann_role;
+/* SCRATCH: dead between steps, and so in no checkpoint. */
+typedef enum ann_role { ANN_ROLE_PARAM, ANN_ROLE_STATE, ANN_ROLE_MOMENT, ANN_ROLE_SCRATCH } ann_role;
 
 typedef struct ann_tensor_info {
     const char *name; /* unique in the store, e.g. "encoder/fc1/weight"; borrowed */
@@ -56,9 +57,11 @@ ann_status ann_store_declare(ann_tensor *out, ann_store *store, const char *name
 ann_status ann_store_group(ann_block *out, ann_store *store, const char *name, const ann_tensor *tensors,
                            int n) ANN_MUST_CHECK;
 /* A new block with the same layout as `like`: for each tensor T there, a zero tensor "prefix/T" of role
- * MOMENT. */
+ * MOMENT, or SCRATCH. */
 ann_status ann_store_group_like(ann_block *out, ann_store *store, const char *prefix,
                                 ann_block like) ANN_MUST_CHECK;
+ann_status ann_store_scratch_like(ann_block *out, ann_store *store, const char *prefix,
+                                  ann_block like) ANN_MUST_CHECK;
 
 /* Allocates all blocks and fills the initial values. No declaration is possible afterwards. */
 ann_status ann_store_commit(ann_store *store) ANN_MUST_CHECK;
@@ -71,6 +74,7 @@ void *ann_store_data(const ann_store *store, ann_tensor tensor);     /* NULL bef
 int ann_store_block_count(const ann_store *store);
 const char *ann_store_block_name(const ann_store *store, ann_block block);
 int64_t ann_store_block_elems(const ann_store *store, ann_block block); /* with padding, a multiple of 16 */
+bool ann_store_block_is_scratch(const ann_store *store, ann_block block);
 ann_dtype ann_store_block_dtype(const ann_store *store, ann_block block);
 void *ann_store_block_data(const ann_store *store, ann_block block); /* NULL before commit */
 

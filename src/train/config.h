@@ -104,6 +104,17 @@ typedef struct ann_augment_config {
     const ann_yaml_node *node; /* for errors */
 } ann_augment_config;
 
+typedef enum ann_reduction_order { ANN_REDUCTION_ANY, ANN_REDUCTION_INVARIANT } ann_reduction_order;
+typedef struct ann_reduction_config {
+    ann_reduction_order order;
+    int shards, threads; /* INVARIANT */
+} ann_reduction_config;
+
+typedef struct ann_sync_config {
+    int64_t every; /* steps; 0: gradients are summed in each of them */
+    ann_optim_outer outer;
+} ann_sync_config;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -122,7 +133,10 @@ typedef struct ann_phase_config {
     int load_rename_count;
     const char *load_transpose; /* pattern; NULL: none */
     bool load_strict;
-    int64_t batch; /* samples of a step over all ranks */
+    int64_t batch;  /* samples of a step over all ranks */
+    int accumulate; /* micro-batches of a rank in a step; with an invariant reduction there are others */
+    ann_reduction_config reduction;
+    ann_sync_config sync;
     ann_sampling_config sampling;
     const ann_augment_config *augment; /* of training samples, in this order */
     int augment_count;

@@ -238,6 +238,46 @@ static ann_status check_sampling(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
+/* What is given for a mode that is off is a mistake. */
+static ann_status check_mode_keys(const ann_phase_config *phase) {
+    const struct {
+        const char *map, *key, *needs;
+        bool good;
+    } table[] = {
+        {"reduction", "shards", "it is for order: invariant", phase->reduction.order != ANN_REDUCTION_ANY},
+        {"reduction", "threads", "it is for order: invariant", phase->reduction.order != ANN_REDUCTION_ANY},
+        {"sync", "outer_lr", "it needs sync.every", phase->sync.every > 0},
+        {"sync", "outer_momentum", "it needs sync.every", phase->sync.every > 0}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *map = ann_yaml_find(phase->node, table[i].map);
+        const ann_yaml_node *node = map ? ann_yaml_find(map, table[i].key) : NULL;
+        if (node && !table[i].good) return ann_yaml_key_error(node, "%s", table[i].needs);
+    }
+    return ANN_OK;
+}
+
+static ann_status check_modes(const ann_phase_config *phase) {
+    const int shards = phase->reduction.shards;
+    ANN_TRY(check_mode_keys(phase));
+    if (phase->reduction.order != ANN_REDUCTION_INVARIANT) return ANN_OK;
+    const ann_yaml_node *reduction = ann_yaml_find(phase->node, "reduction");
+    if (phase->accumulate > 1)
+        return ann_yaml_error(
+            node_of(phase->node, "accumulate"),
+            "an invariant reduction has micro-batches of its own, reduction.shards; accepted is 1");
+    if (phase->sync.every > 0)
+        return ann_yaml_error(
+            node_of(phase->node, "sync"),
+            "ranks that train apart depend on their number; accepted without an invariant reduction");
+    if (shards & (shards - 1))
+        return ann_yaml_error(node_of(reduction, "shards"), "%d is no power of two", shards);
+    if (phase->batch % shards)
+        return ann_yaml_error(node_of(phase->node, "batch"),
+                              "%lld samples are no multiple of %d reduction.shards", (long long)phase->batch,
+                              shards);
+    return ANN_OK;
+}
+
 static ann_status check_schedule(const ann_stage_config *stage) {
     const ann_schedule *s = &stage->schedule;
     const ann_yaml_node *map = node_of(stage->node, "schedule");
@@ -276,6 +316,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_loss(phase));
     ANN_TRY(check_optimizer(phase));
     ANN_TRY(check_sampling(phase));
+    ANN_TRY(check_modes(phase));
     ANN_TRY(anni_config_check_augment(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;

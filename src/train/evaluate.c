@@ -19,7 +19,8 @@ static ann_status run_batches(batch_sums *sums, ann_loader *loader, anni_step *s
         const ann_batch *batch;
         ANN_TRY(ann_loader_next(loader, &batch));
         if (!batch) return ANN_OK;
-        ANN_TRY(anni_step_bind(step, batch));
+        anni_rows rows;
+        ANN_TRY(anni_step_bind(step, anni_step_rows(&rows, step, batch)));
         ANN_TRY(ann_plan_run(step->plan, ANN_OK));
         sums[batch->first / EVAL_BATCH] =
             (batch_sums){(double)*step->loss_sum, step->correct ? (double)*step->correct : NAN};
@@ -43,7 +44,8 @@ static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store
     ann_loader *loader = NULL;
     anni_step step;
     ANN_TRY(anni_eval_graph(&graph, store, phase, batch));
-    ann_status status = anni_step_new(&step, phase, graph, false);
+    ann_status status = anni_lower(&graph, phase);
+    if (status == ANN_OK) status = anni_step_new(&step, phase, graph, false, NULL);
     ann_graph_free(graph);
     if (status != ANN_OK) return status;
     status = ann_order_new(&order, &in_file);

@@ -51,6 +51,17 @@ static void sampling_facts(FILE *out, const char *phase, const ann_sampling_conf
     fprintf(out, "\n");
 }
 
+/* Said only of modes that are on: checkpoints of before they were there can be resumed. */
+static void mode_facts(FILE *out, const ann_phase_config *p) {
+    if (p->accumulate > 1) fprintf(out, "phases.%s.accumulate = %d\n", p->name, p->accumulate);
+    if (p->reduction.order == ANN_REDUCTION_INVARIANT)
+        fprintf(out, "phases.%s.reduction = invariant shards %d threads %d\n", p->name, p->reduction.shards,
+                p->reduction.threads);
+    if (p->sync.every > 0)
+        fprintf(out, "phases.%s.sync = every %lld outer_lr %.17g outer_momentum %.17g\n", p->name,
+                (long long)p->sync.every, p->sync.outer.lr, p->sync.outer.momentum);
+}
+
 static void augment_facts(FILE *out, const char *phase, int index, const ann_augment_op *o) {
     fprintf(out,
             "phases.%s.augment.%d = %s p %.17g horizontal %.17g vertical %.17g pixels %lldx%lld border %d "
@@ -110,6 +121,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     fprintf(out, "phases.%s.labels = %lld\n", p->name, (long long)p->labels);
     load_facts(out, p);
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
+    mode_facts(out, p);
     sampling_facts(out, p->name, &p->sampling);
     fprintf(out, "phases.%s.augment = %d ops\n", p->name, p->augment_count);
     for (int i = 0; i < p->augment_count; i++) augment_facts(out, p->name, i, &p->augment[i].op);

@@ -70,13 +70,21 @@ typedef struct anni_cursor {
 /* ---- model.c: the mathematics ---- */
 
 typedef struct anni_extent {
-    int64_t local, global; /* samples of this rank (a stand-in if it has none) and of all */
+    int64_t local;    /* samples of this micro-batch of this rank; a stand-in if it has none */
+    int64_t global;   /* samples of a step over all ranks */
+    int index, count; /* which of this rank's micro-batches; 0 of 1 where a step is not cut */
 } anni_extent;
 
-/* Outputs "loss_sum" (over this rank's samples) and, with labels, "correct" (how many). Returns this rank's
+/* Running statistics that are to be moved once per step, not by the layers. */
+typedef struct anni_moving {
+    ann_nn_moving *items; /* NULL: there are none, layers move them */
+    int count, room;
+} anni_moving;
+
+/* Outputs "loss_sum" (over the micro-batch's samples) and, with labels, "correct" (how many). Returns its
    share of the loss. With training, stage parameters other than `trained` are left alone. */
 ann_node anni_model_build(ann_graph *graph, const anni_phase *phase, const char *trained, bool training,
-                          anni_extent extent);
+                          anni_extent extent, anni_moving *moving);
 bool anni_model_has_labels(const ann_phase_config *config);
 bool anni_model_uses_y(const ann_phase_config *config);
 
@@ -94,7 +102,6 @@ bool anni_has_mixup(const ann_phase_config *config);
 /* A plan over the stage's store for batches of one extent. */
 typedef struct anni_step {
     ann_plan *plan;
-    uint64_t comm_hash;
     int x_field, y_field; /* in the dataset's order, or -1 */
     float *moments;       /* inputs x_shift [channels] and x_scale; NULL: not per channel */
     size_t moments_bytes; /* of each of the two */
@@ -103,24 +110,27 @@ typedef struct anni_step {
     const float *loss_sum, *correct;
 } anni_step;
 
-/* The host's scalars, inputs of every training plan of a stage. */
-typedef struct anni_scalars {
-    _Alignas(64) double lr;
-    _Alignas(64) double step;
-    _Alignas(64) double main_scale;
-    _Alignas(64) double tail_scale;
-} anni_scalars;
-
-/* Training graph of one stage, before the passes. */
+/* Training graph of one micro-batch of a stage, before the passes. */
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) ANN_MUST_CHECK;
 ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase,
                            int64_t batch) ANN_MUST_CHECK;
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *graph,
-                         bool training) ANN_MUST_CHECK;
+/* Replaces *graph by what the passes make of it. On error it is as it was. */
+ann_status anni_lower(ann_graph **graph, const anni_phase *phase) ANN_MUST_CHECK;
+/* The plan of a lowered graph over a committed store. `shared`: as in ann_plan_options. */
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
+                         void *shared) ANN_MUST_CHECK;
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
+                         void *shared) ANN_MUST_CHECK;
 void anni_step_free(anni_step *step);
-/* Points the inputs at this batch (NULL, or empty: the stand-in). */
-ann_status anni_step_bind(anni_step *step, const ann_batch *batch) ANN_MUST_CHECK;
+/* Consecutive rows of a batch, 64-byte aligned. */
+typedef struct anni_rows {
+    const void *x, *y, *y2, *mix, *ids;
+} anni_rows;
+/* Points the inputs at these rows (NULL: the stand-in). */
+ann_status anni_step_bind(anni_step *step, const anni_rows *rows) ANN_MUST_CHECK;
+/* All rows of a batch, or NULL if it has none. */
+const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann_batch *batch);
 
 /* Adds what the last run computed for `count` samples. */
 typedef struct anni_sums {
@@ -129,6 +139,64 @@ typedef struct anni_sums {
 void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count);
 /* Sums over ranks and divides. Collective. */
 ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *sums) ANN_MUST_CHECK;
+
+/* ---- micro.c: a step of one size, as the micro-batches of this rank ---- */
+
+/* The host's scalars, inputs of every training plan of a stage. */
+typedef struct anni_scalars {
+    _Alignas(64) double lr;
+    _Alignas(64) double step;
+} anni_scalars;
+
+enum { ANNI_KINDS = 18 }; /* of 2^16 micro-batches */
+
+typedef struct anni_micro {
+    _Alignas(64) double scale; /* input: the weight of a sample in the loss */
+    int64_t rows;              /* samples of a micro-batch; 0: this rank has none */
+    int count, kinds;          /* micro-batches; different ones */
+    ann_graph *graphs[ANNI_KINDS];
+    anni_step steps[ANNI_KINDS];
+    uint64_t comm_hash;
+    void *copies[5]; /* of rows that are not aligned where they lie */
+    size_t copy_bytes[5];
+} anni_micro;
+
+/* Micro-batches of which a rank makes its part of a step. */
+int anni_micro_count(const anni_phase *phase);
+/* Is a batch of n samples made of whole micro-batches? Errors: ANN_ERR_CONFIG, with its place in the run
+ * file. */
+ann_status anni_micro_check(const anni_phase *phase, int64_t n) ANN_MUST_CHECK;
+
+/* Before the store's commit: the graphs of a step of n samples of all ranks. */
+ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phase *phase, int stage,
+                              int64_t n) ANN_MUST_CHECK;
+/* After it: through the passes. Raises *shared_bytes to what the plans need. */
+ann_status anni_micro_lower(anni_micro *micro, const anni_phase *phase, size_t *shared_bytes) ANN_MUST_CHECK;
+ann_status anni_micro_plan(anni_micro *micro, const anni_phase *phase, const anni_scalars *scalars,
+                           void *shared) ANN_MUST_CHECK;
+void anni_micro_free(anni_micro *micro);
+/* Runs the micro-batches of `batch` and adds up what they computed. With `pending` this rank takes part as
+   failed, like ann_plan_run with `inject`. */
+ann_status anni_micro_run(anni_micro *micro, const ann_batch *batch, ann_status pending,
+                          anni_sums *sums) ANN_MUST_CHECK;
+
+/* ---- outer.c: meetings of ranks that train apart (phases[].sync) ---- */
+
+typedef struct anni_outer {
+    ann_graph *graph;
+    ann_plan *plan; /* NULL: the phase has no such meetings */
+} anni_outer;
+
+/* In the order of those of anni_micro; `inner` is a training graph of the stage. */
+ann_status anni_outer_declare(anni_outer *out, ann_store *store, const anni_phase *phase,
+                              const ann_graph *inner) ANN_MUST_CHECK;
+ann_status anni_outer_lower(anni_outer *outer, const anni_phase *phase, size_t *shared_bytes) ANN_MUST_CHECK;
+ann_status anni_outer_plan(anni_outer *outer, const anni_phase *phase, void *shared) ANN_MUST_CHECK;
+void anni_outer_free(anni_outer *outer);
+/* Parameters become the anchor: at the start of a stage. */
+void anni_outer_drop_anchor(ann_store *store);
+/* What still differs between ranks after a meeting becomes equal: before a checkpoint. Collective. */
+ann_status anni_outer_fold(ann_comm *comm, ann_store *store) ANN_MUST_CHECK;
 
 /* ---- phase.c ---- */
 

@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "ckpt/foreign.h"
 
-static bool is_model_tensor(const ann_tensor_info *info) { return info->role != ANN_ROLE_MOMENT; }
+static bool is_model_tensor(const ann_tensor_info *info) {
+    return info->role == ANN_ROLE_PARAM || info->role == ANN_ROLE_STATE;
+}
 
 static size_t tensor_bytes(const ann_tensor_info *info) {
     return (size_t)ann_shape_elems(&info->shape) * ann_dtype_bytes(info->dtype);

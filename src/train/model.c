@@ -139,8 +139,20 @@ bool anni_model_uses_y(const ann_phase_config *config) {
     return anni_model_has_labels(config) || config->target == ANN_TARGET_Y;
 }
 
+/* Batch statistics are over all ranks' micro-batches of one number, or where ranks must not wait for each
+   other over this one alone. */
+static void set_statistics(ann_nn *nn, const anni_phase *phase, anni_extent extent, ann_node sample_weight,
+                           const anni_moving *moving) {
+    nn->moving = moving->items;
+    nn->moving_room = moving->room;
+    if (moving->items || phase->config->sync.every > 0) return;
+    nn->batch_total = (double)extent.global / extent.count;
+    nn->batch_scale =
+        extent.count > 1 ? ann_mul_const(nn->graph, sample_weight, extent.count) : sample_weight;
+}
+
 ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *trained, bool training,
-                          anni_extent extent) {
+                          anni_extent extent, anni_moving *moving) {
     const ann_phase_config *config = phase->config;
     ann_nn nn = {.graph = g,
                  .training = training,
@@ -149,11 +161,12 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
                  .ids = ANN_NODE_NONE,
                  .seed = phase->seed,
                  .trained = trained,
-                 .batch_total = (double)extent.global,
                  .batch_scale = ANN_NODE_NONE};
+    ann_node sample_weight = ANN_NODE_NONE;
     if (training) {
         nn.ids = ann_input(g, "ids", ANN_I64, ANN_SHAPE(extent.local));
-        nn.batch_scale = ann_input(g, "batch_scale", ANN_F64, ANN_SCALAR);
+        sample_weight = ann_input(g, "batch_scale", ANN_F64, ANN_SCALAR);
+        set_statistics(&nn, phase, extent, sample_weight, moving);
     }
     const ann_node clean = input_of(g, phase, extent.local);
     ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
@@ -165,5 +178,6 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
                               : target_loss(g, phase, x, target);
     const ann_node sum = ann_sum_all(g, each);
     ann_output(g, "loss_sum", sum);
-    return training ? ann_mul(g, sum, ann_cast(g, nn.batch_scale, ANN_F32)) : sum;
+    if (training) moving->count = nn.moving_count;
+    return training ? ann_mul(g, sum, ann_cast(g, sample_weight, ANN_F32)) : sum;
 }

@@ -33,6 +33,18 @@ static ann_status check_data(const anni_phase *phase) {
     return ANN_OK;
 }
 
+/* Whole batches, and the smaller ones of each stage. */
+static ann_status check_batches(const anni_phase *phase) {
+    ANN_TRY(anni_micro_check(phase, phase->config->batch));
+    for (int i = 0; i < phase->config->stage_count; i++) {
+        int64_t first, end;
+        anni_stage_range(phase, i, &first, &end);
+        const int64_t small = ann_order_small_batch(phase->order, first, end);
+        if (small > 0) ANN_TRY(anni_micro_check(phase, small));
+    }
+    return ANN_OK;
+}
+
 /* In memory each rank holds a share of its own, or the only rank everything. */
 static ann_status check_hold(const anni_phase *phase) {
     int64_t first, count;
@@ -80,6 +92,7 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(check_data(phase));
     ANN_TRY(anni_augment_new(&phase->augment, phase->config, phase->seed, phase->train));
     ANN_TRY(anni_sampling_new(&phase->order, phase));
+    ANN_TRY(check_batches(phase));
     return check_hold(phase);
 }
 

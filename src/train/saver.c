@@ -176,10 +176,18 @@ static ann_status decide_busy(anni_saver *saver, bool *save, bool asked, const a
     return ANN_OK;
 }
 
+static bool is_due(const anni_saver *saver, const anni_cursor *cursor) {
+    return saver->missed ||
+           anni_cadence_due_at(&saver->cadence, cursor->step, epoch_of(saver->phase, cursor));
+}
+
+void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor) { saver->missed = is_due(saver, cursor); }
+
 ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) {
-    bool save = anni_cadence_due_at(&saver->cadence, cursor->step, epoch_of(saver->phase, cursor));
+    bool save = is_due(saver, cursor);
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
+    saver->missed = false;
     if (cursor->step >= saver->next_poll) {
         collect(saver, words, cursor);
         ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));

@@ -21,6 +21,7 @@ typedef struct anni_saver {
     int64_t polled_step, polled_ns; /* the last one */
     int64_t looked_ns;              /* when rank 0 last looked for control files */
     int64_t said_skip_step;         /* the checkpoint because of which it was last told that one is skipped */
+    bool missed;                    /* one was due since then, where none could be taken */
     double cost_s, said_interval_s; /* of the last checkpoint; the last one that was told */
 } anni_saver;
 
@@ -30,6 +31,9 @@ ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cur
 /* After each step: moves on what is being written, and says what is wanted now. Collective; without
    communication but every few steps. */
 ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) ANN_MUST_CHECK;
+/* Instead of a poll, after a step from which training cannot be resumed: what is due there is due at the next
+   poll. Local. */
+void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor);
 /* Begins a checkpoint; with ANNI_WANT_STOP, waits for it, and only then is a failure an error. since_ns: when
    training began to wait for it. Collective. */
 ann_status anni_saver_save(anni_saver *saver, anni_want want, const anni_cursor *cursor,

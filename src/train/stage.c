@@ -1,4 +1,4 @@
-/* One stage: its store, its two plans (whole batches, and the smaller ones at ends), its loop. */
+/* One stage: its store, its plans (of whole batches, and of the smaller ones at ends), its loop. */
 #include "train/saver.h"
 
 #include <math.h>
@@ -13,9 +13,11 @@ typedef struct stage {
     anni_cursor *cursor;
     ann_store *store;
     ann_schedule schedule;
-    int64_t first, end; /* positions */
-    int64_t tail;       /* samples of the smaller batches; 0: there are none */
-    anni_step main_step, tail_step;
+    int64_t first, end;    /* positions */
+    int64_t tail;          /* samples of the smaller batches; 0: there are none */
+    anni_micro whole, cut; /* steps of these sizes */
+    anni_outer outer;
+    void *shared; /* memory of their messages, of which one is under way at a time */
     anni_scalars scalars;
     ann_loader *loader;
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
@@ -36,15 +38,6 @@ void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_
 
 /* ---- before the loop ---- */
 
-/* What this rank runs for a global batch of n: one stand-in if its share is empty, which counts for nothing.
- */
-static anni_extent extent_of(const anni_run *run, int64_t n, double *scale) {
-    int64_t first, count;
-    ann_data_shard(&first, &count, 0, n, run->rank, run->size);
-    *scale = count > 0 ? 1.0 / (double)n : 0;
-    return (anni_extent){count > 0 ? count : 1, n};
-}
-
 static ann_status restore_store(const stage *s, const char *path) {
     ann_ckpt *ckpt;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
@@ -63,39 +56,28 @@ static ann_status take_over(const stage *s, const ann_store *before) {
    ranks, before any of them has trained from it. Collective. */
 static ann_status fill_store(const stage *s, const ann_store *before, const char *restore) {
     ann_comm *comm = s->phase->run->comm;
-    if (!restore) return ann_agree(comm, take_over(s, before));
+    if (!restore) {
+        ANN_TRY(ann_agree(comm, take_over(s, before)));
+        anni_outer_drop_anchor(s->store);
+        return ANN_OK;
+    }
     const ann_status status = ann_agree(comm, restore_store(s, restore));
     s->phase->bad_checkpoint = anni_checkpoint_is_bad(s->phase, restore, status);
     return status;
 }
 
-static ann_status bind_scalars(anni_step *step, const anni_scalars *scalars, const double *scale) {
-    const struct {
-        const char *input;
-        const double *data;
-    } inputs[] = {{"lr", &scalars->lr}, {"step", &scalars->step}, {"batch_scale", scale}};
-    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
-        if (ann_plan_has_input(step->plan, inputs[i].input))
-            ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));
-    return anni_step_bind(step, NULL);
-}
-
-/* Both graphs declare tensors, so both come before the store's commit, and the plans after it. */
-static ann_status build_plans(stage *s, ann_graph *graphs[2]) {
+/* Every graph declares tensors, so all of them come before the store's commit. */
+static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     const anni_phase *phase = s->phase;
     const int index = s->cursor->stage;
-    const anni_extent whole = extent_of(phase->run, phase->config->batch, &s->scalars.main_scale);
-    ANN_TRY(anni_train_graph(&graphs[0], s->store, phase, index, whole));
-    if (s->tail > 0) {
-        const anni_extent cut = extent_of(phase->run, s->tail, &s->scalars.tail_scale);
-        ANN_TRY(anni_train_graph(&graphs[1], s->store, phase, index, cut));
-    }
+    ANN_TRY(ann_store_new(&s->store, phase->run->config->seed));
+    ANN_TRY(anni_micro_declare(&s->whole, s->store, phase, index, phase->config->batch));
+    if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
+    ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
     ANN_TRY(ann_store_commit(s->store));
-    ANN_TRY(anni_step_new(&s->main_step, phase, graphs[0], true));
-    ANN_TRY(bind_scalars(&s->main_step, &s->scalars, &s->scalars.main_scale));
-    if (s->tail == 0) return ANN_OK;
-    ANN_TRY(anni_step_new(&s->tail_step, phase, graphs[1], true));
-    return bind_scalars(&s->tail_step, &s->scalars, &s->scalars.tail_scale);
+    ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
+    ANN_TRY(anni_micro_lower(&s->cut, phase, shared_bytes));
+    return anni_outer_lower(&s->outer, phase, shared_bytes);
 }
 
 static ann_status start_loader(stage *s) {
@@ -111,14 +93,34 @@ static ann_status start_loader(stage *s) {
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
 }
 
+static ann_status make_plans(stage *s) {
+    ANN_TRY(anni_micro_plan(&s->whole, s->phase, &s->scalars, s->shared));
+    ANN_TRY(anni_micro_plan(&s->cut, s->phase, &s->scalars, s->shared));
+    ANN_TRY(anni_outer_plan(&s->outer, s->phase, s->shared));
+    return start_loader(s);
+}
+
+/* Collective. */
 static ann_status prepare(stage *s) {
-    ann_graph *graphs[2] = {NULL, NULL};
-    ANN_TRY(ann_store_new(&s->store, s->phase->run->config->seed));
-    ann_status status = build_plans(s, graphs);
-    ann_graph_free(graphs[0]);
-    ann_graph_free(graphs[1]);
-    if (status == ANN_OK) status = start_loader(s);
-    return status;
+    const anni_run *run = s->phase->run;
+    size_t shared_bytes = 0;
+    ANN_TRY(ann_agree(run->comm, make_graphs(s, &shared_bytes)));
+    if (run->size > 1) ANN_TRY(ann_comm_alloc(run->comm, &s->shared, shared_bytes));
+    if (s->phase->config->reduction.order == ANN_REDUCTION_INVARIANT)
+        ANN_TRY(ann_comm_set_sum_order(run->comm, ANN_SUM_ORDER_TREE));
+    return ann_agree(run->comm, make_plans(s));
+}
+
+/* Collective. */
+static void finish(stage *s) {
+    ann_comm *comm = s->phase->run->comm;
+    ann_loader_free(s->loader);
+    anni_micro_free(&s->whole);
+    anni_micro_free(&s->cut);
+    anni_outer_free(&s->outer);
+    if (s->shared) ann_comm_release(comm, s->shared);
+    const ann_status restored = ann_comm_set_sum_order(comm, ANN_SUM_ORDER_ANY);
+    (void)restored; /* any number of ranks can sum in any order */
 }
 
 enum { SAME_WORDS = 5 };
@@ -139,7 +141,7 @@ static ann_status compare_ranks(const anni_phase *phase, const uint64_t (*words)
 static ann_status check_same(const stage *s) {
     const anni_phase *phase = s->phase;
     ann_comm *comm = phase->run->comm;
-    const uint64_t mine[SAME_WORDS] = {s->main_step.comm_hash, s->tail_step.comm_hash,
+    const uint64_t mine[SAME_WORDS] = {s->whole.comm_hash, s->cut.comm_hash,
                                        ann_dataset_checksum(phase->train), ann_hash_str(phase->facts),
                                        (uint64_t)s->cursor->position};
     uint64_t(*all)[SAME_WORDS] = calloc((size_t)phase->run->size, sizeof *all);
@@ -153,33 +155,59 @@ static ann_status check_same(const stage *s) {
 
 /* ---- the loop ---- */
 
-/* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
- */
-static ann_status run_step(stage *s, anni_step *step, int64_t n) {
-    anni_cursor *cursor = s->cursor;
+/* What becomes of a step that failed here or elsewhere: every rank returns an error, with a failing rank's
+ * text. */
+static ann_status failed(const stage *s, ann_status status) {
+    ANN_TRY(ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status));
+    return status;
+}
+
+/* This rank's part of a step, as far as it can; ranks that train apart learn of a failure when they meet. */
+static ann_status run_part(stage *s, anni_micro *micro, int64_t n) {
+    const anni_cursor *cursor = s->cursor;
     const ann_batch *batch = NULL;
+    anni_sums sums = {0, 0, 0};
     if (s->pending == ANN_OK) s->pending = ann_loader_next(s->loader, &batch);
     if (s->pending == ANN_OK && (!batch || batch->global_count != n))
         s->pending =
             ann_error(ANN_ERR_INTERNAL, "the loader is not at position %lld", (long long)cursor->position);
-    if (s->pending == ANN_OK) s->pending = anni_step_bind(step, batch);
+    const ann_status status = anni_micro_run(micro, batch, s->pending, &sums);
+    if (status != ANN_OK || !batch) return status;
+    s->progress.sums.loss += sums.loss;
+    s->progress.sums.correct += sums.correct;
+    s->progress.sums.count += sums.count;
+    ann_ledger_add_batch(&s->ledger, batch);
+    if (!isfinite(sums.loss))
+        s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
+                               (long long)cursor->step + 1, sums.loss);
+    return ANN_OK;
+}
+
+/* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
+ */
+static ann_status run_step(stage *s, anni_micro *micro, int64_t n) {
+    anni_cursor *cursor = s->cursor;
     cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
     s->scalars.lr = cursor->lr;
     s->scalars.step = (double)(cursor->stage_step + 1);
-    const ann_status status = ann_plan_run(step->plan, s->pending);
-    if (status != ANN_OK || !batch) {
-        ANN_TRY(ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status));
-        return status;
-    }
-    anni_step_add(&s->progress.sums, step, batch->count);
-    ann_ledger_add_batch(&s->ledger, batch);
-    if (batch->count > 0 && !isfinite(*step->loss_sum))
-        s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
-                               (long long)cursor->step + 1, (double)*step->loss_sum);
+    const ann_status status = run_part(s, micro, n);
+    if (status != ANN_OK && !s->outer.plan) return failed(s, status);
+    if (s->pending == ANN_OK) s->pending = status;
     cursor->position += n;
     cursor->step++;
     cursor->stage_step++;
     return ANN_OK;
+}
+
+/* Ranks that train apart meet every so many steps, and at the end. *met: this was such a step, or they are
+   never apart. */
+static ann_status meet(stage *s, bool *met) {
+    const anni_cursor *cursor = s->cursor;
+    *met = true;
+    if (!s->outer.plan) return ANN_OK;
+    *met = cursor->position == s->end || cursor->stage_step % s->phase->config->sync.every == 0;
+    const ann_status status = *met ? ann_plan_run(s->outer.plan, s->pending) : ANN_OK;
+    return status == ANN_OK ? ANN_OK : failed(s, status);
 }
 
 /* Sums over ranks what was used since the last time; it must be just the positions in between. Collective. */
@@ -207,6 +235,7 @@ static ann_status checkpoint(stage *s, anni_want want) {
     const anni_phase *phase = s->phase;
     const int64_t start = ann_clock_ns();
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
+    if (s->outer.plan) ANN_TRY(anni_outer_fold(phase->run->comm, s->store));
     ANN_TRY(settle_ledger(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
@@ -219,7 +248,9 @@ static ann_status checkpoint(stage *s, anni_want want) {
 static ann_status after_step(stage *s) {
     const anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
-    anni_want want;
+    anni_want want = ANNI_WANT_NOTHING;
+    bool met;
+    ANN_TRY(meet(s, &met));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
     if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
         ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
@@ -227,7 +258,8 @@ static ann_status after_step(stage *s) {
     }
     if (last && cursor->stage == s->phase->config->stage_count - 1)
         return ANN_OK; /* the final one comes soon */
-    ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
+    if (met) ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
+    else anni_saver_pass(&s->saver, cursor);
     return want == ANNI_WANT_NOTHING ? ANN_OK : checkpoint(s, want);
 }
 
@@ -235,10 +267,11 @@ static ann_status loop(stage *s) {
     anni_cursor *cursor = s->cursor;
     while (cursor->position < s->end) {
         const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
-        ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->main_step : &s->tail_step, n));
+        ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->whole : &s->cut, n));
         ANN_TRY(after_step(s));
     }
     ANN_TRY(settle_ledger(s));
+    if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
 }
@@ -256,18 +289,17 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
     s.schedule.total_steps = ann_order_steps(phase->order, s.first, s.end);
-    ann_status status = ann_agree(phase->run->comm, prepare(&s));
+    ann_status status = prepare(&s);
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
+    if (status == ANN_OK && !restore) anni_tuning_say(phase, cursor->stage, s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
     if (status == ANN_OK) status = with_step(&s, loop(&s));
     status = anni_saver_end(&s.saver, status);
     anni_saver_fini(&s.saver);
-    ann_loader_free(s.loader);
-    anni_step_free(&s.main_step);
-    anni_step_free(&s.tail_step);
+    finish(&s);
     ann_store_free(*store);
     *store = s.store;
     return status;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/mem.h"
 #include "pass/pass.h"
 
@@ -14,12 +15,31 @@ static ann_status as_config_error(const anni_phase *phase, ann_status status) {
     return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s", phase->run->config->path, phase->config->name, text);
 }
 
+/* Two for each batch norm. */
+static int moving_room(const ann_phase_config *config) {
+    int room = 0;
+    for (int i = 0; i < config->model_count; i++)
+        for (int j = 0; j < config->model[i]->layer_count; j++)
+            room += 2 * (config->model[i]->layers[j].kind == ANN_LAYER_BATCH_NORM);
+    return room;
+}
+
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
     const char *trained = phase->config->program[stage].train;
+    anni_moving moving = {.room = moving_room(phase->config)};
+    const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
+    ann_optim_part part = ann_optim_part_of(extent.index, extent.count);
     ANN_TRY(ann_graph_new(out, store));
-    const ann_node loss = anni_model_build(*out, phase, trained, true, extent);
-    ann_optim_build(*out, &phase->config->optimizer, loss, trained);
+    moving.items = invariant ? malloc((size_t)(moving.room + 1) * sizeof *moving.items) : NULL;
+    if (invariant && !moving.items) ann_graph_fail(*out, ANN_ERR_MEMORY, "no memory for running statistics");
+    const ann_node loss = anni_model_build(*out, phase, trained, true, extent, &moving);
+    part.local = phase->config->sync.every > 0;
+    part.moving = moving.items;
+    part.moving_count = moving.count;
+    part.moving_scale = 1.0 / phase->config->reduction.shards;
+    ann_optim_build_part(*out, &phase->config->optimizer, loss, trained, &part);
+    free(moving.items);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
         ann_graph_free(*out);
@@ -30,7 +50,7 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
 
 ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
     ANN_TRY(ann_graph_new(out, store));
-    anni_model_build(*out, phase, NULL, false, (anni_extent){batch, batch});
+    anni_model_build(*out, phase, NULL, false, (anni_extent){batch, batch, 0, 1}, NULL);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
         ann_graph_free(*out);
@@ -41,21 +61,29 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 
 /* ---- plans ---- */
 
-static ann_status compile(anni_step *step, const anni_phase *phase, const ann_graph *graph, bool training) {
-    const anni_run *run = phase->run;
-    const int64_t bucket_bytes = run->config->comm_bucket_bytes;
+/* Updates come after the last reduction, where there is one, so that a failed step changes nothing. */
+ann_status anni_lower(ann_graph **graph, const anni_phase *phase) {
+    const int64_t bucket_bytes = phase->run->config->comm_bucket_bytes;
     const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = run->size == 1, .fuse = true};
-    const ann_plan_options options = {.threads = run->threads,
-                                      .policy = ANN_KERNEL_FAST,
-                                      .channels =
-                                          training && run->size > 1 ? ann_comm_channel_ops(run->comm) : NULL};
+        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = phase->run->size == 1, .fuse = true};
     ann_graph *lowered;
-    ANN_TRY(ann_pass_standard(&lowered, graph, &passes));
-    step->comm_hash = ann_graph_comm_hash(lowered);
-    const ann_status status = ann_plan_new(&step->plan, lowered, &options);
-    ann_graph_free(lowered);
-    return status;
+    ANN_TRY(ann_pass_standard(&lowered, *graph, &passes));
+    ann_graph_free(*graph);
+    *graph = lowered;
+    return ANN_OK;
+}
+
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
+                         void *shared) {
+    const anni_run *run = phase->run;
+    const ann_reduction_config *reduction = &phase->config->reduction;
+    const bool invariant = training && reduction->order == ANN_REDUCTION_INVARIANT;
+    const bool reduces = training && run->size > 1;
+    const ann_plan_options options = {.threads = invariant ? reduction->threads : run->threads,
+                                      .policy = ANN_KERNEL_FAST,
+                                      .channels = reduces ? ann_comm_channel_ops(run->comm) : NULL,
+                                      .shared = shared};
+    return ann_plan_new(out, lowered, &options);
 }
 
 static size_t field_bytes(const ann_dataset *dataset, int field) {
@@ -85,13 +113,14 @@ static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
     return bind(step, "x_scale", scale);
 }
 
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *graph, bool training) {
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
+                         void *shared) {
     *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
     if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
     out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
     if (out->y_field >= 0) out->stand_in_bytes += field_bytes(phase->train, out->y_field);
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
-    if (status == ANN_OK) status = compile(out, phase, graph, training);
+    if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, training, shared);
     if (status == ANN_OK) status = bind_moments(out, phase);
     if (status != ANN_OK) {
         anni_step_free(out);
@@ -109,13 +138,23 @@ void anni_step_free(anni_step *step) {
     *step = (anni_step){0};
 }
 
-ann_status anni_step_bind(anni_step *step, const ann_batch *batch) {
-    const bool empty = !batch || batch->count == 0;
-    ANN_TRY(bind(step, "x", empty ? step->stand_in : batch->fields[step->x_field]));
-    if (step->y_field >= 0) ANN_TRY(bind(step, "y", empty ? step->stand_in : batch->fields[step->y_field]));
-    ANN_TRY(bind(step, "y2", empty ? step->stand_in : batch->y2));
-    ANN_TRY(bind(step, "mix", empty ? step->stand_in : batch->mix));
-    return bind(step, "ids", empty ? step->stand_in : batch->positions);
+ann_status anni_step_bind(anni_step *step, const anni_rows *rows) {
+    const void *none = step->stand_in;
+    ANN_TRY(bind(step, "x", rows ? rows->x : none));
+    if (step->y_field >= 0) ANN_TRY(bind(step, "y", rows ? rows->y : none));
+    ANN_TRY(bind(step, "y2", rows ? rows->y2 : none));
+    ANN_TRY(bind(step, "mix", rows ? rows->mix : none));
+    return bind(step, "ids", rows ? rows->ids : none);
+}
+
+const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann_batch *batch) {
+    if (batch->count == 0) return NULL;
+    *out = (anni_rows){.x = batch->fields[step->x_field],
+                       .y = step->y_field >= 0 ? batch->fields[step->y_field] : NULL,
+                       .y2 = batch->y2,
+                       .mix = batch->mix,
+                       .ids = batch->positions};
+    return out;
 }
 
 /* ---- metrics ---- */

@@ -77,7 +77,7 @@ static ann_status check_stages(const anni_phase *phase) {
         ann_store *store;
         ann_graph *graph = NULL;
         ANN_TRY(ann_store_new(&store, phase->run->config->seed));
-        const ann_status status = anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1});
+        const ann_status status = anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1});
         ann_graph_free(graph);
         ann_store_free(store);
         ANN_TRY(status);
@@ -180,10 +180,12 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
 
 static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int size) {
     int64_t first, count;
+    const int micro = anni_micro_count(phase);
     ann_data_shard(&first, &count, 0, phase->config->batch, 0, size);
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
-    return anni_train_graph(graph, *store, phase, 0,
-                            (anni_extent){count > 0 ? count : 1, phase->config->batch});
+    return anni_train_graph(
+        graph, *store, phase, 0,
+        (anni_extent){count > 0 ? count / micro : 1, phase->config->batch, micro - 1, micro});
 }
 
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
