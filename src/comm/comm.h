@@ -4,7 +4,9 @@
    each chunk is cut into *segments*, of which several are under way at once (pipelining).
 
    Collective functions must be called by all ranks in the same order, return the same status on every rank,
-   and give up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent.
+   and give up with ANN_ERR_TIMEOUT after the communicator's timeout. Then the ranks that can be reached tell
+   each other what they wait for, and one of them writes a verdict to the log: who is late, on which
+   host, and who waits for what, since when.
 
    After a timeout or an error of MPI's a communicator is broken: every further call on it returns
    ANN_ERR_COMM at once, and ann_comm_free leaves it alone, since MPI may still write to what it holds and to
@@ -43,23 +45,22 @@ ann_status ann_comm_allgather(ann_comm *comm, void *out, const void *mine, size_
    and bytes. The result of a sum is bitwise the same on every rank. Chunk r is that of ann_chunk_of. */
 ann_status ann_comm_allreduce(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) ANN_MUST_CHECK;
 /* Chunk r becomes its sum on rank r; the other chunks are undefined afterwards. */
-ann_status ann_comm_reduce_scatter(ann_comm *comm, void *data, int64_t elems,
-                                   ann_dtype dtype) ANN_MUST_CHECK;
+ann_status ann_comm_reduce_scatter(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) ANN_MUST_CHECK;
 /* Chunk r of every rank becomes that of rank r. */
 ann_status ann_comm_gather_chunks(ann_comm *comm, void *data, int64_t elems, ann_dtype dtype) ANN_MUST_CHECK;
 
 /* Zeroed memory whose messages the ranks of a host reduce right where they lie, without copies; aligned to
    ANN_ALIGN_BYTES. Messages may lie anywhere, but those in such memory are faster. `bytes` may differ between
-   ranks. Where the host cannot share memory it is ordinary memory. Owner: the caller, ann_comm_release; both are
-   Collective. Errors: ANN_ERR_MEMORY. */
+   ranks. Where the host cannot share memory it is ordinary memory. Owner: the caller, ann_comm_release; both
+   are Collective. Errors: ANN_ERR_MEMORY. */
 ann_status ann_comm_alloc(ann_comm *comm, void **out, size_t bytes) ANN_MUST_CHECK;
 void ann_comm_release(ann_comm *comm, void *memory);
 
-/* In which order sums are formed. TREE: by a binary tree over the ranks, in which rank 2i and 2i + 1 come first,
-   then pairs of pairs, whatever the algorithm; the number of ranks must be a power of two. A rank that brings
-   the sum of a subtree then gives the bits that two ranks with half of it each would give. ANY, the default:
-   the same bits for the same ranks, hosts and tuning. The same on all ranks, between collectives. Local.
-   Errors: ANN_ERR_ARG. */
+/* In which order sums are formed. TREE: by a binary tree over the ranks, in which rank 2i and 2i + 1 come
+   first, then pairs of pairs, whatever the algorithm; the number of ranks must be a power of two. A rank that
+   brings the sum of a subtree then gives the bits that two ranks with half of it each would give. ANY, the
+   default: the same bits for the same ranks, hosts and tuning. The same on all ranks, between collectives.
+   Local. Errors: ANN_ERR_ARG. */
 typedef enum ann_sum_order { ANN_SUM_ORDER_ANY, ANN_SUM_ORDER_TREE } ann_sum_order;
 ann_status ann_comm_set_sum_order(ann_comm *comm, ann_sum_order order) ANN_MUST_CHECK;
 
@@ -67,9 +68,17 @@ ann_status ann_comm_set_sum_order(ann_comm *comm, ann_sum_order order) ANN_MUST_
    complete in the order of their start on each channel; several may be under way. */
 const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm);
 
-/* What the program is doing, such as "phase cnn, step 12": stands before the texts of timeouts. Borrowed until
-   the next call; NULL: nothing special. Local. */
+/* What the program is doing, such as "phase cnn, step 12": stands before the texts of timeouts. Borrowed
+   until the next call; NULL: nothing special. Local. */
 void ann_comm_set_context(ann_comm *comm, const char *text);
+/* The same for a loop of steps, without formatting in each: "phase PHASE, step *steps_done + 1". Both are
+   borrowed until the next call; NULL: what ann_comm_set_context says counts again. Local. */
+void ann_comm_watch(ann_comm *comm, const char *phase, const int64_t *steps_done);
+
+/* Time this rank has spent in waits for others, since the communicator was made. Local. */
+int64_t ann_comm_wait_ns(const ann_comm *comm);
+/* The name of a rank's host. Borrowed; "" for a communicator of one process. Local. */
+const char *ann_comm_host(const ann_comm *comm, int rank);
 
 /* Segment size in bytes, for reductions started from now on, the same on all ranks. The default, 256 KiB, is
    also the most there is room for; tests make it small. Local. */

@@ -19,7 +19,8 @@ static int left_of(const ann_comm *comm) { return (comm->rank + comm->size - 1) 
 static int right_of(const ann_comm *comm) { return (comm->rank + 1) % comm->size; }
 
 static int item_tag(const anni_request *request, int64_t item) {
-    return (int)((request->message.channel & 7) << 11 | (int)(request->sequence & 127) << 4 | (int)(item & 15));
+    return (int)((request->message.channel & 7) << 11 | (int)(request->sequence & 127) << 4 |
+                 (int)(item & 15));
 }
 
 /* The elements of a chunk's segment; false past the chunk's last one. */
@@ -117,7 +118,7 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, const anni_req
                                           left_of(comm), got_bytes, (size_t)count * request->elem_bytes));
     if (step.reduce)
         request->sum->add(request->data + (size_t)begin * request->elem_bytes,
-                     lane->staging + (size_t)slot * ANNI_SEGMENT_MAX, count);
+                          lane->staging + (size_t)slot * ANNI_SEGMENT_MAX, count);
     recv->n_done++;
     cursor_next(comm, request, false, &recv->done);
     *moved = true;
@@ -259,22 +260,24 @@ ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *r
 static ann_status request_give_up(ann_comm *comm, anni_pause why, int index) {
     const anni_request *request = &comm->requests[index];
     const anni_lane *lane = &comm->lanes[request->lane];
-    char what[200], at[80] = "an earlier one";
-    if (request->state == ANNI_ACTIVE)
-        (void)snprintf(at, sizeof at, "step %d of %d, segment %lld from rank %d",
-                       lane->recv.done.step < ann_ring_steps(comm->size) ? lane->recv.done.step + 1
-                                                                         : lane->recv.done.step,
-                       ann_ring_steps(comm->size), (long long)lane->recv.done.segment + 1, left_of(comm));
-    (void)snprintf(what, sizeof what, "reduction %llu (channel %d, %zu bytes): %s",
+    const bool active = request->state == ANNI_ACTIVE;
+    char what[160];
+    (void)snprintf(what, sizeof what, "reduction %llu (channel %d, %zu bytes)%s",
                    (unsigned long long)request->sequence, request->message.channel,
-                   (size_t)request->elems * request->elem_bytes, at);
-    return anni_give_up(comm, why, what);
+                   (size_t)request->elems * request->elem_bytes, active ? "" : ", behind an earlier one");
+    const int steps = ann_ring_steps(comm->size);
+    const int step = active && lane->recv.done.step < steps ? lane->recv.done.step + 1 : steps;
+    return anni_give_up_on(comm, why,
+                           &(anni_awaited){.what = what,
+                                           .label = request->message.label,
+                                           .sequence = request->sequence,
+                                           .bytes = request->elems * (int64_t)request->elem_bytes,
+                                           .step = step,
+                                           .steps = active ? steps : 0,
+                                           .peer = active ? left_of(comm) : -1});
 }
 
-ann_status anni_request_wait(ann_comm *comm, int request) {
-    if (request < 0 || request >= comm->n_requests || comm->requests[request].state == ANNI_FREE)
-        return ann_error(ANN_ERR_ARG, "no reduction has the number %d", request);
-    ANN_TRY(anni_usable(comm));
+static ann_status wait_until_done(ann_comm *comm, int request) {
     anni_waiter waiter = anni_waiter_begin();
     while (comm->requests[request].state != ANNI_DONE) {
         bool moved = false;
@@ -285,6 +288,19 @@ ann_status anni_request_wait(ann_comm *comm, int request) {
         }
         const anni_pause pause = anni_waiter_pause(&waiter, comm);
         if (pause != ANNI_PAUSE_GO_ON) return request_give_up(comm, pause, request);
+    }
+    return ANN_OK;
+}
+
+ann_status anni_request_wait(ann_comm *comm, int request) {
+    if (request < 0 || request >= comm->n_requests || comm->requests[request].state == ANNI_FREE)
+        return ann_error(ANN_ERR_ARG, "no reduction has the number %d", request);
+    ANN_TRY(anni_usable(comm));
+    if (comm->requests[request].state != ANNI_DONE) {
+        const int64_t begin_ns = anni_wait_begin();
+        const ann_status status = wait_until_done(comm, request);
+        anni_wait_end(comm, begin_ns);
+        ANN_TRY(status);
     }
     comm->requests[request].state = ANNI_FREE;
     return ANN_OK;
