@@ -276,13 +276,6 @@ static ann_status loop(stage *s) {
     return ANN_OK;
 }
 
-/* Says when the other ranks were lost. */
-static ann_status with_step(const stage *s, ann_status status) {
-    if (status != ANN_ERR_TIMEOUT && status != ANN_ERR_COMM) return status;
-    return ann_error(status, "phase %s, step %lld: %s", s->phase->config->name,
-                     (long long)s->cursor->step + 1, ann_error_text());
-}
-
 ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
@@ -296,8 +289,10 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK && !restore) anni_tuning_say(phase, cursor->stage, s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
-    if (status == ANN_OK) status = with_step(&s, loop(&s));
+    ann_comm_watch(phase->run->comm, phase->config->name, &cursor->step);
+    if (status == ANN_OK) status = loop(&s);
     status = anni_saver_end(&s.saver, status);
+    ann_comm_watch(phase->run->comm, NULL, NULL);
     anni_saver_fini(&s.saver);
     finish(&s);
     ann_store_free(*store);
