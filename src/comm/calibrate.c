@@ -41,7 +41,7 @@ static ann_status time_sums(ann_comm *comm, float *data, int64_t bytes, int repe
     return slowest(comm, seconds);
 }
 
-/* The better of two tries, each of which takes about budget_s. */
+/* The best of three tries, each of which takes about budget_s. */
 static ann_status time_algorithm(ann_comm *comm, const ann_algorithm *a, float *data, int64_t bytes,
                                  double budget_s, double *seconds) {
     double once, again;
@@ -50,7 +50,7 @@ static ann_status time_algorithm(ann_comm *comm, const ann_algorithm *a, float *
     *seconds = once;
     const double fit = once > 0 ? budget_s / once : REPEATS_MAX;
     const int repeats = fit > REPEATS_MAX ? REPEATS_MAX : (int)fit;
-    for (int turn = 0; turn < 2 && repeats > 0; turn++) {
+    for (int turn = 0; turn < 3 && repeats > 0; turn++) {
         ANN_TRY(time_sums(comm, data, bytes, repeats, &again));
         if (turn == 0 || again < *seconds) *seconds = again;
     }
@@ -63,8 +63,9 @@ static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, 
     for (int i = 0; i < n; i++) {
         double seconds;
         if (all[i].direct && row->bytes > ANNI_SLOT_BYTES) continue;
-        ANN_TRY(time_algorithm(comm, &all[i], data, row->bytes, budget_s / (2 * n), &seconds));
-        if (row->seconds > 0 && seconds >= row->seconds) continue;
+        ANN_TRY(time_algorithm(comm, &all[i], data, row->bytes, budget_s / (3 * n), &seconds));
+        /* Those that come first are simpler, and stay unless a later one is clearly faster. */
+        if (row->seconds > 0 && seconds >= 0.97 * row->seconds) continue;
         row->best = all[i];
         row->seconds = seconds;
     }

@@ -183,8 +183,8 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, bool *moved) {
     return ANN_OK;
 }
 
-/* Whether anything waits for the end of a sending. Else nobody asks for it: each question makes MPI look at all
-   its connections. */
+/* Whether anything waits for the end of a sending. Else nobody asks for it: each question makes MPI look at
+   all its connections. */
 static bool send_is_awaited(const anni_lane *lane) {
     const anni_stream *send = &lane->send, *recv = &lane->recv;
     return send->n_posted - send->n_done == ANNI_DEPTH || recv->done.step == lane->steps ||

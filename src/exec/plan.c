@@ -215,8 +215,7 @@ static bool reads_value(const maker *m, ann_node reader, int32_t root) {
     return false;
 }
 
-/* The first instruction that reads a reduction's result waits for it, and so does the first that changes the
-   store: only when all reductions before it have come in without a fault may anything be changed. */
+/* The first instruction that reads a reduction's result waits for it. */
 static ann_status make_waits(maker *m) {
     m->plan->last_waits = grab(m, (size_t)m->count, sizeof *m->plan->last_waits);
     if (!m->plan->last_waits) return no_memory();
@@ -224,8 +223,7 @@ static ann_status make_waits(maker *m) {
         anni_instr *reduce = m->by_node[id], *first = NULL;
         if (!reduce || reduce->kind != ANNI_REDUCE) continue;
         for (int32_t later = id + 1; later < m->count && !first; later++)
-            if (m->by_node[later] &&
-                (m->by_node[later]->writes || reads_value(m, (ann_node){later}, root_of(m, id))))
+            if (m->by_node[later] && reads_value(m, (ann_node){later}, root_of(m, id)))
                 first = m->by_node[later];
         if (!first) {
             m->plan->last_waits[m->plan->n_last_waits++] = reduce;
@@ -273,9 +271,10 @@ static ann_status make(maker *m) {
     ANN_TRY(ann_mem_alloc(&m->plan->block, m->plan->block_bytes));
     m->plan->shared = m->plan->options.shared;
     if (!m->plan->shared) {
-        m->plan->own_shared_bytes = m->memory.shared_bytes;
+        m->plan->own_shared_bytes = m->memory.shared_bytes + ANNI_VOTE_BYTES;
         ANN_TRY(ann_mem_alloc(&m->plan->shared, m->plan->own_shared_bytes));
     }
+    m->plan->vote = (char *)m->plan->shared + m->memory.shared_bytes;
     m->by_node = calloc((size_t)m->count + 1, sizeof(anni_instr *));
     if (!m->by_node) return no_memory();
     ANN_TRY(check_hazards(m));
@@ -323,7 +322,7 @@ ann_status ann_plan_shared_bytes(size_t *out, const ann_graph *graph) {
     ann_memplan memory;
     ANN_TRY(ann_pass_memplan(&memory, graph));
     free(memory.place);
-    *out = memory.shared_bytes;
+    *out = memory.shared_bytes + ANNI_VOTE_BYTES;
     return ANN_OK;
 }
 

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "exec/exec.h"
 
+enum { ANNI_VOTE_BYTES = 64 };
+
 typedef enum anni_instr_kind { ANNI_KERNEL, ANNI_PACK, ANNI_REDUCE } anni_instr_kind;
 
 typedef struct anni_instr {
@@ -43,6 +45,7 @@ struct ann_plan {
     size_t block_bytes;
     void *shared; /* the messages; the plan's own where the options give none */
     size_t own_shared_bytes;
+    void *vote; /* the slots of a message without elements, behind the others */
     void *scratch;
     size_t scratch_bytes;
     anni_instr *instrs;

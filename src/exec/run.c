@@ -1,6 +1,10 @@
 /* Running a plan. A step is a list of instructions, of which some start a reduction and some first wait for
-   one. A rank that fails stops computing, but starts and waits for every reduction that is left, with the
-   fault slot set: so all ranks leave the step together, and know. */
+   one. A rank that fails stops computing, but starts and waits for every reduction that is left: so all ranks
+   leave the step together, and know.
+
+   Before the first instruction that changes the store, the ranks vote. By then each of them has started all
+   reductions that come before, so everything that could fail has been done; the update of a bucket can follow
+   as soon as its own sum is there, while the sums of others are still under way. */
 #include "exec/plan.h"
 
 #include <stdio.h>
@@ -14,7 +18,8 @@ typedef struct step {
     ann_plan *plan;
     const ann_channel_ops *ops; /* NULL: one rank */
     ann_status status;          /* the first failure; computing stops there */
-    bool wrote;
+    bool nonfinite;             /* of this rank, in any reduction so far */
+    bool voted, wrote;
 } step;
 
 /* ---- reductions ---- */
@@ -33,9 +38,16 @@ static ann_status start_reduce(step *s, anni_instr *instr) {
         return ANN_OK;
     }
     const ann_message message = anni_message_of(instr);
+    s->nonfinite = s->nonfinite || nonfinite;
     const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = nonfinite};
     s->plan->in_flight++;
     return s->ops->start(s->ops->self, &message, mine, &instr->request);
+}
+
+static void heed(step *s, ann_outcome all, const char *label) {
+    if (s->status != ANN_OK) return;
+    if (all.failed) s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
+    else if (all.nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", label);
 }
 
 static ann_status wait_reduce(step *s, anni_instr *instr) {
@@ -44,10 +56,21 @@ static ann_status wait_reduce(step *s, anni_instr *instr) {
     const ann_status status = s->ops->wait(s->ops->self, instr->request, &all);
     instr->request = -1;
     s->plan->in_flight--;
-    if (status != ANN_OK || s->status != ANN_OK) return status;
-    if (all.failed) s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
-    else if (all.nonfinite)
-        s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
+    if (status == ANN_OK) heed(s, all, instr->label);
+    return status;
+}
+
+static ann_status vote(step *s) {
+    int request;
+    ann_outcome all = {false, false};
+    const ann_message message = {
+        .data = s->plan->vote, .dtype = ANN_F64, .label = "the vote before the update"};
+    const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = s->nonfinite};
+    s->voted = true;
+    if (!s->ops) return ANN_OK;
+    ANN_TRY(s->ops->start(s->ops->self, &message, mine, &request));
+    ANN_TRY(s->ops->wait(s->ops->self, request, &all));
+    heed(s, all, message.label);
     return ANN_OK;
 }
 
@@ -75,6 +98,7 @@ static void pack(const ann_kernel_call *call) {
 }
 
 static ann_status run_instr(step *s, anni_instr *instr) {
+    if (instr->writes && !s->voted) ANN_TRY(vote(s));
     ANN_TRY(wait_for_operands(s, instr));
     if (instr->kind == ANNI_REDUCE) return start_reduce(s, instr);
     if (s->status != ANN_OK) return ANN_OK;

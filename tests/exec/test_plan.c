@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/hash.h"
 #include "exec/exec.h"
 #include "support/model.h"
 #include "graph/node.h"
+#include "nn/nn.h"
+#include "optim/optim.h"
 #include "pass/pass.h"
 #include "support/check.h"
 #include "support/eval.h"
@@ -214,11 +217,24 @@ static void an_injected_failure_changes_nothing(void **state) {
     model_free(&m);
 }
 
-/* A second rank that adds nothing, and fails at one of the reductions. */
+/* A second rank that adds nothing, and fails at one of the reductions: so it says with all that follow, and
+   with the vote, which is the last that is started. */
 typedef struct peer {
     int started, waited, fails_at; /* fails_at: index of a reduction; -1 never */
     bool told;                     /* this rank has told of a failure of its own */
+    const ann_store *store;        /* whose parameters are looked at in each wait; NULL: none */
+    uint64_t before;
+    int waited_changed; /* so many waits found them changed */
 } peer;
+
+static uint64_t params_hash(const ann_store *store) {
+    uint64_t hash = 0;
+    for (int i = 0; i < ann_store_block_count(store); i++)
+        if (strcmp(ann_store_block_name(store, (ann_block){i}), "params") == 0)
+            hash = ann_hash(ann_store_block_data(store, (ann_block){i}),
+                            (size_t)ann_store_block_elems(store, (ann_block){i}) * sizeof(float), 0);
+    return hash;
+}
 
 static ann_status peer_start(void *self, const ann_message *message, ann_outcome mine, int *request) {
     (void)message;
@@ -234,7 +250,8 @@ static ann_status peer_progress(void *self) {
 static ann_status peer_wait(void *self, int request, ann_outcome *all) {
     peer *p = self;
     p->waited++;
-    *all = (ann_outcome){.failed = request == p->fails_at || p->told};
+    p->waited_changed += p->store && params_hash(p->store) != p->before;
+    *all = (ann_outcome){.failed = (p->fails_at >= 0 && request >= p->fails_at) || p->told};
     return ANN_OK;
 }
 
@@ -270,6 +287,38 @@ static void a_failing_peer_changes_nothing(void **state) {
     assert_true(buckets > 2);
 }
 
+/* Two layers, so two buckets and the vote: when the second sum is waited for, the first has been used. */
+static void an_update_does_not_wait_for_later_sums(void **state) {
+    (void)state;
+    static _Alignas(64) const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static _Alignas(64) const double lr = 0.1, step = 1;
+    ann_store *store;
+    ann_graph *g, *lowered;
+    ann_plan *plan;
+    check_ok(ann_store_new(&store, 1));
+    check_ok(ann_graph_new(&g, store));
+    ann_nn nn = {.graph = g, .training = true, .dtype = ANN_F32, .init = ANN_NN_XAVIER};
+    const ann_node h = ann_nn_dense(&nn, "a", ann_input(g, "x", ANN_F32, ANN_SHAPE(1, 8)), 16);
+    ann_optim_build(g, &(ann_optim){.kind = ANN_OPTIM_SGD}, ann_sum_all(g, ann_nn_dense(&nn, "b", h, 16)),
+                    "*");
+    check_ok(ann_store_commit(store));
+    check_ok(ann_pass_standard(&lowered, g, &(ann_pass_options){.bucket = {1024, 1024}, .fuse = true}));
+    peer p = {.fails_at = -1, .store = store, .before = params_hash(store)};
+    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait};
+    check_ok(ann_plan_new(&plan, lowered, &(ann_plan_options){.threads = 1, .channels = &ops}));
+    check_ok(ann_plan_bind(plan, "x", x));
+    check_ok(ann_plan_bind(plan, "lr", &lr));
+    if (ann_plan_has_input(plan, "step")) check_ok(ann_plan_bind(plan, "step", &step));
+    check_ok(ann_plan_run(plan, ANN_OK));
+    assert_true(p.started >= 3);
+    assert_int_equal(p.waited, p.started);
+    assert_true(p.waited_changed > 0);
+    ann_plan_free(plan);
+    ann_graph_free(lowered);
+    ann_graph_free(g);
+    ann_store_free(store);
+}
+
 int main(void) {
     ann_kernel_init();
     const struct CMUnitTest tests[] = {
@@ -277,6 +326,7 @@ int main(void) {
         cmocka_unit_test(the_pipeline_lowers),
         cmocka_unit_test(an_injected_failure_changes_nothing),
         cmocka_unit_test(a_failing_peer_changes_nothing),
+        cmocka_unit_test(an_update_does_not_wait_for_later_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
