@@ -3,7 +3,7 @@
 # reduction: invariant gives the same bits on 1, 2, 4 and 8 ranks: 100 steps of a small convolutional network with dropout and batch
 # norm, without and with a stop and a resume on another number of ranks; and another way of cutting gives other bits, so that equal
 # ones say something.
-. "$ANNULUS_SOURCE/tests/launch/cli.bash"
+. "$(dirname "${BASH_SOURCE[0]}")/../launch/cli.bash" || exit 1
 export OMPI_MCA_rmaps_base_oversubscribe=1
 
 run 0 "$ANNULUS_BUILD/tests/make_dataset" good good.h5 300

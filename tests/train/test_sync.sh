@@ -2,7 +2,7 @@
 # timeout: 300
 # Ranks that train apart (phases[].sync): checkpoints wait for a meeting, and a run that is cut off at one and goes on from it ends in the
 # same bits as the uninterrupted one, with the momenta of each rank folded in both. The same of micro-batches.
-. "$ANNULUS_SOURCE/tests/launch/cli.bash"
+. "$(dirname "${BASH_SOURCE[0]}")/../launch/cli.bash" || exit 1
 
 run 0 "$ANNULUS_BUILD/tests/make_dataset" good good.h5 300
 cat >run.yaml <<'YAML'
