@@ -19,7 +19,10 @@ enum { STEPS = 60, BATCH = 48 };
 static int setup(void **state) {
     char path[SCRATCH_PATH_BYTES];
     if (stage_of_all_ranks(state) != 0) return -1;
-    if (rank == 0) tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+    if (rank == 0) {
+        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
+    }
     return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
 }
 
@@ -110,6 +113,34 @@ static void meeting_seldom_is_something_else(void **state) {
     assert_all_ranks(rank != 0 || (size == 1 ? d < 1e-5 : d > 1e-3));
 }
 
+/* One sample makes the loss of the one rank that has it infinite: all ranks end with that rank's error, in
+   the same step or, where they train apart, at the next meeting. */
+static void assert_all_say_why(const char *name, const char *mode) {
+    static const char text[] =
+        "name: huge\noutput: %s/%s\ndata: { path: %s/huge.h5 }\n"
+        "models: { net: [flatten: {}, dense: { name: out, units: 64 }] }\n"
+        "phases:\n  - { name: only, kind: pretrain, model: [net], loss: mse, batch: 24, optimizer: { kind: "
+        "sgd },\n"
+        "      sampling: { remainder: drop }, %s, program: [{ epochs: 2, lr: 0.01 }] }\n";
+    char yaml[2 * sizeof text + 2 * SCRATCH_PATH_BYTES];
+    const ann_train_options options = {.threads = 1};
+    ann_run_config *config;
+    snprintf(yaml, sizeof yaml, text, dir, name, dir, mode);
+    assert_all_ranks(ann_run_config_parse(&config, "huge.yaml", yaml, NULL, 0) == ANN_OK);
+    const ann_status status = ann_train(comm, config, &options);
+    ann_run_config_free(config);
+    const bool good = status == ANN_ERR_NUMERIC && strstr(ann_error_text(), "the loss is ");
+    if (!good) fprintf(stderr, "%s: %s: %s\n", mode, ann_status_name(status), ann_error_text());
+    assert_all_ranks(good);
+}
+
+static void one_rank_fails_and_all_say_why(void **state) {
+    (void)state;
+    assert_all_say_why("micro", "accumulate: 2");
+    assert_all_say_why("apart", "sync: { every: 7 }");
+    assert_all_say_why("both", "accumulate: 2, sync: { every: 2, outer_lr: 0.7, outer_momentum: 0.9 }");
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -119,6 +150,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(micro_batches_of_ranks_apart),
         cmocka_unit_test(diloco_of_single_steps_is_nesterov),
         cmocka_unit_test(meeting_seldom_is_something_else),
+        cmocka_unit_test(one_rank_fails_and_all_say_why),
     };
     const int failed = cmocka_run_group_tests(tests, setup, stage_end);
     MPI_Finalize();
