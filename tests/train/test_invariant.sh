@@ -26,7 +26,7 @@ models:
     - activation: { kind: relu }
     - max_pool: { kernel: 2 }
     - flatten: {}
-    - dense: { name: fc1, units: 40, activation: relu }
+    - dense: { name: fc1, units: 512, activation: relu }
     - dropout: { name: drop, p: 0.3 }
     - dense: { name: fc2, units: 2 }
 phases:
@@ -54,6 +54,12 @@ for n in 1 2 4 8; do
 done
 for n in 2 4 8; do same on1/cnn on$n/cnn; done
 same on1/cnn/step-0000000050 on4/cnn/step-0000000050
+
+# Whatever carries the sums: by messages, that of fc1 would go round a ring if the order were free.
+for n in 4 8; do
+    train $n messages$n --threads 1 --set comm.shared_memory=false
+    same on1/cnn messages$n/cnn
+done
 
 # Threads of the command line decide nothing here.
 train 1 threads --threads 2
