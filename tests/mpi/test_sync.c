@@ -72,7 +72,7 @@ static double distance(const double *a, const double *b) {
 }
 
 static void assert_same_curve(const char *one, const char *other, double lr) {
-    double a[STEPS], b[STEPS];
+    double a[STEPS] = {0}, b[STEPS] = {0};
     assert_all_ranks(train(a, "one", one, lr));
     assert_all_ranks(train(b, "other", other, lr));
     const double d = distance(a, b);
@@ -106,7 +106,7 @@ static void diloco_of_single_steps_is_nesterov(void **state) {
 
 static void meeting_seldom_is_something_else(void **state) {
     (void)state;
-    double a[STEPS], b[STEPS];
+    double a[STEPS] = {0}, b[STEPS] = {0};
     assert_all_ranks(train(a, "each", "optimizer: { kind: sgd }\n    sync: { every: 1 }", 0.1));
     assert_all_ranks(train(b, "seldom", "optimizer: { kind: sgd }\n    sync: { every: 10 }", 0.1));
     const double d = distance(a, b);
