@@ -55,4 +55,10 @@ check 1 "${sync[@]}" --set phases.only.sync.outer_lr=0.5
 check 2 --set phases.only.accumulate=4
 run 0 "$ANNULUS" ckpt info whole/only
 has out sum0 0
+
+# The last batch of an epoch has 12 samples, which are not 2 ranks x 4 micro-batches; left out, all is well.
+sed -e 's/^    batch: 48/&\n    accumulate: 4/' -e 's/program: .*/program: [{ epochs: 1, lr: 0.001 }]/' run.yaml >cut.yaml
+run 2 "${mpirun[@]}" --oversubscribe -n 2 "$ANNULUS" train --set output=cut2 cut.yaml
+has err "cut.yaml:19:17: phases[0].accumulate: a batch of 12 samples is not cut evenly into 4 micro-batches of each of 2 ranks; it is the last one"
+run 0 "${mpirun[@]}" --oversubscribe -n 2 "$ANNULUS" train --set output=cut2 --set phases.only.sampling.remainder=drop cut.yaml
 exit $bad
