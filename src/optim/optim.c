@@ -138,7 +138,7 @@ static void build_part(ann_graph *g, const ann_optim *optim, ann_node loss, cons
     const ann_node sum = anni_fold_sums(g, part, block, local_gradient(g, loss, t, block));
     if (part->keep >= 0) anni_keep_sum(g, part, block, sum);
     else build_update(g, optim, part->local ? sum : ann_allreduce(g, sum, 0), block);
-    if (part->moving_count > 0) anni_move(g, part);
+    anni_move(g, part);
 }
 
 void ann_optim_build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt,

@@ -117,11 +117,17 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
                            int64_t batch) ANN_MUST_CHECK;
 /* Replaces *graph by what the passes make of it. On error it is as it was. */
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase) ANN_MUST_CHECK;
-/* The plan of a lowered graph over a committed store. `shared`: as in ann_plan_options. */
-ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) ANN_MUST_CHECK;
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) ANN_MUST_CHECK;
+/* What a plan is for. */
+typedef struct anni_use {
+    bool training;
+    bool alone;   /* it says nothing to other ranks: no vote is held before it writes to the store */
+    void *shared; /* as in ann_plan_options */
+} anni_use;
+/* The plan of a lowered graph over a committed store. */
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered,
+                         anni_use use) ANN_MUST_CHECK;
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered,
+                         anni_use use) ANN_MUST_CHECK;
 void anni_step_free(anni_step *step);
 /* Consecutive rows of a batch, 64-byte aligned. */
 typedef struct anni_rows {

@@ -107,11 +107,19 @@ static ann_status make_copies(anni_micro *micro, const anni_phase *phase) {
     return ANN_OK;
 }
 
+static bool has_reduction(const ann_graph *g) {
+    for (int32_t id = 0; id < ann_graph_count(g); id++)
+        if (ann_node_op(g, (ann_node){id}) == ANN_OP_ALLREDUCE) return true;
+    return false;
+}
+
 ann_status anni_micro_plan(anni_micro *micro, const anni_phase *phase, const anni_scalars *scalars,
                            void *shared) {
     for (int k = 0; k < micro->kinds; k++) {
         anni_step *step = &micro->steps[k];
-        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], true, shared));
+        const bool alone = phase->config->sync.every > 0 || (k > 0 && !has_reduction(micro->graphs[k]));
+        const anni_use use = {.training = true, .alone = alone, .shared = shared};
+        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], use));
         ANN_TRY(bind_scalars(step, scalars, &micro->scale));
         ANN_TRY(anni_step_bind(step, NULL));
         ann_graph_free(micro->graphs[k]);

@@ -73,16 +73,15 @@ ann_status anni_lower(ann_graph **graph, const anni_phase *phase) {
     return ANN_OK;
 }
 
-ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) {
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
     const anni_run *run = phase->run;
     const ann_reduction_config *reduction = &phase->config->reduction;
-    const bool invariant = training && reduction->order == ANN_REDUCTION_INVARIANT;
-    const bool reduces = training && run->size > 1;
+    const bool invariant = use.training && reduction->order == ANN_REDUCTION_INVARIANT;
+    const bool talks = use.training && !use.alone && run->size > 1;
     const ann_plan_options options = {.threads = invariant ? reduction->threads : run->threads,
                                       .policy = ANN_KERNEL_FAST,
-                                      .channels = reduces ? ann_comm_channel_ops(run->comm) : NULL,
-                                      .shared = shared};
+                                      .channels = talks ? ann_comm_channel_ops(run->comm) : NULL,
+                                      .shared = use.shared};
     return ann_plan_new(out, lowered, &options);
 }
 
@@ -113,14 +112,13 @@ static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
     return bind(step, "x_scale", scale);
 }
 
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) {
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
     *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
     if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
     out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
     if (out->y_field >= 0) out->stand_in_bytes += field_bytes(phase->train, out->y_field);
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
-    if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, training, shared);
+    if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, use);
     if (status == ANN_OK) status = bind_moments(out, phase);
     if (status != ANN_OK) {
         anni_step_free(out);
