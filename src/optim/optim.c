@@ -122,9 +122,17 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
     return flat;
 }
 
+/* x times a scalar of the host. */
+static ann_node scaled(ann_graph *g, ann_node x, const char *input) {
+    if (!ann_node_is(x)) return x;
+    return ann_mul(g, x, ann_cast(g, ann_input(g, input, ANN_F64, ANN_SCALAR), ann_node_dtype(g, x)));
+}
+
 static void build_update(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t,
                          ann_block block) {
-    const ann_node grad = ann_allreduce(g, local_gradient(g, loss, t, block), 0);
+    if (optim->loss_scaled) loss = scaled(g, loss, "loss_scale");
+    ann_node grad = ann_allreduce(g, local_gradient(g, loss, t, block), 0);
+    if (optim->loss_scaled) grad = scaled(g, grad, "loss_unscale");
     anni_update u = {.graph = g, .optim = optim, .block = block};
     u.param = ann_load_block(g, block);
     u.lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);

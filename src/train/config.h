@@ -104,6 +104,14 @@ typedef struct ann_augment_config {
     const ann_yaml_node *node; /* for errors */
 } ann_augment_config;
 
+/* nonfinite.h says what they do. */
+typedef enum ann_nonfinite {
+    ANN_NONFINITE_STOP,
+    ANN_NONFINITE_SKIP,
+    ANN_NONFINITE_RESCALE,
+    ANN_NONFINITE_ROLLBACK
+} ann_nonfinite;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -128,6 +136,8 @@ typedef struct ann_phase_config {
     int augment_count;
     ann_nn_init init;
     ann_optim optimizer;
+    ann_nonfinite nonfinite_policy;
+    int64_t nonfinite_at_most;
     const ann_stage_config *program;
     int stage_count;
     const ann_yaml_node *node;
@@ -175,6 +185,7 @@ typedef struct ann_run_config {
     int64_t log_every_steps;
     double comm_timeout_s;
     int64_t comm_bucket_bytes;
+    int64_t comm_check_every; /* steps; 0: never */
     const ann_block_config *blocks;
     int block_count;
     const ann_phase_config *phases;

@@ -1,4 +1,6 @@
 /* One stage: its store, its two plans (whole batches, and the smaller ones at ends), its loop. */
+#include "train/desync.h"
+#include "train/nonfinite.h"
 #include "train/saver.h"
 
 #include <math.h>
@@ -21,7 +23,8 @@ typedef struct stage {
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
     anni_saver saver;
-    ann_status pending; /* a failure of this rank that the others do not know of yet */
+    int64_t checked_step; /* all ranks were found to hold the same; -1: not yet */
+    ann_status pending;   /* a failure of this rank that the others do not know of yet */
 } stage;
 
 void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_t *end) {
@@ -73,7 +76,11 @@ static ann_status bind_scalars(anni_step *step, const anni_scalars *scalars, con
     const struct {
         const char *input;
         const double *data;
-    } inputs[] = {{"lr", &scalars->lr}, {"step", &scalars->step}, {"batch_scale", scale}};
+    } inputs[] = {{"lr", &scalars->lr},
+                  {"step", &scalars->step},
+                  {"batch_scale", scale},
+                  {"loss_scale", &scalars->loss_scale},
+                  {"loss_unscale", &scalars->loss_unscale}};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (ann_plan_has_input(step->plan, inputs[i].input))
             ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));
@@ -153,6 +160,33 @@ static ann_status check_same(const stage *s) {
 
 /* ---- the loop ---- */
 
+static void move_on(stage *s, const ann_batch *batch, int64_t n) {
+    if (batch) ann_ledger_add_batch(&s->ledger, batch);
+    s->cursor->position += n;
+    s->cursor->step++;
+    s->cursor->stage_step++;
+}
+
+/* The batch counts as used, and nothing is learnt from it. Collective. */
+static ann_status pass_over(stage *s, const ann_batch *batch, int64_t n) {
+    move_on(s, batch, n);
+    return anni_nonfinite_tell(s->phase, s->cursor);
+}
+
+/* Ends training where ranks hold different values. Collective. */
+static ann_status check_ranks(stage *s) {
+    const anni_phase *phase = s->phase;
+    const anni_desync at = {.phase = phase->config->name,
+                            .step = s->cursor->step,
+                            .last_good = s->checked_step,
+                            .differs = "error/*", /* what compression of this rank's gradients has left out */
+                            .scratch = phase->run->hashes};
+    if (phase->run->config->comm_check_every == 0 || s->checked_step == s->cursor->step) return ANN_OK;
+    ANN_TRY(anni_desync_check(phase->run->comm, s->store, &at));
+    s->checked_step = s->cursor->step;
+    return ANN_OK;
+}
+
 /* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
  */
 static ann_status run_step(stage *s, anni_step *step, int64_t n) {
@@ -165,20 +199,25 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
     if (s->pending == ANN_OK) s->pending = anni_step_bind(step, batch);
     cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
     s->scalars.lr = cursor->lr;
-    s->scalars.step = (double)(cursor->stage_step + 1);
+    s->scalars.step = (double)(cursor->stage_step + 1 - cursor->skips);
+    s->scalars.loss_scale = cursor->loss_scale;
+    s->scalars.loss_unscale = 1 / cursor->loss_scale;
+    if (anni_nonfinite_passes_over(s->phase, cursor)) return pass_over(s, batch, n);
     const ann_status status = ann_plan_run(step->plan, s->pending);
     if (status != ANN_OK || !batch) {
-        ANN_TRY(ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status));
-        return status;
+        const ann_status all = ann_agree(s->phase->run->comm, status == ANN_ERR_PEER ? ANN_OK : status);
+        if (all != ANN_ERR_NUMERIC || !anni_nonfinite_is_handled(s->phase))
+            return all != ANN_OK ? all : status;
+        ANN_TRY(anni_nonfinite_failed(s->phase, cursor));
+        return pass_over(s, batch, n);
     }
-    anni_step_add(&s->progress.sums, step, batch->count);
-    ann_ledger_add_batch(&s->ledger, batch);
-    if (batch->count > 0 && !isfinite(*step->loss_sum))
+    move_on(s, batch, n);
+    anni_nonfinite_good(s->phase, cursor);
+    const bool finite = batch->count == 0 || isfinite(*step->loss_sum);
+    if (finite || !anni_nonfinite_is_handled(s->phase)) anni_step_add(&s->progress.sums, step, batch->count);
+    if (!finite && !anni_nonfinite_is_handled(s->phase))
         s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
-                               (long long)cursor->step + 1, (double)*step->loss_sum);
-    cursor->position += n;
-    cursor->step++;
-    cursor->stage_step++;
+                               (long long)cursor->step, (double)*step->loss_sum);
     return ANN_OK;
 }
 
@@ -208,6 +247,7 @@ static ann_status checkpoint(stage *s, anni_want want) {
     const int64_t start = ann_clock_ns();
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
     ANN_TRY(settle_ledger(s));
+    ANN_TRY(check_ranks(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
@@ -220,6 +260,8 @@ static ann_status after_step(stage *s) {
     const anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
     anni_want want;
+    const int64_t check_every = s->phase->run->config->comm_check_every;
+    if (check_every > 0 && (last || cursor->step % check_every == 0)) ANN_TRY(check_ranks(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
     if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
         ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
@@ -243,8 +285,19 @@ static ann_status loop(stage *s) {
     return ANN_OK;
 }
 
+static ann_status tell_rollback(anni_phase *phase, const anni_cursor *cursor) {
+    if (!phase->tells_rollback) return ANN_OK;
+    phase->tells_rollback = false;
+    return ann_agree(phase->run->comm,
+                     anni_metrics_event(phase->run, phase, cursor, "rollback", "a gradient is not finite"));
+}
+
 ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
-    stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
+    stage s = {.phase = phase,
+               .cursor = cursor,
+               .config = &phase->config->program[cursor->stage],
+               .checked_step = -1};
+    if (cursor->stage_step == 0) cursor->skips = 0;
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
     s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
@@ -253,6 +306,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
+    if (status == ANN_OK) status = tell_rollback(phase, cursor);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
     ann_comm_watch(phase->run->comm, phase->config->name, &cursor->step);

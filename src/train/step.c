@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/mem.h"
 #include "pass/pass.h"
+#include "train/nonfinite.h"
 
 /* A model that does not fit its data is a mistake in the run file. */
 static ann_status as_config_error(const anni_phase *phase, ann_status status) {
@@ -19,7 +20,9 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     const char *trained = phase->config->program[stage].train;
     ANN_TRY(ann_graph_new(out, store));
     const ann_node loss = anni_model_build(*out, phase, trained, true, extent);
-    ann_optim_build(*out, &phase->config->optimizer, loss, trained);
+    ann_optim optim = phase->config->optimizer;
+    optim.loss_scaled = phase->config->nonfinite_policy == ANN_NONFINITE_RESCALE;
+    ann_optim_build(*out, &optim, loss, trained);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
         ann_graph_free(*out);
@@ -44,10 +47,12 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 static ann_status compile(anni_step *step, const anni_phase *phase, const ann_graph *graph, bool training) {
     const anni_run *run = phase->run;
     const int64_t bucket_bytes = run->config->comm_bucket_bytes;
+    const bool checks = training && anni_nonfinite_is_handled(phase); /* then no update may come early */
     const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = run->size == 1, .fuse = true};
+        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = run->size == 1 && !checks, .fuse = true};
     const ann_plan_options options = {.threads = run->threads,
                                       .policy = ANN_KERNEL_FAST,
+                                      .check_finite = checks,
                                       .channels =
                                           training && run->size > 1 ? ann_comm_channel_ops(run->comm) : NULL};
     ann_graph *lowered;
