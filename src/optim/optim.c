@@ -122,6 +122,12 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
     return flat;
 }
 
+/* x times a scalar of the host. */
+static ann_node scaled(ann_graph *g, ann_node x, const char *input) {
+    if (!ann_node_is(x)) return x;
+    return ann_mul(g, x, ann_cast(g, ann_input(g, input, ANN_F64, ANN_SCALAR), ann_node_dtype(g, x)));
+}
+
 static void build_update(ann_graph *g, const ann_optim *optim, ann_node grad, ann_block block) {
     anni_update u = {.graph = g, .optim = optim, .block = block};
     u.param = ann_load_block(g, block);
@@ -135,9 +141,14 @@ static void build_update(ann_graph *g, const ann_optim *optim, ann_node grad, an
 
 static void build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t, ann_block block,
                        const ann_optim_part *part) {
-    const ann_node sum = anni_fold_sums(g, part, block, local_gradient(g, loss, t, block));
-    if (part->keep >= 0) anni_keep_sum(g, part, block, sum);
-    else build_update(g, optim, part->local ? sum : ann_allreduce(g, sum, 0), block);
+    if (optim->loss_scaled) loss = scaled(g, loss, "loss_scale");
+    ann_node sum = anni_fold_sums(g, part, block, local_gradient(g, loss, t, block));
+    if (part->keep >= 0) {
+        anni_keep_sum(g, part, block, sum);
+    } else {
+        if (!part->local) sum = ann_allreduce(g, sum, 0);
+        build_update(g, optim, optim->loss_scaled ? scaled(g, sum, "loss_unscale") : sum, block);
+    }
     anni_move(g, part);
 }
 

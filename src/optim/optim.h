@@ -18,7 +18,10 @@ typedef struct ann_optim {
     double beta1, beta2, eps; /* ADAM, ADAMW: Kingma and Ba 2015; Loshchilov and Hutter 2019 */
     double weight_decay;      /* ADAMW: decoupled, times the learning rate */
     double l1, l2;            /* added to the gradient: l1*sign(p) + l2*p */
-    double clip_norm;  /* 0: off. Scales the whole gradient to at most this L2 norm (Pascanu et al. 2013) */
+    double clip_norm; /* 0: off. Scales the whole gradient to at most this L2 norm (Pascanu et al. 2013) */
+    /* The loss is multiplied by the input "loss_scale" and the sum of the gradients by "loss_unscale" (f64
+       scalars), before penalties and clipping. */
+    bool loss_scaled;
     double clip_value; /* 0: off. Each element to [-clip_value, clip_value] */
 } ann_optim;
 

@@ -127,6 +127,9 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     for (int i = 0; i < p->augment_count; i++) augment_facts(out, p->name, i, &p->augment[i].op);
     fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
     optimizer_facts(out, p->name, &p->optimizer);
+    if (p->nonfinite_policy != ANN_NONFINITE_STOP)
+        fprintf(out, "phases.%s.on_nonfinite = policy %d at_most %lld\n", p->name, (int)p->nonfinite_policy,
+                (long long)p->nonfinite_at_most);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "pass/pass.h"
+#include "train/nonfinite.h"
 
 /* A model that does not fit its data is a mistake in the run file. */
 static ann_status as_config_error(const anni_phase *phase, ann_status status) {
@@ -38,7 +39,9 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     part.moving = moving.items;
     part.moving_count = moving.count;
     part.moving_scale = 1.0 / phase->config->reduction.shards;
-    ann_optim_build_part(*out, &phase->config->optimizer, loss, trained, &part);
+    ann_optim optim = phase->config->optimizer;
+    optim.loss_scaled = phase->config->nonfinite_policy == ANN_NONFINITE_RESCALE;
+    ann_optim_build_part(*out, &optim, loss, trained, &part);
     free(moving.items);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
@@ -61,11 +64,13 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 
 /* ---- plans ---- */
 
-/* Updates come after the last reduction, where there is one, so that a failed step changes nothing. */
+/* Updates come after the last reduction, where there is one or a step may fail by its gradient, so that a
+   failed step changes nothing. */
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase) {
     const int64_t bucket_bytes = phase->run->config->comm_bucket_bytes;
+    const bool eager = phase->run->size == 1 && !anni_nonfinite_is_handled(phase);
     const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = phase->run->size == 1, .fuse = true};
+        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = eager, .fuse = true};
     ann_graph *lowered;
     ANN_TRY(ann_pass_standard(&lowered, *graph, &passes));
     ann_graph_free(*graph);
@@ -80,6 +85,7 @@ ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_grap
     const bool talks = use.training && !use.alone && run->size > 1;
     const ann_plan_options options = {.threads = invariant ? reduction->threads : run->threads,
                                       .policy = ANN_KERNEL_FAST,
+                                      .check_finite = use.training && anni_nonfinite_is_handled(phase),
                                       .channels = talks ? ann_comm_channel_ops(run->comm) : NULL,
                                       .shared = use.shared};
     return ann_plan_new(out, lowered, &options);
