@@ -62,7 +62,7 @@ static ann_status find_trained(trained *t, const ann_graph *g, const char *wrt) 
     return ANN_OK;
 }
 
-static ann_block find_block(const ann_store *store, const char *name) {
+ann_block anni_find_block(const ann_store *store, const char *name) {
     for (int32_t i = 0; i < ann_store_block_count(store); i++)
         if (strcmp(ann_store_block_name(store, (ann_block){i}), name) == 0) return (ann_block){i};
     return (ann_block){-1};
@@ -70,7 +70,7 @@ static ann_block find_block(const ann_store *store, const char *name) {
 
 /* The block "params": made for the first graph over a store, found by those that follow it. */
 static ann_status params_block(ann_block *out, ann_store *store, const trained *t) {
-    *out = find_block(store, "params");
+    *out = anni_find_block(store, "params");
     if (out->id < 0) return ann_store_group(out, store, "params", t->tensors, t->tensor_count);
     for (int i = 0; i < t->tensor_count; i++) {
         const ann_tensor_info *info = ann_store_info(store, t->tensors[i]);
@@ -86,7 +86,7 @@ ann_node anni_moment(const anni_update *u, const char *prefix) {
     const size_t used = strlen(prefix);
     memcpy(name, prefix, used);
     memcpy(name + used, "/params", sizeof "/params");
-    ann_block block = find_block(store, name);
+    ann_block block = anni_find_block(store, name);
     if (block.id < 0) {
         const ann_status status = ann_store_group_like(&block, store, prefix, u->block);
         if (status != ANN_OK) return ann_graph_fail(u->graph, status, "%s", ann_error_text());
@@ -94,8 +94,9 @@ ann_node anni_moment(const anni_update *u, const char *prefix) {
     return ann_load_block(u->graph, block);
 }
 
-/* The flat gradient of this rank's loss. */
-static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, ann_block block) {
+/* The flat gradient of the loss, summed over ranks. */
+static ann_node gradient_of(const anni_update *u, ann_node loss, const trained *t) {
+    ann_graph *g = u->graph;
     const size_t loads = (size_t)t->load_count, tensors = (size_t)t->tensor_count;
     ann_node *of_load = calloc(loads, sizeof *of_load);
     ann_node *grads = calloc(tensors, sizeof *grads);
@@ -112,7 +113,9 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
             ann_node *sum = &grads[t->of_load[i]];
             *sum = ann_node_is(*sum) ? ann_add(g, *sum, of_load[i]) : of_load[i];
         }
-        flat = ann_pack(g, grads, t->tensor_count, offsets, ann_store_block_elems(store, block));
+        const anni_gradient gradient = {t->tensor_count, t->tensors, grads, offsets,
+                                        ann_store_block_elems(store, u->block)};
+        flat = anni_sum_gradient(u, &gradient);
     } else {
         ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for the list of gradients");
     }
@@ -124,8 +127,8 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
 
 static void build_update(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t,
                          ann_block block) {
-    const ann_node grad = ann_allreduce(g, local_gradient(g, loss, t, block), 0);
     anni_update u = {.graph = g, .optim = optim, .block = block};
+    const ann_node grad = gradient_of(&u, loss, t);
     u.param = ann_load_block(g, block);
     u.lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
     u.step = ann_input(g, "step", ANN_F64, ANN_SCALAR);
