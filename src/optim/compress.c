@@ -3,7 +3,7 @@
 
        v = g + e        q = C(v)        e = v - q        gradient = sum of q over ranks
 
-   On one rank it is applied as well: results do not depend on whether there are others. */
+   On one rank it is applied as well, so that its effect on training can be seen there. */
 #include "optim/rule.h"
 
 static ann_node project(ann_graph *g, const ann_compress *c, ann_node v, int64_t k) {

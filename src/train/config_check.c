@@ -197,6 +197,25 @@ static ann_status check_optimizer(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
+static ann_status check_compress(const ann_phase_config *phase) {
+    const ann_compress_method method = phase->optimizer.compress.method;
+    const struct {
+        const char *key, *methods;
+        bool used;
+    } table[] = {{"fraction", "topk", method == ANN_COMPRESS_TOPK},
+                 {"rank", "powersgd", method == ANN_COMPRESS_POWERSGD},
+                 {"error_feedback", "bf16, f16, topk, powersgd", method != ANN_COMPRESS_NONE}};
+    const ann_yaml_node *map = ann_yaml_find(phase->node, "compress");
+    for (size_t i = 0; map && i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, table[i].key);
+        if (node && !table[i].used)
+            return ann_yaml_key_error(node, "method %s does not use it; it is for %s",
+                                      anni_config_word(SECTION_COMPRESS, "method", (int)method),
+                                      table[i].methods);
+    }
+    return ANN_OK;
+}
+
 /* Keys that say nothing with this order. */
 static ann_status check_unused(const ann_sampling_config *s, const ann_yaml_node *map) {
     const bool windows = s->order == ANN_ORDER_WINDOW, draws = s->balance != ANN_BALANCE_NONE;
@@ -275,6 +294,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_load(config, p));
     ANN_TRY(check_loss(phase));
     ANN_TRY(check_optimizer(phase));
+    ANN_TRY(check_compress(phase));
     ANN_TRY(check_sampling(phase));
     ANN_TRY(anni_config_check_augment(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));

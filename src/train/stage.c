@@ -47,9 +47,14 @@ static anni_extent extent_of(const anni_run *run, int64_t n, double *scale) {
 
 static ann_status restore_store(const stage *s, const char *path) {
     ann_ckpt *ckpt;
+    int64_t ranks = 0; /* that wrote it, all with the same values */
+    const int size = s->phase->run->size;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
-    const ann_status status = ann_ckpt_restore(ckpt, s->store);
+    ann_status status = ann_meta_get_i64(ann_ckpt_meta(ckpt), "ranks", &ranks);
+    if (status == ANN_OK) status = ann_ckpt_restore(ckpt, s->store);
     ann_ckpt_close(ckpt);
+    if (status == ANN_OK && ranks != size)
+        anni_scale(s->store, ANNI_SUMMED_BLOCKS, (double)ranks / (double)size);
     return status;
 }
 
@@ -208,6 +213,7 @@ static ann_status checkpoint(stage *s, anni_want want) {
     const int64_t start = ann_clock_ns();
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
     ANN_TRY(settle_ledger(s));
+    ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
@@ -239,6 +245,7 @@ static ann_status loop(stage *s) {
         ANN_TRY(after_step(s));
     }
     ANN_TRY(settle_ledger(s));
+    ANN_TRY(anni_fold(s->phase->run->comm, s->store, ANNI_SUMMED_BLOCKS)); /* for the final checkpoint */
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
 }
