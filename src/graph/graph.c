@@ -283,7 +283,8 @@ uint64_t ann_graph_comm_hash(const ann_graph *graph) {
     for (int32_t id = 0; id < graph->count; id++) {
         const node *n = &graph->nodes[id];
         if (n->op != ANN_OP_ALLREDUCE) continue;
-        const int64_t fact[3] = {n->attrs.comm.channel, ann_shape_elems(&n->shape), n->dtype};
+        const int64_t fact[5] = {n->attrs.comm.channel, ann_shape_elems(&n->shape), n->dtype,
+                                 n->attrs.comm.wire, n->attrs.comm.most};
         hash = ann_hash(fact, sizeof fact, hash);
     }
     return hash;

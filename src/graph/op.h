@@ -37,8 +37,8 @@ typedef enum ann_act { ANN_ACT_NONE, ANN_ACT_RELU, ANN_ACT_SIGMOID, ANN_ACT_TANH
 /* How the elements of a message travel; what is added up is always of the tensor's own dtype. */
 typedef enum ann_wire {
     ANN_WIRE_NATIVE,
-    ANN_WIRE_BF16, /* f32 only: each summand, and the sum once more, rounded to the nearest bfloat16 */
-    ANN_WIRE_F16,  /* f32 only: the same with IEEE binary16; beyond 65504 it overflows to infinity */
+    ANN_WIRE_BF16,  /* f32 only: each summand, and the sum once more, rounded to the nearest bfloat16 */
+    ANN_WIRE_F16,   /* f32 only: the same with IEEE binary16; beyond 65504 it overflows to infinity */
     ANN_WIRE_SPARSE /* f32 only: the elements that are not 0, as pairs of index and value */
 } ann_wire;
 
@@ -86,13 +86,16 @@ typedef union ann_attrs {
         int32_t channel;
         ann_wire wire;
         int64_t most; /* SPARSE: at most so many elements of a rank's part are not 0 */
-    } comm; /* allreduce: sum over ranks on that channel */
+    } comm;           /* allreduce: sum over ranks on that channel */
     struct {
         ann_act act;
     } bias_act; /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */
     struct {
         const int64_t *offsets;
-    } pack;                        /* pack: element offset of each input in the flat output; gaps are zero */
+    } pack; /* pack: element offset of each input in the flat output; gaps are zero */
+    struct {
+        int64_t k;
+    } topk;                        /* topk: so many elements stay, the others become zero */
     const struct ann_fused *fused; /* fused */
 } ann_attrs;
 

@@ -250,6 +250,10 @@ ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CH
 
 /* Floating-point blocks of the store whose names match `pattern` become their mean over ranks. Collective. */
 ann_status anni_fold(ann_comm *comm, ann_store *store, const char *pattern) ANN_MUST_CHECK;
+/* They become `factor` times what they are. */
+void anni_scale(ann_store *store, const char *pattern, double factor);
+/* Blocks of which the sum over ranks counts: what error feedback has not yet sent. */
+#define ANNI_SUMMED_BLOCKS "error/params"
 
 /* ---- tuning.c: which algorithm each message takes ---- */
 

@@ -11,7 +11,7 @@
 
 /* What differs between ranks by right: what compression of gradients has left out, the sums of micro-batches,
    and, where ranks train apart, moments. */
-#define RESIDUALS "error/*,sum*"
+#define RESIDUALS ANNI_SUMMED_BLOCKS ",sum*"
 #define APART RESIDUALS ",m/*,v/*,momentum/*"
 
 typedef struct stage {
@@ -48,9 +48,14 @@ void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_
 
 static ann_status restore_store(const stage *s, const char *path) {
     ann_ckpt *ckpt;
+    int64_t ranks = 0; /* that wrote it, all with the same values */
+    const int size = s->phase->run->size;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
-    const ann_status status = ann_ckpt_restore(ckpt, s->store);
+    ann_status status = ann_meta_get_i64(ann_ckpt_meta(ckpt), "ranks", &ranks);
+    if (status == ANN_OK) status = ann_ckpt_restore(ckpt, s->store);
     ann_ckpt_close(ckpt);
+    if (status == ANN_OK && ranks != size)
+        anni_scale(s->store, ANNI_SUMMED_BLOCKS, (double)ranks / (double)size);
     return status;
 }
 
@@ -293,6 +298,7 @@ static ann_status checkpoint(stage *s, anni_want want) {
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(phase->run->comm, s->store));
     ANN_TRY(settle_ledger(s));
+    ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
     ANN_TRY(check_ranks(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
@@ -332,6 +338,7 @@ static ann_status loop(stage *s) {
     }
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
+    ANN_TRY(anni_fold(s->phase->run->comm, s->store, ANNI_SUMMED_BLOCKS)); /* for the final checkpoint */
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
 }
