@@ -36,18 +36,24 @@ typedef struct problem {
     ann_store *store;
     ann_plan *plan;
     _Alignas(64) float grad[TENSORS][MOST_ELEMS];
+    _Alignas(64) float one;
     _Alignas(64) double lr;
-    _Alignas(64) double step;
     double total[TENSORS][MOST_ELEMS]; /* of this rank's gradients so far */
 } problem;
+
+/* Instead of the communicator's; NULL: not. */
+static const ann_channel_ops *channels;
 
 static int64_t elems_of(int t) { return ann_shape_elems(&tensors[t].shape); }
 
 static ann_status build(problem *p, const ann_compress *compress, int64_t bucket_bytes, bool fuse) {
     const ann_optim optim = {.kind = ANN_OPTIM_SGD, .compress = *compress};
     const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = size == 1, .fuse = fuse};
-    const ann_plan_options options = {.threads = 1, .channels = size > 1 ? ann_comm_channel_ops(comm) : NULL};
+        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = size == 1 && !channels, .fuse = fuse};
+    const ann_plan_options options = {.threads = 1,
+                                      .channels = channels   ? channels
+                                                  : size > 1 ? ann_comm_channel_ops(comm)
+                                                             : NULL};
     ann_graph *g, *lowered;
     ann_node loss = ANN_NODE_NONE;
     ANN_TRY(ann_store_new(&p->store, 1));
@@ -60,6 +66,8 @@ static ann_status build(problem *p, const ann_compress *compress, int64_t bucket
         const ann_node part = ann_sum_all(g, ann_mul(g, ann_load(g, tensor), x));
         loss = t ? ann_add(g, loss, part) : part;
     }
+    /* A factor makes each gradient a computation of its own, behind which its message can start. */
+    loss = ann_mul(g, loss, ann_input(g, "one", ANN_F32, ANN_SCALAR));
     ann_optim_build(g, &optim, loss, "*");
     ANN_TRY(ann_graph_status(g));
     ANN_TRY(ann_store_commit(p->store));
@@ -69,6 +77,8 @@ static ann_status build(problem *p, const ann_compress *compress, int64_t bucket
     ann_graph_free(g);
     for (int t = 0; t < TENSORS; t++) ANN_TRY(ann_plan_bind(p->plan, tensors[t].input, p->grad[t]));
     p->lr = 1;
+    p->one = 1;
+    ANN_TRY(ann_plan_bind(p->plan, "one", &p->one));
     return ann_plan_bind(p->plan, "lr", &p->lr);
 }
 
@@ -181,7 +191,7 @@ static void buckets_keep_what_is_rounded(void **state) {
 static void each_bucket_keeps_its_share(void **state) {
     (void)state;
     static problem p;
-    const double fraction = 0.05;
+    const double fraction = 0.02; /* less than one element of d */
     problem_new(&p, &(ann_compress){ANN_COMPRESS_TOPK, fraction, 0, false}, 64, true);
     random_gradients(&p, 0);
     take_step(&p);
@@ -301,6 +311,48 @@ static void a_failed_step_changes_nothing(void **state) {
         take_step(&p);
         assert_all_ranks(hash_of(p.store) != before);
         problem_free(&p);
+    }
+}
+
+/* A second rank that adds nothing, and fails at one of the reductions (-1: at none). */
+typedef struct peer {
+    int started, waited, fails_at;
+} peer;
+
+static ann_status peer_start(void *self, const ann_message *message, ann_outcome mine, int *request) {
+    (void)message, (void)mine;
+    *request = ((peer *)self)->started++;
+    return ANN_OK;
+}
+static ann_status peer_progress(void *self) { return (void)self, ANN_OK; }
+static ann_status peer_wait(void *self, int request, ann_outcome *all) {
+    peer *p = self;
+    p->waited++;
+    *all = (ann_outcome){.failed = request == p->fails_at};
+    return ANN_OK;
+}
+
+static void a_peer_that_fails_anywhere_changes_nothing(void **state) {
+    (void)state;
+    static problem p;
+    for (size_t m = 0; m < sizeof every_method / sizeof *every_method; m++) {
+        int messages = 1;
+        for (int k = -1; k < messages; k++) {
+            peer other = {.fails_at = k};
+            const ann_channel_ops ops = {&other, 0, 2, peer_start, peer_progress, peer_wait};
+            channels = &ops;
+            problem_new(&p, &every_method[m], 256, true);
+            channels = NULL;
+            random_gradients(&p, 0);
+            const uint64_t before = hash_of(p.store);
+            const ann_status status = ann_plan_run(p.plan, ANN_OK);
+            assert_all_ranks(status == (k < 0 ? ANN_OK : ANN_ERR_PEER));
+            assert_all_ranks(!ann_plan_torn(p.plan) && (hash_of(p.store) == before) == (k >= 0));
+            assert_all_ranks(other.waited == other.started);
+            messages = other.started;
+            problem_free(&p);
+        }
+        assert_all_ranks(messages == (every_method[m].method == ANN_COMPRESS_POWERSGD ? 3 : TENSORS));
     }
 }
 
@@ -436,6 +488,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(projection_of_the_true_sum),
         cmocka_unit_test(matrices_of_low_rank_are_exact),
         cmocka_unit_test(a_failed_step_changes_nothing),
+        cmocka_unit_test(a_peer_that_fails_anywhere_changes_nothing),
         cmocka_unit_test(a_resume_on_as_many_ranks_is_the_same),
         cmocka_unit_test(a_resume_on_one_rank_keeps_the_sum),
     };
