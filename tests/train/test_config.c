@@ -119,6 +119,8 @@ static void test_phases_of_good_file(void **state) {
     assert_null(pretrain->load_from);
     assert_int_equal(pretrain->optimizer.kind, ANN_OPTIM_ADAM);
     assert_true(pretrain->optimizer.beta2 == 0.999);
+    assert_int_equal(pretrain->optimizer.compress.method, ANN_COMPRESS_NONE);
+    assert_true(pretrain->optimizer.compress.error_feedback);
     assert_ptr_equal(pretrain->model[1], &c->blocks[1]);
     assert_string_equal(pretrain->program[0].name, "stage1");
     assert_string_equal(pretrain->program[0].train, "*");
@@ -417,6 +419,18 @@ static const struct {
      "run.yaml:27:41: phases[0].sampling.shares: found '3', accepted is a list"},
     {"momentum: 0.8", "beta1: 0.8",
      "run.yaml:37:33: phases[1].optimizer.beta1: nesterov does not use it; it is for adam, adamw"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: topk, rank: 3}\n",
+     "run.yaml:47:30: phases[2].compress.rank: method topk does not use it; it is for powersgd"},
+    {"batch: 128\n", "batch: 128\n    compress: {error_feedback: false}\n",
+     "run.yaml:47:16: phases[2].compress.error_feedback: method none does not use it; it is for bf16, f16, "
+     "topk, "
+     "powersgd"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: topk, fraction: 0}\n",
+     "run.yaml:47:40: phases[2].compress.fraction: '0' is out of range, accepted is a number from 1e-06 to "
+     "1"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: powersdg}\n",
+     "run.yaml:47:24: phases[2].compress.method: found 'powersdg', accepted is none, bf16, f16, topk, "
+     "powersgd"},
     {"train: 'head/*'", "train: 'encodr/*'",
      "run.yaml:39:31: phases[1].program[0].train: 'encodr/*' matches no parameter of the model; they are "
      "called "
