@@ -15,6 +15,7 @@ static const struct {
     {"data", "make and inspect datasets", cmd_data},
     {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
+    {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -50,7 +51,8 @@ static int unknown_command(const char *name) {
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
         fprintf(stderr,
-                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, doctor; see annulus "
+                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, doctor; see "
+                "annulus "
                 "--help\n",
                 name);
     return ann_status_exit_code(ANN_ERR_CONFIG);
