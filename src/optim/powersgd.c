@@ -188,10 +188,10 @@ ann_node anni_powersgd(const anni_update *u, const anni_gradient *gradient) {
         return ann_graph_fail(u->graph, ANN_ERR_ARG, "PowerSGD: rank %d, accepted is 1 to %d", rank,
                               ANN_POWERSGD_MAX_RANK);
     builder b = {.u = u, .g = u->graph, .from = gradient};
-    ann_tensor *q = malloc(n * sizeof *q);
+    ann_tensor *q = calloc(n, sizeof *q);
     b.matrices = calloc(n, sizeof *b.matrices);
-    b.parts = malloc(n * sizeof *b.parts);
-    b.offsets = malloc(n * sizeof *b.offsets);
+    b.parts = calloc(n, sizeof *b.parts);
+    b.offsets = calloc(n, sizeof *b.offsets);
     const ann_node sum = q && b.matrices && b.parts && b.offsets
                              ? build(&b, q)
                              : ann_graph_fail(b.g, ANN_ERR_MEMORY, "no memory for PowerSGD");
