@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 typedef struct stage {
     anni_phase *phase;
@@ -215,6 +216,10 @@ static ann_status run_step(stage *s, anni_step *step, int64_t n) {
     anni_nonfinite_good(s->phase, cursor);
     const bool finite = batch->count == 0 || isfinite(*step->loss_sum);
     if (finite || !anni_nonfinite_is_handled(s->phase)) anni_step_add(&s->progress.sums, step, batch->count);
+    if (!finite && anni_nonfinite_is_handled(s->phase))
+        ann_log_line(ANN_LOG_WARN,
+                     "phase %s, step %lld: the loss is %g and does not count, the gradient is finite",
+                     s->phase->config->name, (long long)cursor->step, (double)*step->loss_sum);
     if (!finite && !anni_nonfinite_is_handled(s->phase))
         s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
                                (long long)cursor->step, (double)*step->loss_sum);
