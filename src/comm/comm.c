@@ -23,7 +23,9 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
     if (comm->hosts && comm->heard) return comm;
-    ann_comm_free(comm);
+    free(comm->hosts);
+    free(comm->heard);
+    free(comm);
     return NULL;
 }
 
@@ -100,7 +102,8 @@ ann_status ann_comm_world(ann_comm **out, double timeout_s) {
 /* MPI may still write to what a broken communicator holds: it is left alone, to the end of the process. */
 void ann_comm_free(ann_comm *comm) {
     int finalized = 0;
-    if (!comm || comm->broken || anni_requests_pending(comm) || anni_shared_called(comm)) return;
+    if (!comm) return;
+    if (comm->broken || anni_requests_pending(comm) || anni_shared_called(comm)) return;
     if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) {
         anni_shared_free(comm);
         if (comm->node != MPI_COMM_NULL) (void)MPI_Comm_free(&comm->node);

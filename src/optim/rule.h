@@ -21,9 +21,9 @@ typedef struct anni_gradient {
     int64_t elems;             /* of the block */
 } anni_gradient;
 
-/* The sum over ranks of a flat gradient as u->optim->compress has it sent, for all methods but POWERSGD;
+/* The sum over ranks of a flat gradient v as u->optim->compress has it sent, for all methods but POWERSGD;
    writes of the residuals. Of u, graph, optim and block are used. */
-ann_node anni_sum_over_ranks(const anni_update *u, ann_node flat);
+ann_node anni_sum_over_ranks(const anni_update *u, ann_node v);
 /* The same for POWERSGD, of gradients of matrices; flat. */
 ann_node anni_powersgd(const anni_update *u, const anni_gradient *gradient);
 /* x times a scalar input of the host. */
@@ -41,9 +41,6 @@ static inline void anni_put(const anni_update *u, ann_node target, ann_node valu
 static inline ann_node anni_scalar_of(const anni_update *u, ann_node scalar) {
     return ann_cast(u->graph, scalar, ann_node_dtype(u->graph, u->param));
 }
-
-/* The store's block of that name, or id -1. */
-ann_block anni_find_block(const ann_store *store, const char *name);
 
 /* ---- part.c ---- */
 
