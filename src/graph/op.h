@@ -37,8 +37,8 @@ typedef enum ann_act { ANN_ACT_NONE, ANN_ACT_RELU, ANN_ACT_SIGMOID, ANN_ACT_TANH
 /* How the elements of a message travel; what is added up is always of the tensor's own dtype. */
 typedef enum ann_wire {
     ANN_WIRE_NATIVE,
-    ANN_WIRE_BF16, /* f32 only: each summand, and the sum once more, rounded to the nearest bfloat16 */
-    ANN_WIRE_F16,  /* f32 only: the same with IEEE binary16; beyond 65504 it overflows to infinity */
+    ANN_WIRE_BF16,  /* f32 only: each summand, and the sum once more, rounded to the nearest bfloat16 */
+    ANN_WIRE_F16,   /* f32 only: the same with IEEE binary16; beyond 65504 it overflows to infinity */
     ANN_WIRE_SPARSE /* f32 only: the elements that are not 0, as pairs of index and value */
 } ann_wire;
 
@@ -86,7 +86,15 @@ typedef union ann_attrs {
         int32_t channel;
         ann_wire wire;
         int64_t most; /* SPARSE: at most so many elements of a rank's part are not 0 */
-    } comm; /* allreduce: sum over ranks on that channel */
+    } comm;           /* allreduce: sum over ranks on that channel */
+    struct {
+        int32_t channel;
+        int64_t elems;        /* of the whole vector */
+        int64_t begin, count; /* this rank's chunk of it (ann_chunk_of) */
+    } chunk;                  /* reduce_scatter, allgather, gather_block */
+    struct {
+        int64_t offset;
+    } view; /* view: element of the input at which it begins */
     struct {
         ann_act act;
     } bias_act; /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */

@@ -1,9 +1,9 @@
 /* order: the sequence in which nodes will run.
 
    Forward and backward keep the order in which they were built (backward is built in reverse order of use).
-   Scalars that depend on no tensor come first; a pack and its reduction come as soon as the gradients are
-   there; writes to the store, and what only serves them, come either as soon as possible or after everything
-   else. A write always follows every read of the memory it changes. */
+   Scalars that depend on no tensor come first, and so do gathers of parameters; a pack and its reduction come
+   as soon as the gradients are there; writes to the store, and what only serves them, come either as soon as
+   possible or after everything else. A write always follows every read of the memory it changes. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
@@ -21,7 +21,9 @@ typedef struct orderer {
 /* ---- classes ---- */
 
 static bool is_gradient_reduction(const ann_graph *g, ann_node n) {
-    return ann_node_op(g, n) == ANN_OP_ALLREDUCE && ann_node_is(anni_packed(g, anni_in(g, n, 0)));
+    const ann_op op = ann_node_op(g, n);
+    return (op == ANN_OP_ALLREDUCE || op == ANN_OP_REDUCE_SCATTER) &&
+           ann_node_is(anni_packed(g, anni_in(g, n, 0)));
 }
 
 /* What is between gradients and their reduction. */
@@ -50,7 +52,8 @@ static void classify(orderer *o) {
             prelude = prelude && o->kind[in[i].id] == PRELUDE;
             update = update || o->kind[in[i].id] == UPDATE || is_gradient_reduction(g, in[i]);
         }
-        if (feeds_reduction(o, n) || is_gradient_reduction(g, n)) o->kind[id] = SOON;
+        if (ann_node_op(g, n) == ANN_OP_GATHER_BLOCK) o->kind[id] = PRELUDE;
+        else if (feeds_reduction(o, n) || is_gradient_reduction(g, n)) o->kind[id] = SOON;
         else if (update) o->kind[id] = UPDATE;
         else o->kind[id] = prelude && ann_node_op(g, n) != ANN_OP_ALLREDUCE ? PRELUDE : MAIN;
     }

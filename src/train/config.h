@@ -192,6 +192,7 @@ typedef struct ann_run_config {
     double comm_timeout_s;
     int64_t comm_bucket_bytes;
     bool comm_shared_memory;
+    bool comm_zero;
     ann_calibrate comm_calibrate;
     const ann_block_config *blocks;
     int block_count;

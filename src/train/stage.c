@@ -17,6 +17,7 @@ typedef struct stage {
     int64_t tail;          /* samples of the smaller batches; 0: there are none */
     anni_micro whole, cut; /* steps of these sizes */
     anni_outer outer;
+    anni_scattered scattered;
     void *shared; /* memory of their messages, of which one is under way at a time */
     anni_scalars scalars;
     ann_loader *loader;
@@ -75,8 +76,10 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
     ANN_TRY(ann_store_commit(s->store));
+    s->whole.scattered = s->cut.scattered = &s->scattered;
     ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
     ANN_TRY(anni_micro_lower(&s->cut, phase, shared_bytes));
+    if (s->scattered.incomplete) return ann_error(ANN_ERR_MEMORY, "no memory for the list of ranges");
     return anni_outer_lower(&s->outer, phase, shared_bytes);
 }
 
@@ -118,6 +121,7 @@ static void finish(stage *s) {
     anni_micro_free(&s->whole);
     anni_micro_free(&s->cut);
     anni_outer_free(&s->outer);
+    anni_scattered_fini(&s->scattered);
     if (s->shared) ann_comm_release(comm, s->shared);
     const ann_status restored = ann_comm_set_sum_order(comm, ANN_SUM_ORDER_ANY);
     (void)restored; /* any number of ranks can sum in any order */
@@ -236,10 +240,12 @@ static ann_status checkpoint(stage *s, anni_want want) {
     const int64_t start = ann_clock_ns();
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(phase->run->comm, s->store));
+    ANN_TRY(anni_gather(phase->run->comm, s->store, &s->scattered));
     ANN_TRY(settle_ledger(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
+    anni_forget(phase->run->comm, s->store, &s->scattered);
     if (want != ANNI_WANT_STOP) return ANN_OK;
     return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
                      phase->config->name, (long long)s->cursor->step);
@@ -272,6 +278,7 @@ static ann_status loop(stage *s) {
     }
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
+    ANN_TRY(anni_gather(s->phase->run->comm, s->store, &s->scattered));
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
 }
@@ -292,6 +299,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     ann_status status = prepare(&s);
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
+    if (status == ANN_OK) anni_forget(phase->run->comm, s.store, &s.scattered);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
     if (status == ANN_OK && !restore) anni_tuning_say(phase, cursor->stage, s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
