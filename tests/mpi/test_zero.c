@@ -60,7 +60,8 @@ static ann_status run_on(ann_comm *on, job j, bool (*stop)(void)) {
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .stop_requested = stop};
     snprintf(text, sizeof text, run_file, dir, j.name, dir, j.data, j.every, j.zero, huge ? 64 : 4,
-             huge ? "pretrain" : "supervised", huge ? "mse" : "cross_entropy", j.optimizer);
+             huge ? "pretrain" : "supervised", huge ? "mse" : "cross_entropy", j.optimizer,
+             j.more ? j.more : "");
     ANN_TRY(ann_run_config_parse(&config, "tiny.yaml", text, NULL, 0));
     const ann_status status = ann_train(on, config, &options);
     ann_run_config_free(config);
@@ -184,6 +185,15 @@ static void a_failed_step_changes_nothing(void **state) {
     assert_all_ranks(d == 0);
 }
 
+static void refused_with_micro_batches(void **state) {
+    (void)state;
+    const ann_status status = run_on(
+        comm,
+        (job){"micro", "tiny", "never", "true", "adam }\n    accumulate: 2\n    sampling: { order: shuffle"},
+        NULL);
+    assert_all_ranks(status == ANN_ERR_CONFIG && strstr(ann_error_text(), "comm.zero") != NULL);
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -192,6 +202,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(clipping_by_the_norm_of_all_chunks),
         cmocka_unit_test(resumed_without_and_on_one_rank),
         cmocka_unit_test(a_failed_step_changes_nothing),
+        cmocka_unit_test(refused_with_micro_batches),
     };
     const int failed = cmocka_run_group_tests(tests, setup, stage_end);
     MPI_Finalize();
