@@ -60,8 +60,7 @@ static ann_status run_on(ann_comm *on, job j, bool (*stop)(void)) {
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .stop_requested = stop};
     snprintf(text, sizeof text, run_file, dir, j.name, dir, j.data, j.every, j.zero, huge ? 64 : 4,
-             huge ? "pretrain" : "supervised", huge ? "mse" : "cross_entropy", j.optimizer,
-             j.more ? j.more : "");
+             huge ? "pretrain" : "supervised", huge ? "mse" : "cross_entropy", j.optimizer);
     ANN_TRY(ann_run_config_parse(&config, "tiny.yaml", text, NULL, 0));
     const ann_status status = ann_train(on, config, &options);
     ann_run_config_free(config);
