@@ -15,6 +15,7 @@ static const struct {
     {"data", "make and inspect datasets", cmd_data},
     {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
+    {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -35,8 +36,9 @@ static void print_help(FILE *to) {
           "   4  a file or a name was not found\n"
           "   5  input or output failed, or the disk is full\n"
           "   6  a file has a bad format or is damaged\n"
-          "   7  ranks could not communicate, or one was silent for too long\n"
+          "   7  a rank was lost, silent for too long, or could not communicate; nothing else ends with 7\n"
           "   8  a value is not a finite number: data, loss or parameters\n"
+          "   9  ranks that must hold the same parameters do not\n"
           "  75  stopped on request after a checkpoint: start again with --resume\n",
           to);
 }
@@ -49,7 +51,8 @@ static int unknown_command(const char *name) {
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
         fprintf(stderr,
-                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, doctor; see annulus "
+                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, doctor; see "
+                "annulus "
                 "--help\n",
                 name);
     return ann_status_exit_code(ANN_ERR_CONFIG);

@@ -100,7 +100,7 @@ ann_status ann_comm_world(ann_comm **out, double timeout_s) {
 /* MPI may still write to what a broken communicator holds: it is left alone, to the end of the process. */
 void ann_comm_free(ann_comm *comm) {
     int finalized = 0;
-    if (!comm || comm->broken || anni_requests_pending(comm)) return;
+    if (!comm || comm->broken || anni_requests_pending(comm) || anni_shared_called(comm)) return;
     if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) {
         anni_shared_free(comm);
         if (comm->node != MPI_COMM_NULL) (void)MPI_Comm_free(&comm->node);

@@ -5,7 +5,9 @@
    *segments*, of which several are under way at once (pipelining).
 
    Collective functions must be called by all ranks in the same order, return the same status on every rank,
-   and give up with ANN_ERR_TIMEOUT after the communicator's timeout, naming the peer that is silent.
+   and give up with ANN_ERR_TIMEOUT after the communicator's timeout. Then the ranks that can be reached tell
+   each other what they wait for, and one of them writes a verdict to the log: who is late, on which
+   host, and who waits for what, since when.
 
    After a timeout or an error of MPI's a communicator is broken: every further call on it returns
    ANN_ERR_COMM at once, and ann_comm_free leaves it alone, since MPI may still write to what it holds and to
@@ -72,5 +74,13 @@ const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm);
 /* What the program is doing, such as "phase cnn, step 12": stands before the texts of timeouts. Borrowed
    until the next call; NULL: nothing special. Local. */
 void ann_comm_set_context(ann_comm *comm, const char *text);
+/* The same for a loop of steps, without formatting in each: "phase PHASE, step *steps_done + 1". Both are
+   borrowed until the next call; NULL: what ann_comm_set_context says counts again. Local. */
+void ann_comm_watch(ann_comm *comm, const char *phase, const int64_t *steps_done);
+
+/* Time this rank has spent in waits for others, since the communicator was made. Local. */
+int64_t ann_comm_wait_ns(const ann_comm *comm);
+/* The name of a rank's host. Borrowed; "" for a communicator of one process. Local. */
+const char *ann_comm_host(const ann_comm *comm, int rank);
 
 #endif

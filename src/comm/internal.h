@@ -90,8 +90,9 @@ typedef struct anni_lane {
 void anni_job_begin(ann_comm *comm, anni_job *job);
 /* Does what can be done now on all lanes; *moved becomes true if anything was. */
 ann_status anni_lanes_progress(ann_comm *comm, bool *moved) ANN_MUST_CHECK;
-/* "step 3 of 6, segment 2 from rank 1" */
-void anni_job_where(const ann_comm *comm, const anni_job *job, char *buf, size_t size);
+/* What the job waits for: fills in step, steps and peer. */
+typedef struct anni_awaited anni_awaited;
+void anni_job_awaited(const ann_comm *comm, const anni_job *job, anni_awaited *awaited);
 
 /* ---- requests ---- */
 
@@ -133,13 +134,34 @@ typedef struct anni_verdict {
     char text[ANNI_TEXT_BYTES];
 } anni_verdict;
 
+/* What a wait waits for. */
+struct anni_awaited {
+    const char *what;  /* such as "a barrier" */
+    const char *label; /* the message's; NULL: none */
+    uint64_t sequence; /* of the request; without one, of the next to be started */
+    int64_t bytes;
+    int step, steps; /* of the algorithm, the first is 1; steps 0: unknown */
+    int peer;        /* the rank from which it is to come; -1: any */
+};
+
+typedef enum anni_cause { ANNI_CAUSE_EXPIRED, ANNI_CAUSE_CALLED, ANNI_CAUSE_FAILED } anni_cause;
+
+/* What a rank that gives up tells the others: see verdict.c. */
+typedef struct anni_call {
+    bool known; /* false: no call has come from that rank */
+    int32_t cause, peer, step, steps;
+    uint64_t sequence;
+    int64_t bytes;
+    double since_s; /* the length of the wait, by its own clock */
+    char place[96], what[200], label[96];
+} anni_call;
+
 struct ann_comm {
     int rank, size, local_rank, local_size;
     MPI_Comm mpi;  /* own duplicate; MPI_COMM_NULL for size 1 */
     MPI_Comm node; /* the ranks that share memory with this one; MPI_COMM_NULL: only this one */
     double timeout_s;
     int spin_polls; /* polls of a wait before it yields the core */
-    int64_t waited_ns;
     char (*hosts)[ANNI_HOST_BYTES];
     /* topology.c */
     int node_size;           /* 0: nodes are MPI's; else so many consecutive ranks count as one */
@@ -149,12 +171,16 @@ struct ann_comm {
     anni_group everybody, rings[ANNI_RINGS_MAX],
         slice; /* slice: one rank of each node; size 0 for no leader */
     int n_rings;
-    /* wait.c */
-    bool *heard; /* by rank: has given up too */
+    /* wait.c, verdict.c */
+    anni_call *heard; /* by rank */
     MPI_Request roll_call;
     bool broken;
     char broken_text[512];
     const char *context;
+    const char *phase; /* NULL: `context` counts */
+    const int64_t *steps_done;
+    int64_t silent_ns; /* how long the wait under way has seen nothing move */
+    int64_t wait_ns;   /* in waits so far */
     /* lane.c */
     anni_lane lanes[ANNI_LANES];
     int n_busy;       /* lanes with a job */
@@ -210,7 +236,7 @@ void anni_requests_free(ann_comm *comm);
 /* tuning.c: the algorithm of a request. */
 ann_algorithm anni_choose(const ann_comm *comm, const anni_request *request);
 
-/* wait.c: deadlines, and the end of a communicator. */
+/* wait.c: deadlines. */
 
 typedef struct anni_waiter {
     int64_t last_ns, waited_ns;
@@ -221,8 +247,20 @@ typedef enum anni_pause { ANNI_PAUSE_GO_ON, ANNI_PAUSE_EXPIRED, ANNI_PAUSE_CALLE
 anni_waiter anni_waiter_begin(void);
 /* To be called after a poll that found nothing: spins, yields or sleeps, the longer the wait the longer. */
 anni_pause anni_waiter_pause(anni_waiter *waiter, ann_comm *comm);
-/* Ends the communicator after a wait that has failed; `what` says what was awaited. Returns ANN_ERR_TIMEOUT.
- */
+/* Waits for comm->pending. */
+ann_status anni_mpi_wait(ann_comm *comm, const char *what) ANN_MUST_CHECK;
+/* Around a wait: its time is added to ann_comm_wait_ns. */
+int64_t anni_wait_begin(void);
+void anni_wait_end(ann_comm *comm, int64_t begin_ns);
+double anni_grace_s(const ann_comm *comm);
+
+/* verdict.c: the end of a communicator. */
+
+/* Another rank has given up. */
+bool anni_called(ann_comm *comm);
+/* Ends the communicator after a wait that has failed. Returns ANN_ERR_TIMEOUT. */
+ann_status anni_give_up_on(ann_comm *comm, anni_pause why, const anni_awaited *awaited);
+/* The same for something that is only known by its name. */
 ann_status anni_give_up(ann_comm *comm, anni_pause why, const char *what);
 /* ANN_OK for MPI_SUCCESS; otherwise ends the communicator and returns ANN_ERR_COMM with MPI's text. */
 ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) ANN_MUST_CHECK;
@@ -231,7 +269,5 @@ ann_status anni_mpi(ann_comm *comm, int mpi_error, const char *call) ANN_MUST_CH
 ann_status anni_break(ann_comm *comm, ann_status status);
 /* ANN_OK, or ANN_ERR_COMM if the communicator has ended. */
 ann_status anni_usable(const ann_comm *comm) ANN_MUST_CHECK;
-/* Waits for comm->pending. */
-ann_status anni_mpi_wait(ann_comm *comm, const char *what) ANN_MUST_CHECK;
 
 #endif

@@ -6,7 +6,6 @@
    straight into its place. Either happens only when that place's own sending is over. */
 #include "comm/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,15 +268,12 @@ ann_status anni_lanes_progress(ann_comm *comm, bool *moved) {
     return ANN_OK;
 }
 
-void anni_job_where(const ann_comm *comm, const anni_job *job, char *buf, size_t size) {
-    if (job->state != ANNI_JOB_ACTIVE) {
-        (void)snprintf(buf, size, "an earlier one");
-        return;
-    }
+void anni_job_awaited(const ann_comm *comm, const anni_job *job, anni_awaited *awaited) {
+    if (job->state != ANNI_JOB_ACTIVE) return; /* behind an earlier one */
     const anni_lane *lane = &comm->lanes[job->lane];
     const bool receiving = lane->recv.done.step < lane->steps;
     const anni_cursor *c = receiving ? &lane->recv.done : &lane->send.done;
-    const int peer = c->step < lane->steps ? (receiving ? c->at.from : c->at.to) : 0;
-    (void)snprintf(buf, size, "step %d of %d, segment %lld %s rank %d", c->step + 1, lane->steps,
-                   (long long)c->segment + 1, receiving ? "from" : "to", job->group->ranks[peer]);
+    awaited->step = c->step + 1;
+    awaited->steps = lane->steps;
+    awaited->peer = job->group->ranks[receiving ? c->at.from : c->at.to];
 }

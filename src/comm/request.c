@@ -174,22 +174,20 @@ ann_status anni_progress(ann_comm *comm, bool *moved) {
 }
 
 static ann_status request_give_up(ann_comm *comm, anni_pause why, const anni_request *r) {
-    char what[300], at[100] = "";
-    if (r->algorithm.shared) anni_pieces_where(comm, r, at, sizeof at);
+    char what[160], name[64];
+    const int64_t bytes = r->message.elems * (int64_t)ann_dtype_bytes(r->message.dtype);
+    anni_awaited awaited = {
+        .what = what, .label = r->message.label, .sequence = r->number, .bytes = bytes, .peer = -1};
+    if (r->algorithm.shared) anni_pieces_awaited(comm, r, &awaited);
     for (int k = r->n_jobs - 1; k >= 0; k--)
-        if (r->jobs[k].state != ANNI_JOB_DONE) anni_job_where(comm, &r->jobs[k], at, sizeof at);
-    (void)snprintf(what, sizeof what, "message %llu (%s%schannel %d, %zu bytes): %s",
-                   (unsigned long long)r->number, r->message.label ? r->message.label : "",
-                   r->message.label ? ", " : "", r->message.channel,
-                   (size_t)r->message.elems * ann_dtype_bytes(r->message.dtype), at);
-    return anni_give_up(comm, why, what);
+        if (r->jobs[k].state != ANNI_JOB_DONE) anni_job_awaited(comm, &r->jobs[k], &awaited);
+    (void)snprintf(what, sizeof what, "message %llu (channel %d, %lld bytes, %s)",
+                   (unsigned long long)r->number, r->message.channel, (long long)bytes,
+                   ann_algorithm_str(name, sizeof name, &r->algorithm));
+    return anni_give_up_on(comm, why, &awaited);
 }
 
-ann_status anni_request_wait(ann_comm *comm, int request) {
-    if (request < 0 || request >= comm->n_requests || comm->requests[request]->state == ANNI_FREE)
-        return ann_error(ANN_ERR_ARG, "no message has the number %d", request);
-    ANN_TRY(anni_usable(comm));
-    anni_request *r = comm->requests[request];
+static ann_status wait_until_done(ann_comm *comm, const anni_request *r) {
     anni_waiter waiter = anni_waiter_begin();
     while (r->state != ANNI_DONE) {
         bool moved = false;
@@ -201,6 +199,21 @@ ann_status anni_request_wait(ann_comm *comm, int request) {
         const anni_pause pause = anni_waiter_pause(&waiter, comm);
         if (pause != ANNI_PAUSE_GO_ON) return request_give_up(comm, pause, r);
     }
+    return ANN_OK;
+}
+
+ann_status anni_request_wait(ann_comm *comm, int request) {
+    if (request < 0 || request >= comm->n_requests || comm->requests[request]->state == ANNI_FREE)
+        return ann_error(ANN_ERR_ARG, "no message has the number %d", request);
+    ANN_TRY(anni_usable(comm));
+    anni_request *r = comm->requests[request];
+    if (r->state != ANNI_DONE) {
+        const int64_t begin_ns = anni_wait_begin();
+        const ann_status status = wait_until_done(comm, r);
+        anni_wait_end(comm, begin_ns);
+        ANN_TRY(status);
+    }
+    if (r->algorithm.shared && anni_shared_called(comm)) return request_give_up(comm, ANNI_PAUSE_CALLED, r);
     r->state = ANNI_FREE;
     return ANN_OK;
 }

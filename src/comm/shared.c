@@ -1,7 +1,6 @@
 /* The pieces of a request: publish, act, wait for the others, take. */
 #include "comm/shared.h"
 
-#include <stdio.h>
 #include <string.h>
 #include "tensor/chunk.h"
 
@@ -298,23 +297,31 @@ ann_status anni_pieces_progress(ann_comm *comm, anni_request *request, bool *mov
     return ANN_OK;
 }
 
-void anni_pieces_where(const ann_comm *comm, const anni_request *request, char *buf, size_t size) {
+void anni_pieces_awaited(const ann_comm *comm, const anni_request *request, anni_awaited *awaited) {
     const anni_pieces *p = &request->pieces;
     const bool acts = p->acted < p->count;
     const uint64_t number = p->first + (uint64_t)(acts ? p->acted : p->taken);
     const anni_job *job = NULL;
     if (p->summed < p->acted) job = job_under_way(comm, request, p->first + (uint64_t)p->summed);
     if (job) {
-        anni_job_where(comm, job, buf, size);
+        anni_job_awaited(comm, job, awaited);
         return;
     }
-    for (int r = 0; r < comm->size; r++) {
-        if (comm->node_of[r] != comm->node_of[comm->rank] ||
-            read_counter(comm->shared->boards[comm->local_of[r]], acts ? PUBLISHED : SUMMED) > number)
-            continue;
-        (void)snprintf(buf, size, "piece %lld of %lld, rank %d to %s", (long long)(number - p->first) + 1,
-                       (long long)p->count, r, acts ? "bring its part" : "sum up its slice");
-        return;
-    }
-    (void)snprintf(buf, size, "an earlier one");
+    awaited->step = (int)(number - p->first) + 1;
+    awaited->steps = (int)p->count;
+    for (int r = comm->size - 1; r >= 0; r--)
+        if (comm->node_of[r] == comm->node_of[comm->rank] &&
+            read_counter(comm->shared->boards[comm->local_of[r]], acts ? PUBLISHED : SUMMED) <= number)
+            awaited->peer = r;
+}
+
+void anni_shared_give_up(const ann_comm *comm) {
+    if (comm->shared && comm->shared->boards[0])
+        atomic_store_explicit(&my_board(comm)->gave_up, 1, memory_order_release);
+}
+
+bool anni_shared_called(const ann_comm *comm) {
+    for (int i = 0; comm->shared && comm->shared->boards[0] && i < comm->local_size; i++)
+        if (atomic_load_explicit(&comm->shared->boards[i]->gave_up, memory_order_acquire)) return true;
+    return false;
 }

@@ -37,7 +37,8 @@ typedef struct anni_board {
     _Alignas(128) _Atomic uint64_t published;
     _Alignas(128) _Atomic uint64_t summed;
     _Alignas(128) _Atomic uint64_t taken;
-    _Alignas(128) anni_notice notices[ANNI_SLOTS];
+    _Alignas(128) _Atomic int gave_up; /* takes part in nothing any more */
+    anni_notice notices[ANNI_SLOTS];
 } anni_board;
 
 typedef struct anni_window {
@@ -66,7 +67,11 @@ void anni_pieces_plan(const ann_comm *comm, anni_request *request);
 /* Moves the request's pieces on; *moved becomes true if anything happened, *done if all is over. */
 ann_status anni_pieces_progress(ann_comm *comm, anni_request *request, bool *moved,
                                 bool *done) ANN_MUST_CHECK;
-/* The ranks of this host that a piece of the request still waits for, such as "rank 3 to bring its part". */
-void anni_pieces_where(const ann_comm *comm, const anni_request *request, char *buf, size_t size);
+/* Tells the ranks of this host that this one has given up, and whether any of them has. A rank that comes too
+   late may find all that it needs in shared memory, left there by ranks that have given up since. */
+void anni_shared_give_up(const ann_comm *comm);
+bool anni_shared_called(const ann_comm *comm);
+/* What the request waits for: fills in step and steps, which are pieces or those of a job, and peer. */
+void anni_pieces_awaited(const ann_comm *comm, const anni_request *request, anni_awaited *awaited);
 
 #endif

@@ -138,7 +138,7 @@ ann_status ann_comm_alloc(ann_comm *comm, void **out, size_t bytes) {
 }
 
 void ann_comm_release(ann_comm *comm, void *memory) {
-    if (!memory || comm->broken) return;
+    if (!memory || comm->broken || anni_shared_called(comm)) return;
     for (int i = 0; comm->shared && i < ANNI_WINDOWS_MAX; i++) {
         anni_window *w = &comm->shared->windows[i];
         if (w->win == MPI_WIN_NULL || w->parts[comm->local_rank] != memory) continue;

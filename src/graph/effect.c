@@ -5,6 +5,11 @@
 
 static ann_status infer_allreduce(anni_infer *node) {
     if (!ann_dtype_is_float(node->in_dtype[0])) return ann_error(ANN_ERR_DTYPE, "f32 or f64 is needed");
+    if (node->attrs->comm.wire != ANN_WIRE_NATIVE && node->in_dtype[0] != ANN_F32)
+        return ann_error(ANN_ERR_DTYPE, "wire formats are for f32");
+    if (node->attrs->comm.most < 0 || node->attrs->comm.most > ann_shape_elems(node->in[0]))
+        return ann_error(ANN_ERR_ARG, "at most %lld elements of %lld", (long long)node->attrs->comm.most,
+                         (long long)ann_shape_elems(node->in[0]));
     node->shape = *node->in[0];
     node->dtype = node->in_dtype[0];
     return ANN_OK;
@@ -15,7 +20,13 @@ static void vjp_allreduce(ann_graph *g, ann_node self, ann_node dy, const bool *
     dx[0] = ann_allreduce(g, dy, ann_node_attrs(g, self)->comm.channel);
 }
 static void print_channel(const ann_attrs *attrs, char *buf, size_t size) {
-    snprintf(buf, size, "channel=%d", attrs->comm.channel);
+    static const char *const wires[] = {[ANN_WIRE_NATIVE] = "",
+                                        [ANN_WIRE_BF16] = " wire=bf16",
+                                        [ANN_WIRE_F16] = " wire=f16",
+                                        [ANN_WIRE_SPARSE] = " wire=sparse"};
+    const int used = snprintf(buf, size, "channel=%d%s", attrs->comm.channel, wires[attrs->comm.wire]);
+    if (attrs->comm.wire == ANN_WIRE_SPARSE && used > 0 && (size_t)used < size)
+        snprintf(buf + used, size - (size_t)used, " most=%lld", (long long)attrs->comm.most);
 }
 
 const ann_op_info anni_op_allreduce = {.name = "allreduce",
@@ -29,7 +40,11 @@ const ann_op_info anni_op_allreduce = {.name = "allreduce",
                                        .print = print_channel};
 
 ann_node ann_allreduce(ann_graph *g, ann_node x, int32_t channel) {
-    const ann_attrs attrs = {.comm = {channel}};
+    return ann_allreduce_as(g, x, channel, ANN_WIRE_NATIVE, 0);
+}
+
+ann_node ann_allreduce_as(ann_graph *g, ann_node x, int32_t channel, ann_wire wire, int64_t most) {
+    const ann_attrs attrs = {.comm = {.channel = channel, .wire = wire, .most = most}};
     return anni_build(g, ANN_OP_ALLREDUCE, ANN_F32, NULL, &attrs, &x, 1);
 }
 

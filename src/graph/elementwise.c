@@ -136,6 +136,8 @@ DIFFERENTIABLE(tanh, 1, infer_float);
 DIFFERENTIABLE(sigmoid, 1, infer_float);
 DIFFERENTIABLE(softplus, 1, infer_float);
 DIFFERENTIABLE(relu, 1, infer_float);
+FLAT(round_bf16, 1, infer_float);
+FLAT(round_f16, 1, infer_float);
 DIFFERENTIABLE(add, 2, infer_same);
 DIFFERENTIABLE(sub, 2, infer_same);
 DIFFERENTIABLE(mul, 2, infer_same);
@@ -169,6 +171,8 @@ ann_node ann_tanh(ann_graph *g, ann_node x) { return unary(g, ANN_OP_TANH, x); }
 ann_node ann_sigmoid(ann_graph *g, ann_node x) { return unary(g, ANN_OP_SIGMOID, x); }
 ann_node ann_softplus(ann_graph *g, ann_node x) { return unary(g, ANN_OP_SOFTPLUS, x); }
 ann_node ann_relu(ann_graph *g, ann_node x) { return unary(g, ANN_OP_RELU, x); }
+ann_node ann_round_bf16(ann_graph *g, ann_node x) { return unary(g, ANN_OP_ROUND_BF16, x); }
+ann_node ann_round_f16(ann_graph *g, ann_node x) { return unary(g, ANN_OP_ROUND_F16, x); }
 ann_node ann_add(ann_graph *g, ann_node a, ann_node b) { return binary(g, ANN_OP_ADD, a, b); }
 ann_node ann_sub(ann_graph *g, ann_node a, ann_node b) { return binary(g, ANN_OP_SUB, a, b); }
 ann_node ann_mul(ann_graph *g, ann_node a, ann_node b) { return binary(g, ANN_OP_MUL, a, b); }

@@ -288,8 +288,13 @@ uint64_t ann_graph_comm_hash(const ann_graph *graph) {
     for (int32_t id = 0; id < graph->count; id++) {
         const node *n = &graph->nodes[id];
         if (!(anni_op_info(n->op)->flags & ANNI_COLLECTIVE)) continue;
-        const int32_t channel = n->op == ANN_OP_ALLREDUCE ? n->attrs.comm.channel : n->attrs.chunk.channel;
-        const int64_t fact[4] = {n->op, channel, anni_message_elems(graph, (ann_node){id}), n->dtype};
+        const bool whole = n->op == ANN_OP_ALLREDUCE;
+        const int64_t fact[6] = {n->op,
+                                 whole ? n->attrs.comm.channel : n->attrs.chunk.channel,
+                                 anni_message_elems(graph, (ann_node){id}),
+                                 n->dtype,
+                                 whole ? (int64_t)n->attrs.comm.wire : 0,
+                                 whole ? n->attrs.comm.most : 0};
         hash = ann_hash(fact, sizeof fact, hash);
     }
     return hash;

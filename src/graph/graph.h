@@ -92,6 +92,10 @@ ann_node ann_tanh(ann_graph *g, ann_node x);
 ann_node ann_sigmoid(ann_graph *g, ann_node x);
 ann_node ann_softplus(ann_graph *g, ann_node x); /* log(1 + exp(x)), stable */
 ann_node ann_relu(ann_graph *g, ann_node x);     /* derivative at 0 is 0; NaN stays NaN */
+/* The nearest number, ties to even, that bfloat16 or IEEE binary16 holds (of a f64: of the nearest f32);
+ * derivative 0. */
+ann_node ann_round_bf16(ann_graph *g, ann_node x);
+ann_node ann_round_f16(ann_graph *g, ann_node x);
 ann_node ann_add(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_sub(ann_graph *g, ann_node a, ann_node b);
 ann_node ann_mul(ann_graph *g, ann_node a, ann_node b);
@@ -160,6 +164,9 @@ ann_node ann_global_avg_pool(ann_graph *g, ann_node x);               /* [N,H,W,
 /* ---- communication and effects ---- */
 
 ann_node ann_allreduce(ann_graph *g, ann_node x, int32_t channel);
+/* The same sum in another wire format (f32 only), which x must already fit for the sum to be that of x:
+   rounded for BF16 and F16; for SPARSE at most `most` elements are not 0. */
+ann_node ann_allreduce_as(ann_graph *g, ann_node x, int32_t channel, ann_wire wire, int64_t most);
 /* x [n] -> elements [begin, begin + count) of its sum over ranks, which must be this rank's chunk
    (ann_chunk_of in tensor/chunk.h). In a plan without other ranks: a slice. */
 ann_node ann_reduce_scatter(ann_graph *g, ann_node x, int32_t channel, int64_t begin, int64_t count);
@@ -172,6 +179,9 @@ ann_node ann_assign(ann_graph *g, ann_node target, ann_node value);
 /* Flat [elems] vector with xs[i] at offsets[i] and zeros elsewhere (the gradient block). Not differentiable.
  */
 ann_node ann_pack(ann_graph *g, const ann_node *xs, int n, const int64_t *offsets, int64_t elems);
+/* x [n]: the k elements (0..n) of largest magnitude, zeros elsewhere. Of equal magnitudes the one of lower
+   index is kept; a NaN is larger than any number. Not differentiable. */
+ann_node ann_topk(ann_graph *g, ann_node x, int64_t k);
 
 /* ---- composites and losses ---- */
 

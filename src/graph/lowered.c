@@ -95,6 +95,35 @@ const ann_op_info anni_op_view = {.name = "view",
                                   .infer = infer_view,
                                   .print = print_view};
 
+/* ---- topk ---- */
+
+static ann_status infer_topk(anni_infer *node) {
+    const int64_t k = node->attrs->topk.k;
+    if (!ann_dtype_is_float(node->in_dtype[0])) return ann_error(ANN_ERR_DTYPE, "f32 or f64 is needed");
+    if (node->in[0]->rank != 1) return ann_error(ANN_ERR_SHAPE, "a vector is needed");
+    if (k < 0 || k > node->in[0]->dim[0])
+        return ann_error(ANN_ERR_ARG, "%lld elements of %lld", (long long)k, (long long)node->in[0]->dim[0]);
+    node->shape = *node->in[0];
+    node->dtype = node->in_dtype[0];
+    return ANN_OK;
+}
+static void print_topk(const ann_attrs *attrs, char *buf, size_t size) {
+    snprintf(buf, size, "k=%lld", (long long)attrs->topk.k);
+}
+
+const ann_op_info anni_op_topk = {.name = "topk",
+                                  .tier = ANN_TIER_LOWERED,
+                                  .min_in = 1,
+                                  .max_in = 1,
+                                  .attr_bytes = sizeof((ann_attrs *)0)->topk,
+                                  .infer = infer_topk,
+                                  .print = print_topk};
+
+ann_node ann_topk(ann_graph *g, ann_node x, int64_t k) {
+    const ann_attrs attrs = {.topk = {k}};
+    return anni_build(g, ANN_OP_TOPK, ANN_F32, NULL, &attrs, &x, 1);
+}
+
 /* ---- fused ---- */
 
 static ann_status infer_fused(anni_infer *node) {

@@ -100,7 +100,10 @@ typedef union ann_attrs {
     } bias_act; /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */
     struct {
         const int64_t *offsets;
-    } pack;                        /* pack: element offset of each input in the flat output; gaps are zero */
+    } pack; /* pack: element offset of each input in the flat output; gaps are zero */
+    struct {
+        int64_t k;
+    } topk;                        /* topk: so many elements stay, the others become zero */
     const struct ann_fused *fused; /* fused */
 } ann_attrs;
 

@@ -64,6 +64,8 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_SIGMOID] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_SOFTPLUS] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_RELU] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_ROUND_BF16] = FAST_FLOAT(anni_kernel_elementwise),
+    [ANN_OP_ROUND_F16] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_ADD] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_SUB] = FAST_FLOAT(anni_kernel_elementwise),
     [ANN_OP_MUL] = FAST_FLOAT(anni_kernel_elementwise),
@@ -126,6 +128,8 @@ static const ann_kernel *const *const table[ANN_OP_COUNT][ANN_DTYPE_COUNT] = {
     [ANN_OP_MAX_POOL] = FAST_FLOAT(anni_kernel_max_pool),
 
     [ANN_OP_PACK] = REF_FLOAT(anni_kernel_pack_ref),
+    [ANN_OP_TOPK] = {[ANN_F32] = ROW(&anni_kernel_topk_radix, &anni_kernel_topk_ref),
+                     [ANN_F64] = REF(anni_kernel_topk_ref)},
     [ANN_OP_FUSED] = FAST_FLOAT(anni_kernel_fused),
     [ANN_OP_BIAS_ACT] = FAST_FLOAT(anni_kernel_bias_act),
 };

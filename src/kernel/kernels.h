@@ -21,6 +21,7 @@ extern const ann_kernel anni_kernel_slice_ref;
 extern const ann_kernel anni_kernel_pad_ref;
 extern const ann_kernel anni_kernel_concat_ref;
 extern const ann_kernel anni_kernel_pack_ref;
+extern const ann_kernel anni_kernel_topk_ref;       /* ref_topk.c */
 extern const ann_kernel anni_kernel_reduce_sum_ref; /* ref_reduce.c */
 extern const ann_kernel anni_kernel_reduce_max_ref;
 extern const ann_kernel anni_kernel_argmax_ref;
@@ -63,6 +64,7 @@ extern const ann_kernel anni_kernel_matmul_nt_avx512; /* matmul_nt_simd.c */
 /* For every instruction set. */
 extern const ann_kernel anni_kernel_permute_blocks; /* move.c */
 extern const ann_kernel anni_kernel_bcast_rows;
+extern const ann_kernel anni_kernel_topk_radix; /* topk.c */
 
 /* By libraries. */
 extern const ann_kernel anni_kernel_matmul_openblas; /* matmul_openblas.c */

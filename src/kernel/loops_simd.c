@@ -1,5 +1,6 @@
 #include "kernel/loops.h"
 
+#include "kernel/half.h"
 #include "kernel/simd_math.h"
 
 typedef float (*element_fn)(float a, float b, float c, float d);
@@ -28,6 +29,8 @@ ANNI_INLINE float hyperbolic_tangent(UNARY) { return anni_tanh(a); }
 ANNI_INLINE float sigmoid(UNARY) { return anni_sigmoid(a); }
 ANNI_INLINE float softplus(UNARY) { return anni_softplus(a); }
 ANNI_INLINE float relu(UNARY) { return anni_relu(a); }
+ANNI_INLINE float round_bf16(UNARY) { return anni_of_bf16(anni_bf16_of(a)); }
+ANNI_INLINE float round_f16(UNARY) { return anni_of_f16(anni_f16_of(a)); }
 ANNI_INLINE float add(BINARY) { return a + b; }
 ANNI_INLINE float subtract(BINARY) { return a - b; }
 ANNI_INLINE float multiply(BINARY) { return a * b; }
@@ -59,6 +62,8 @@ static void hyperbolic_tangent_loop(LOOP) { each(out, a, b, c, d, n, hyperbolic_
 static void sigmoid_loop(LOOP) { each(out, a, b, c, d, n, sigmoid); }
 static void softplus_loop(LOOP) { each(out, a, b, c, d, n, softplus); }
 static void relu_loop(LOOP) { each(out, a, b, c, d, n, relu); }
+static void round_bf16_loop(LOOP) { each(out, a, b, c, d, n, round_bf16); }
+static void round_f16_loop(LOOP) { each(out, a, b, c, d, n, round_f16); }
 static void add_loop(LOOP) { each(out, a, b, c, d, n, add); }
 static void subtract_loop(LOOP) { each(out, a, b, c, d, n, subtract); }
 static void multiply_loop(LOOP) { each(out, a, b, c, d, n, multiply); }
@@ -91,6 +96,8 @@ anni_loop_fn ANNI_SIMD(anni_loop)(int op) {
         [ANN_OP_SIGMOID] = sigmoid_loop,
         [ANN_OP_SOFTPLUS] = softplus_loop,
         [ANN_OP_RELU] = relu_loop,
+        [ANN_OP_ROUND_BF16] = round_bf16_loop,
+        [ANN_OP_ROUND_F16] = round_f16_loop,
         [ANN_OP_ADD] = add_loop,
         [ANN_OP_SUB] = subtract_loop,
         [ANN_OP_MUL] = multiply_loop,

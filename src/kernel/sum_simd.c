@@ -1,5 +1,6 @@
 /* The loops of sum.h: plain C for the vectorizer. */
 #include <string.h>
+#include "kernel/half.h"
 #include "kernel/simd.h"
 #include "kernel/sum_loops.h"
 
@@ -70,59 +71,19 @@ static bool finite_f64(const void *data, int64_t n) {
 }
 
 static void to_bf16(uint16_t *restrict out, const float *restrict in, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, in + i, sizeof bits);
-        const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-        const uint32_t quiet = bits >> 16 | 0x40u; /* of a NaN, whose last bits rounding could carry away */
-        out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
-    }
+    for (int64_t i = 0; i < n; i++) out[i] = anni_bf16_of(in[i]);
 }
 
 static void from_bf16(float *restrict out, const uint16_t *restrict in, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t bits = (uint32_t)in[i] << 16;
-        memcpy(out + i, &bits, sizeof bits);
-    }
-}
-
-/* Subnormal results come from an addition that shifts their bits to the end of the float: 0.5 has the spacing
-   2^-24 of binary16's subnormals. */
-static uint16_t f16_of(float value) {
-    uint32_t bits, result;
-    memcpy(&bits, &value, sizeof bits);
-    const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-    float small;
-    memcpy(&small, &magnitude, sizeof small);
-    small += 0.5f;
-    uint32_t small_bits;
-    memcpy(&small_bits, &small, sizeof small_bits);
-    const uint32_t rounded = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-    result = magnitude < 0x38800000u ? small_bits - 0x3f000000u : rounded;
-    result = magnitude >= 0x477ff000u ? 0x7c00u : result;
-    result = magnitude > 0x7f800000u ? 0x7e00u : result;
-    return (uint16_t)(sign | result);
+    for (int64_t i = 0; i < n; i++) out[i] = anni_of_bf16(in[i]);
 }
 
 static void to_f16(uint16_t *restrict out, const float *restrict in, int64_t n) {
-    for (int64_t i = 0; i < n; i++) out[i] = f16_of(in[i]);
-}
-
-static float f32_of(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = half & 0x7fffu;
-    const uint32_t normal = (magnitude << 13) + (112u << 23), special = normal + (112u << 23);
-    const float small = (float)(int32_t)magnitude * 0x1p-24f;
-    uint32_t bits;
-    memcpy(&bits, &small, sizeof bits);
-    bits = magnitude < 0x400u ? bits : magnitude >= 0x7c00u ? special : normal;
-    bits |= sign;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    for (int64_t i = 0; i < n; i++) out[i] = anni_f16_of(in[i]);
 }
 
 static void from_f16(float *restrict out, const uint16_t *restrict in, int64_t n) {
-    for (int64_t i = 0; i < n; i++) out[i] = f32_of(in[i]);
+    for (int64_t i = 0; i < n; i++) out[i] = anni_of_f16(in[i]);
 }
 
 const anni_sum_loops ANNI_SIMD(anni_sum_loops) = {.f32 = {add_f32, tree_f32},

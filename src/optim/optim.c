@@ -94,8 +94,26 @@ ann_node anni_moment(const anni_update *u, const char *prefix) {
     return ann_load_block(u->graph, block);
 }
 
-/* The flat gradient of this rank's loss. */
-static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, ann_block block) {
+/* This rank's flat gradient, with the sums that are kept of earlier micro-batches. */
+static ann_node summed_parts(const anni_update *u, const ann_optim_part *part, const anni_gradient *of) {
+    const ann_node flat = ann_pack(u->graph, of->grads, of->n, of->offsets, of->elems);
+    return anni_fold_sums(u->graph, part, u->block, flat);
+}
+
+/* What the update is made from; where the sum is only kept, nothing. */
+static ann_node reduce(const anni_update *u, const ann_optim_part *part, const anni_gradient *of) {
+    if (u->optim->compress.method == ANN_COMPRESS_POWERSGD) return anni_powersgd(u, of);
+    const ann_node flat = summed_parts(u, part, of);
+    if (part->local) return flat;
+    if (part->keep < 0) return anni_sum_over_ranks(u, flat);
+    anni_keep_sum(u->graph, part, u->block, flat);
+    return ANN_NODE_NONE;
+}
+
+/* The gradient of the loss: what reduce makes of it. */
+static ann_node gradient_of(const anni_update *u, const ann_optim_part *part, ann_node loss,
+                            const trained *t) {
+    ann_graph *g = u->graph;
     const size_t loads = (size_t)t->load_count, tensors = (size_t)t->tensor_count;
     ann_node *of_load = calloc(loads, sizeof *of_load);
     ann_node *grads = calloc(tensors, sizeof *grads);
@@ -112,7 +130,9 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
             ann_node *sum = &grads[t->of_load[i]];
             *sum = ann_node_is(*sum) ? ann_add(g, *sum, of_load[i]) : of_load[i];
         }
-        flat = ann_pack(g, grads, t->tensor_count, offsets, ann_store_block_elems(store, block));
+        const anni_gradient gradient = {t->tensor_count, t->tensors, grads, offsets,
+                                        ann_store_block_elems(store, u->block)};
+        flat = reduce(u, part, &gradient);
     } else {
         ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for the list of gradients");
     }
@@ -122,23 +142,30 @@ static ann_node local_gradient(ann_graph *g, ann_node loss, const trained *t, an
     return flat;
 }
 
-static void build_update(ann_graph *g, const ann_optim *optim, ann_node grad, ann_block block) {
-    anni_update u = {.graph = g, .optim = optim, .block = block};
-    u.param = ann_load_block(g, block);
-    u.lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
-    u.step = ann_input(g, "step", ANN_F64, ANN_SCALAR);
-    if (!ann_node_is(grad) || !ann_node_is(u.param)) return;
-    u.grad = anni_regularise(g, optim, u.param, grad);
-    if (optim->kind == ANN_OPTIM_ADAM || optim->kind == ANN_OPTIM_ADAMW) anni_update_adam(&u);
-    else anni_update_sgd(&u);
+ann_node anni_scaled(ann_graph *g, ann_node x, const char *input) {
+    if (!ann_node_is(x)) return x;
+    return ann_mul(g, x, ann_cast(g, ann_input(g, input, ANN_F64, ANN_SCALAR), ann_node_dtype(g, x)));
+}
+
+static void build_update(anni_update *u, ann_node grad) {
+    ann_graph *g = u->graph;
+    u->param = ann_load_block(g, u->block);
+    u->lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
+    u->step = ann_input(g, "step", ANN_F64, ANN_SCALAR);
+    if (!ann_node_is(grad) || !ann_node_is(u->param)) return;
+    if (u->optim->loss_scaled) grad = anni_scaled(g, grad, "loss_unscale");
+    u->grad = anni_regularise(g, u->optim, u->param, grad);
+    if (u->optim->kind == ANN_OPTIM_ADAM || u->optim->kind == ANN_OPTIM_ADAMW) anni_update_adam(u);
+    else anni_update_sgd(u);
 }
 
 static void build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const trained *t, ann_block block,
                        const ann_optim_part *part) {
-    const ann_node sum = anni_fold_sums(g, part, block, local_gradient(g, loss, t, block));
-    if (part->keep >= 0) anni_keep_sum(g, part, block, sum);
-    else build_update(g, optim, part->local ? sum : ann_allreduce(g, sum, 0), block);
-    if (part->moving_count > 0) anni_move(g, part);
+    anni_update u = {.graph = g, .optim = optim, .block = block};
+    if (optim->loss_scaled) loss = anni_scaled(g, loss, "loss_scale");
+    const ann_node grad = gradient_of(&u, part, loss, t);
+    if (part->keep < 0) build_update(&u, grad);
+    anni_move(g, part);
 }
 
 void ann_optim_build_part(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt,

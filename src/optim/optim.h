@@ -12,23 +12,51 @@ typedef enum ann_optim_kind {
     ANN_OPTIM_ADAMW
 } ann_optim_kind;
 
+/* What of a gradient is sent to other ranks. */
+typedef enum ann_compress_method {
+    ANN_COMPRESS_NONE,
+    ANN_COMPRESS_BF16, /* each element rounded to bfloat16 */
+    ANN_COMPRESS_F16, /* to IEEE binary16: more digits; infinite beyond 65504, coarse below 6e-5, 0 below 3e-8
+                       */
+    ANN_COMPRESS_TOPK,    /* the largest elements of each bucket: Aji and Heafield, EMNLP 2017 */
+    ANN_COMPRESS_POWERSGD /* of each matrix a product of two thin ones: Vogels, Karimireddy, Jaggi, NeurIPS
+                             2019 */
+} ann_compress_method;
+
+enum { ANN_POWERSGD_MAX_RANK = 16 };
+
+/* With error_feedback what a step does not send is kept, on each rank its own, and added to the next gradient
+   (Seide et al., INTERSPEECH 2014; Karimireddy et al., ICML 2019): what was applied and what is kept sum up
+   to all gradients. */
+typedef struct ann_compress {
+    ann_compress_method method;
+    double fraction; /* TOPK: share of the elements that is sent, in (0, 1] */
+    int rank;        /* POWERSGD: columns of the thin matrices, 1 to ANN_POWERSGD_MAX_RANK */
+    bool error_feedback;
+} ann_compress;
+
 typedef struct ann_optim {
     ann_optim_kind kind;
     double momentum;          /* MOMENTUM, NESTEROV: v = momentum*v + g */
     double beta1, beta2, eps; /* ADAM, ADAMW: Kingma and Ba 2015; Loshchilov and Hutter 2019 */
     double weight_decay;      /* ADAMW: decoupled, times the learning rate */
     double l1, l2;            /* added to the gradient: l1*sign(p) + l2*p */
-    double clip_norm;  /* 0: off. Scales the whole gradient to at most this L2 norm (Pascanu et al. 2013) */
+    double clip_norm; /* 0: off. Scales the whole gradient to at most this L2 norm (Pascanu et al. 2013) */
+    /* The loss is multiplied by the input "loss_scale" and the sum of the gradients by "loss_unscale" (f64
+       scalars), before penalties and clipping. */
+    bool loss_scaled;
     double clip_value; /* 0: off. Each element to [-clip_value, clip_value] */
+    ann_compress compress;
 } ann_optim;
 
 /* Appends to g: the gradient of the scalar `loss` w.r.t. every loaded parameter whose name matches `wrt`,
-   packed as one flat vector in reverse order of use, its sum over ranks on channel 0, penalties and clipping,
-   the update, and the assigns. The parameters become one block "params" of the store, moments become blocks
-   like it; a second graph over the same store finds them. Adds two inputs, f64 scalars: "lr" and "step"
-   (1-based count of updates). Adds the output "grad_norm" if clip_norm is on. `loss` on each rank must be its
-   share of the global loss (a sum over its samples divided by the global batch). On error the graph holds it.
-   Errors: ANN_ERR_NOT_FOUND (nothing matches wrt). */
+   packed as one flat vector in reverse order of use, its compression and its sum over ranks on channel 0,
+   penalties and clipping, the update, and the assigns. The parameters become one block "params" of the store,
+   moments become blocks like it; a second graph over the same store finds them. With error feedback the block
+   "error/params" holds this rank's residual, the only state of the store that differs between ranks. Adds two
+   inputs, f64 scalars: "lr" and "step" (1-based count of updates). Adds the output "grad_norm" if clip_norm
+   is on. `loss` on each rank must be its share of the global loss (a sum over its samples divided by the
+   global batch). On error the graph holds it. Errors: ANN_ERR_NOT_FOUND (nothing matches wrt). */
 void ann_optim_build(ann_graph *g, const ann_optim *optim, ann_node loss, const char *wrt);
 
 /* ---- steps of several micro-batches ----

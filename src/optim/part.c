@@ -89,14 +89,14 @@ void anni_move(ann_graph *g, const ann_optim_part *part) {
     const size_t n = (size_t)part->moving_count;
     ann_node *values = malloc(n * sizeof *values);
     int64_t *offsets = malloc(n * sizeof *offsets), end = 0;
-    if (values && offsets) {
+    if (values && offsets && n > 0) {
         for (size_t i = 0; i < n; i++) {
             values[i] = ann_stop_grad(g, part->moving[i].batch);
             offsets[i] = end;
             end += (ann_shape_elems(ann_node_shape(g, values[i])) + 15) / 16 * 16; /* whole cache lines */
         }
         move_packed(g, part, values, offsets, end);
-    } else {
+    } else if (n > 0) {
         ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for running statistics");
     }
     free(values);

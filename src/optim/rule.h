@@ -12,6 +12,25 @@ typedef struct anni_update {
     ann_node lr, step;    /* f64 scalars; step is 1 at the first update */
 } anni_update;
 
+/* This rank's gradients of the tensors of a block. */
+typedef struct anni_gradient {
+    int n;
+    const ann_tensor *tensors; /* [n] */
+    const ann_node *grads;     /* [n], of the tensors' shapes */
+    const int64_t *offsets;    /* [n] in the block */
+    int64_t elems;             /* of the block */
+} anni_gradient;
+
+/* The sum over ranks of a flat gradient as u->optim->compress has it sent, for all methods but POWERSGD;
+   writes of the residuals. Of u, graph, optim and block are used. */
+ann_node anni_sum_over_ranks(const anni_update *u, ann_node flat);
+/* The same for POWERSGD, of gradients of matrices; flat. */
+ann_node anni_powersgd(const anni_update *u, const anni_gradient *gradient);
+/* x times a scalar input of the host. */
+ann_node anni_scaled(ann_graph *g, ann_node x, const char *input);
+
+/* The block of that name, or id -1. */
+ann_block anni_find_block(const ann_store *store, const char *name);
 /* Loads the moment block "prefix/params", made on first use. */
 ann_node anni_moment(const anni_update *u, const char *prefix);
 /* Assigns `value` to what `target` loaded, at the end of the step. */

@@ -1,10 +1,11 @@
 /* bucket: cuts the reduction of a packed gradient, and the elementwise update behind it, into contiguous
    ranges.
 
-   The optimizer writes its update once, on flat vectors of the whole block: pack -> allreduce -> elementwise
-   ops with flat vectors of the store -> assigns. All these nodes have the shape [elems] of the pack. This
-   pass replaces each such *flat* node by one clone per bucket; a sum over a flat vector becomes the sum of
-   the buckets' sums. */
+   The optimizer writes its update once, on flat vectors of the whole block: pack -> compression -> allreduce
+   -> elementwise ops with flat vectors of the store -> assigns. All these nodes have the shape [elems] of the
+   pack. This pass replaces each such *flat* node by one clone per bucket; a sum over a flat vector becomes
+   the sum of the buckets' sums, and the largest k elements become the largest of each bucket, in proportion
+   to its size. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static bool is_flat(const split *s, ann_node n, ann_node pack) {
     const ann_op op = ann_node_op(g, n);
     if (n.id == pack.id || op == ANN_OP_BLOCK || op == ANN_OP_FILL) return true;
     if (op == ANN_OP_BCAST) return ann_shape_elems(ann_node_shape(g, anni_in(g, n, 0))) == 1;
-    if (op != ANN_OP_ALLREDUCE && op != ANN_OP_ASSIGN && !(anni_op_info(op)->flags & ANNI_ELEMENTWISE))
+    if (op != ANN_OP_ALLREDUCE && op != ANN_OP_ASSIGN && op != ANN_OP_TOPK &&
+        !(anni_op_info(op)->flags & ANNI_ELEMENTWISE))
         return false;
     const ann_node *in;
     const int n_in = ann_node_inputs(g, n, &in);
@@ -99,6 +101,13 @@ static ann_node part_of_pack(split *s, ann_node pack, int b) {
     return ann_pack(s->rw.to, s->rw.in, n, shifted, s->bounds[b + 1] - s->bounds[b]);
 }
 
+/* Of `count` elements of the whole vector, a bucket's share: at least one, if there is any. */
+static int64_t share_of(const split *s, int64_t count, int b) {
+    const int64_t elems = s->bounds[b + 1] - s->bounds[b];
+    const int64_t share = (int64_t)((double)count * (double)elems / (double)s->elems + 0.5);
+    return count == 0 ? 0 : share < 1 ? 1 : share > elems ? elems : share;
+}
+
 static ann_node part(split *s, ann_node old, int b) {
     const ann_graph *from = s->rw.from;
     const ann_shape shape = ANN_SHAPE(s->bounds[b + 1] - s->bounds[b]);
@@ -112,6 +121,8 @@ static ann_node part(split *s, ann_node old, int b) {
         attrs.block.offset += s->bounds[b];
         attrs.block.elems = shape.dim[0];
     }
+    if (op == ANN_OP_TOPK) attrs.topk.k = share_of(s, attrs.topk.k, b);
+    if (op == ANN_OP_ALLREDUCE) attrs.comm.most = share_of(s, attrs.comm.most, b);
     for (int i = 0; i < n; i++)
         s->rw.in[i] = s->flat[in[i].id] ? s->parts[in[i].id * s->n_buckets + b] : s->rw.map[in[i].id];
     return anni_build(s->rw.to, op, ann_node_dtype(from, old), &shape, &attrs, s->rw.in, n);
@@ -165,12 +176,41 @@ static ann_status copy_graph(anni_rewrite *rw) {
     return ANN_OK;
 }
 
-/* The pack of the only reduction of its kind, or none. */
-static ann_node find_pack(const anni_rewrite *rw) {
-    for (int32_t id = 0; id < rw->count; id++) {
-        if (!rw->live[id] || ann_node_op(rw->from, (ann_node){id}) != ANN_OP_ALLREDUCE) continue;
-        const ann_node pack = anni_packed(rw->from, anni_in(rw->from, (ann_node){id}, 0));
-        if (ann_node_is(pack) && rw->uses[pack.id] == 1) return pack;
+/* ---- what to cut ---- */
+
+/* The pack from which `n` is made by elementwise ops and selections alone, or none. */
+static ann_node pack_behind(const ann_graph *g, ann_node n) {
+    const ann_op op = ann_node_op(g, n);
+    if (op == ANN_OP_PACK) return n;
+    if (op != ANN_OP_TOPK && !(anni_op_info(op)->flags & ANNI_ELEMENTWISE)) return ANN_NODE_NONE;
+    const ann_node *in;
+    const int n_in = ann_node_inputs(g, n, &in);
+    for (int i = 0; i < n_in; i++) {
+        const ann_node pack = pack_behind(g, in[i]);
+        if (ann_node_is(pack)) return pack;
+    }
+    return ANN_NODE_NONE;
+}
+
+/* Marks what is flat around `pack`; false if it does not end in writes to the store or cannot be cut. */
+static bool mark_flat(split *s, ann_node pack) {
+    const ann_graph *g = s->rw.from;
+    bool writes = false;
+    s->elems = ann_shape_elems(ann_node_shape(g, pack));
+    for (int32_t id = 0; id < s->rw.count; id++) {
+        s->flat[id] = s->rw.live[id] && is_flat(s, (ann_node){id}, pack);
+        writes = writes || (s->flat[id] && ann_node_op(g, (ann_node){id}) == ANN_OP_ASSIGN);
+    }
+    return writes && can_split(s);
+}
+
+/* The pack of a reduction that can be cut, around which s->flat is marked; or none. */
+static ann_node find_pack(split *s) {
+    const ann_graph *g = s->rw.from;
+    for (int32_t id = 0; id < s->rw.count; id++) {
+        if (!s->rw.live[id] || ann_node_op(g, (ann_node){id}) != ANN_OP_ALLREDUCE) continue;
+        const ann_node pack = pack_behind(g, anni_in(g, (ann_node){id}, 0));
+        if (ann_node_is(pack) && mark_flat(s, pack)) return pack;
     }
     return ANN_NODE_NONE;
 }
@@ -179,16 +219,13 @@ ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph, const ann_bu
     split s = {0};
     ANN_TRY(anni_rewrite_begin(&s.rw, graph));
     ann_status status = ANN_OK;
-    const ann_node pack = find_pack(&s.rw);
     s.flat = calloc((size_t)s.rw.count + 1, 1);
-    if (!s.flat) status = ann_error(ANN_ERR_MEMORY, "no memory for marks");
-    if (status == ANN_OK && ann_node_is(pack)) {
-        s.elems = ann_shape_elems(ann_node_shape(graph, pack));
-        for (int32_t id = 0; id < s.rw.count; id++)
-            s.flat[id] = s.rw.live[id] && is_flat(&s, (ann_node){id}, pack);
+    if (s.flat) {
+        const ann_node pack = find_pack(&s);
+        status = ann_node_is(pack) ? split_graph(&s, pack, options) : copy_graph(&s.rw);
+    } else {
+        status = ann_error(ANN_ERR_MEMORY, "no memory for marks");
     }
-    if (status == ANN_OK)
-        status = ann_node_is(pack) && can_split(&s) ? split_graph(&s, pack, options) : copy_graph(&s.rw);
     free(s.flat);
     free(s.bounds);
     free(s.first_input);

@@ -151,7 +151,8 @@ static void group_assign(fuser *f, ann_node n) {
             continue;
         gr->assigns[gr->n_assigns++] = n.id;
         f->group_of[n.id] = i;
-        return;
+        if (!loop_of(f, gr, i).overflow) return;
+        gr->n_assigns--;
     }
     const int32_t i = new_group(f, n);
     f->groups[i].assigns[f->groups[i].n_assigns++] = n.id;

@@ -1,9 +1,10 @@
 /* order: the sequence in which nodes will run.
 
    Forward and backward keep the order in which they were built (backward is built in reverse order of use).
-   Scalars that depend on no tensor come first, and so do gathers of parameters; a pack and its reduction come
-   as soon as the gradients are there; writes to the store, and what only serves them, come either as soon as
-   possible or after everything else. A write always follows every read of the memory it changes. */
+   Scalars that depend on no tensor come first, and so do gathers of parameters; a pack, its reduction, and
+   what lies between them (compression) come as soon as the gradients are there, as does what of one
+   reduction's result goes into another; writes to the store, and what only serves them, come either as soon
+   as possible or after everything else. A write always follows every read of the memory it changes. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
@@ -14,28 +15,26 @@ enum { PRELUDE = 1, MAIN, SOON, UPDATE };
 
 typedef struct orderer {
     anni_rewrite rw;
-    uint8_t *kind; /* [count] */
+    uint8_t *kind;  /* [count] */
+    uint8_t *feeds; /* [count]: 1 if some reduction needs it, or is it */
     bool eager;
 } orderer;
 
 /* ---- classes ---- */
 
-static bool is_gradient_reduction(const ann_graph *g, ann_node n) {
+static bool is_reduction(const ann_graph *g, ann_node n) {
     const ann_op op = ann_node_op(g, n);
-    return (op == ANN_OP_ALLREDUCE || op == ANN_OP_REDUCE_SCATTER) &&
-           ann_node_is(anni_packed(g, anni_in(g, n, 0)));
+    return op == ANN_OP_ALLREDUCE || op == ANN_OP_REDUCE_SCATTER;
 }
 
-/* What is between gradients and their reduction. */
-static bool feeds_reduction(const orderer *o, ann_node n) {
-    const ann_graph *g = o->rw.from;
-    if (ann_node_op(g, n) == ANN_OP_PACK) return true;
-    for (int32_t id = n.id + 1; id < o->rw.count; id++)
-        if (o->rw.live[id] && is_gradient_reduction(g, (ann_node){id})) {
-            const ann_node in = anni_in(g, (ann_node){id}, 0);
-            if (in.id == n.id) return true;
-        }
-    return false;
+static void find_feeds(orderer *o) {
+    for (int32_t id = o->rw.count - 1; id >= 0; id--) {
+        const ann_node *in;
+        if (!o->rw.live[id]) continue;
+        if (is_reduction(o->rw.from, (ann_node){id})) o->feeds[id] = 1;
+        const int n = o->feeds[id] ? ann_node_inputs(o->rw.from, (ann_node){id}, &in) : 0;
+        for (int i = 0; i < n; i++) o->feeds[in[i].id] = 1;
+    }
 }
 
 static void classify(orderer *o) {
@@ -46,16 +45,16 @@ static void classify(orderer *o) {
         const ann_node *in;
         if (!o->rw.live[id]) continue;
         const int n_in = ann_node_inputs(g, n, &in);
+        const bool write = anni_writes(g, n, writes) > 0;
         bool prelude = n_in == 0 || ann_shape_elems(ann_node_shape(g, n)) == 1,
-             update = anni_writes(g, n, writes) > 0;
+             packed = write || ann_node_op(g, n) == ANN_OP_PACK; /* or made of what is */
         for (int i = 0; i < n_in; i++) {
             prelude = prelude && o->kind[in[i].id] == PRELUDE;
-            update = update || o->kind[in[i].id] == UPDATE || is_gradient_reduction(g, in[i]);
+            packed = packed || o->kind[in[i].id] == SOON || o->kind[in[i].id] == UPDATE;
         }
         if (ann_node_op(g, n) == ANN_OP_GATHER_BLOCK) o->kind[id] = PRELUDE;
-        else if (feeds_reduction(o, n) || is_gradient_reduction(g, n)) o->kind[id] = SOON;
-        else if (update) o->kind[id] = UPDATE;
-        else o->kind[id] = prelude && ann_node_op(g, n) != ANN_OP_ALLREDUCE ? PRELUDE : MAIN;
+        else if (packed) o->kind[id] = o->feeds[id] && !write ? SOON : UPDATE;
+        else o->kind[id] = prelude && !is_reduction(g, n) ? PRELUDE : MAIN;
     }
 }
 
@@ -129,7 +128,9 @@ ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_up
     ANN_TRY(anni_rewrite_begin(&o.rw, graph));
     ann_status status = ANN_OK;
     o.kind = calloc((size_t)o.rw.count + 1, 1);
-    if (o.kind) {
+    o.feeds = calloc((size_t)o.rw.count + 1, 1);
+    if (o.kind && o.feeds) {
+        find_feeds(&o);
         classify(&o);
         status = emit_all(&o);
         if (status == ANN_OK) anni_copy_roots(o.rw.to, graph, o.rw.map);
@@ -137,5 +138,6 @@ ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_up
         status = ann_error(ANN_ERR_MEMORY, "no memory to order a graph");
     }
     free(o.kind);
+    free(o.feeds);
     return anni_rewrite_end(&o.rw, out, status);
 }

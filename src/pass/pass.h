@@ -11,8 +11,10 @@ ann_status ann_pass_simplify(ann_graph **out, const ann_graph *graph) ANN_MUST_C
 /* Replaces composites by their expansions: all of them, or only those without a kernel for their dtype. */
 typedef enum ann_expand { ANN_EXPAND_ALL, ANN_EXPAND_NO_KERNEL } ann_expand;
 ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand which) ANN_MUST_CHECK;
-/* Cuts allreduce(pack(...)) and the elementwise update behind it into buckets of at most bucket_bytes (the
-   first at most first_bytes), so that the reduction of one can run while backward computes the next. */
+/* Cuts allreduce(pack(...)), compression between the two, and the elementwise update behind them into buckets
+   of at most bucket_bytes (the first at most first_bytes), so that the reduction of one can run while
+   backward computes the next. topk, and with it the most elements of a SPARSE message, are shared out by
+   size, at least one to each bucket. */
 typedef struct ann_bucket_options {
     int64_t bucket_bytes, first_bytes;
 } ann_bucket_options;

@@ -110,21 +110,3 @@ int anni_writes(const ann_graph *g, ann_node node, anni_range *ranges) {
     for (int i = 0; i < f->n_store; i++) ranges[i] = anni_leaf_range(g, anni_in(g, node, f->store[i].in));
     return f->n_store;
 }
-
-ann_node anni_packed(const ann_graph *g, ann_node node) {
-    for (;;) {
-        const ann_op op = ann_node_op(g, node);
-        const ann_node *in;
-        if (op == ANN_OP_PACK) return node;
-        if (op != ANN_OP_ADD && op != ANN_OP_FUSED) return ANN_NODE_NONE;
-        const int n = ann_node_inputs(g, node, &in);
-        node = ANN_NODE_NONE;
-        for (int i = 0; i < n; i++) {
-            const ann_op of = ann_node_op(g, in[i]);
-            if (of == ANN_OP_BLOCK || of == ANN_OP_STORE) continue;
-            if (ann_node_is(node)) return ANN_NODE_NONE;
-            node = in[i];
-        }
-        if (!ann_node_is(node)) return ANN_NODE_NONE;
-    }
-}

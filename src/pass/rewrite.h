@@ -29,10 +29,6 @@ bool anni_fill_value(const ann_graph *g, ann_node node, double *value);
 /* Looks through ops that only rename memory (reshape, stop_grad). */
 ann_node anni_alias_root(const ann_graph *g, ann_node node);
 
-/* The pack that `node` is, or to which it adds blocks of the store (earlier micro-batches' gradients): what a
-   gradient reduction sums. None for other nodes. */
-ann_node anni_packed(const ann_graph *g, ann_node node);
-
 /* What a node changes in the store: the flat range [offset, offset + elems) of a block. */
 typedef struct anni_range {
     ann_block block;

@@ -53,11 +53,17 @@ static bool any_cut(const cutter *c, ann_node n) {
 
 static bool is_flat(const ann_graph *g, ann_node n) { return ann_node_shape(g, n)->rank == 1; }
 
+/* The sum of the gradients, as they are. */
+static bool sums_gradients(const ann_graph *g, ann_node n) {
+    return ann_node_op(g, n) == ANN_OP_ALLREDUCE && ann_node_attrs(g, n)->comm.wire == ANN_WIRE_NATIVE &&
+           ann_node_op(g, anni_in(g, n, 0)) == ANN_OP_PACK;
+}
+
 static uint8_t mark_of(const cutter *c, ann_node n) {
     const ann_graph *g = c->rw.from;
     const ann_op op = ann_node_op(g, n);
     const uint8_t common = common_marks(c, n);
-    if (op == ANN_OP_ALLREDUCE) return ann_node_is(anni_packed(g, anni_in(g, n, 0))) ? CUTTABLE | CUT : 0;
+    if (op == ANN_OP_ALLREDUCE) return sums_gradients(g, n) ? CUTTABLE | CUT : 0;
     if (op == ANN_OP_REDUCE_SUM) return common & CUT ? PARTIAL : 0;
     if (common & PARTIAL) return op == ANN_OP_ADD || op == ANN_OP_RESHAPE ? PARTIAL : 0;
     if (!is_flat(g, n)) return 0;

@@ -115,6 +115,14 @@ typedef struct ann_sync_config {
     ann_optim_outer outer;
 } ann_sync_config;
 
+/* nonfinite.h says what they do. */
+typedef enum ann_nonfinite {
+    ANN_NONFINITE_STOP,
+    ANN_NONFINITE_SKIP,
+    ANN_NONFINITE_RESCALE,
+    ANN_NONFINITE_ROLLBACK
+} ann_nonfinite;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -142,6 +150,8 @@ typedef struct ann_phase_config {
     int augment_count;
     ann_nn_init init;
     ann_optim optimizer;
+    ann_nonfinite nonfinite_policy;
+    int64_t nonfinite_at_most;
     const ann_stage_config *program;
     int stage_count;
     const ann_yaml_node *node;
@@ -194,6 +204,7 @@ typedef struct ann_run_config {
     bool comm_shared_memory;
     bool comm_zero;
     ann_calibrate comm_calibrate;
+    int64_t comm_check_every; /* steps; 0: never */
     const ann_block_config *blocks;
     int block_count;
     const ann_phase_config *phases;

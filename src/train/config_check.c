@@ -197,6 +197,25 @@ static ann_status check_optimizer(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
+static ann_status check_compress(const ann_phase_config *phase) {
+    const ann_compress_method method = phase->optimizer.compress.method;
+    const struct {
+        const char *key, *methods;
+        bool used;
+    } table[] = {{"fraction", "topk", method == ANN_COMPRESS_TOPK},
+                 {"rank", "powersgd", method == ANN_COMPRESS_POWERSGD},
+                 {"error_feedback", "bf16, f16, topk, powersgd", method != ANN_COMPRESS_NONE}};
+    const ann_yaml_node *map = ann_yaml_find(phase->node, "compress");
+    for (size_t i = 0; map && i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, table[i].key);
+        if (node && !table[i].used)
+            return ann_yaml_key_error(node, "method %s does not use it; it is for %s",
+                                      anni_config_word(SECTION_COMPRESS, "method", (int)method),
+                                      table[i].methods);
+    }
+    return ANN_OK;
+}
+
 /* Keys that say nothing with this order. */
 static ann_status check_unused(const ann_sampling_config *s, const ann_yaml_node *map) {
     const bool windows = s->order == ANN_ORDER_WINDOW, draws = s->balance != ANN_BALANCE_NONE;
@@ -256,19 +275,43 @@ static ann_status check_mode_keys(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
-static ann_status check_modes(const ann_phase_config *phase) {
+/* Ways of summing gradients that do not go together. */
+static ann_status check_together(const ann_run_config *config, const ann_phase_config *phase) {
+    const ann_compress_method method = phase->optimizer.compress.method;
+    const bool invariant = phase->reduction.order == ANN_REDUCTION_INVARIANT, apart = phase->sync.every > 0,
+               matrices = method == ANN_COMPRESS_POWERSGD, compresses = method != ANN_COMPRESS_NONE,
+               rescales = phase->nonfinite_policy == ANN_NONFINITE_RESCALE;
+    const struct {
+        const char *key, *text;
+        bool bad;
+    } table[] = {
+        {"accumulate", "an invariant reduction has micro-batches of its own, reduction.shards; accepted is 1",
+         invariant && phase->accumulate > 1},
+        {"sync", "ranks that train apart depend on their number; accepted without an invariant reduction",
+         invariant && apart},
+        {"compress",
+         "what each rank leaves out depends on their number; accepted without an invariant reduction",
+         invariant && compresses},
+        {"compress", "with comm.zero gradients are sent as they are; accepted is method: none",
+         config->comm_zero && compresses},
+        {"compress", "ranks that train apart send no gradients; accepted without sync", apart && compresses},
+        {"accumulate", "powersgd needs the gradient of one batch; accepted is 1",
+         matrices && phase->accumulate > 1},
+        {"on_nonfinite", "powersgd takes no scaled gradients; accepted are stop, skip and rollback",
+         matrices && rescales},
+        {"on_nonfinite", "ranks that train apart learn of it too late; accepted is policy: stop",
+         apart && phase->nonfinite_policy != ANN_NONFINITE_STOP}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].bad) return ann_yaml_error(node_of(phase->node, table[i].key), "%s", table[i].text);
+    return ANN_OK;
+}
+
+static ann_status check_modes(const ann_run_config *config, const ann_phase_config *phase) {
     const int shards = phase->reduction.shards;
     ANN_TRY(check_mode_keys(phase));
+    ANN_TRY(check_together(config, phase));
     if (phase->reduction.order != ANN_REDUCTION_INVARIANT) return ANN_OK;
     const ann_yaml_node *reduction = ann_yaml_find(phase->node, "reduction");
-    if (phase->accumulate > 1)
-        return ann_yaml_error(
-            node_of(phase->node, "accumulate"),
-            "an invariant reduction has micro-batches of its own, reduction.shards; accepted is 1");
-    if (phase->sync.every > 0)
-        return ann_yaml_error(
-            node_of(phase->node, "sync"),
-            "ranks that train apart depend on their number; accepted without an invariant reduction");
     if (shards & (shards - 1))
         return ann_yaml_error(node_of(reduction, "shards"), "%d is no power of two", shards);
     if (phase->batch % shards)
@@ -315,8 +358,9 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_load(config, p));
     ANN_TRY(check_loss(phase));
     ANN_TRY(check_optimizer(phase));
+    ANN_TRY(check_compress(phase));
     ANN_TRY(check_sampling(phase));
-    ANN_TRY(check_modes(phase));
+    ANN_TRY(check_modes(config, phase));
     ANN_TRY(anni_config_check_augment(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;

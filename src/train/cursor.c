@@ -10,27 +10,32 @@ typedef struct field {
     const char *key;
     int64_t *integer; /* one of the two */
     double *real;
+    bool optional; /* checkpoints of earlier versions are without it */
 } field;
 
-enum { FIELDS = 16 };
+enum { FIELDS = 24 };
 
 static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
                      int64_t *metrics_offset) {
-    const field list[] = {{"stage", stage, NULL},
-                          {"position", &c->position, NULL},
-                          {"step", &c->step, NULL},
-                          {"stage_step", &c->stage_step, NULL},
-                          {"ledger_sum", (int64_t *)&c->ledger.sum, NULL},
-                          {"ledger_count", (int64_t *)&c->ledger.count, NULL},
-                          {"finished", finished, NULL},
-                          {"metrics_offset", metrics_offset, NULL},
-                          {"train_loss", NULL, &c->train.loss},
-                          {"train_accuracy", NULL, &c->train.accuracy},
-                          {"test_loss", NULL, &c->test.loss},
-                          {"test_accuracy", NULL, &c->test.accuracy},
-                          {"lr", NULL, &c->lr},
-                          {"elapsed_s", NULL, &c->elapsed_s},
-                          {"data_wait_s", NULL, &c->data_wait_s}};
+    const field list[] = {{"stage", stage, NULL, false},
+                          {"position", &c->position, NULL, false},
+                          {"step", &c->step, NULL, false},
+                          {"stage_step", &c->stage_step, NULL, false},
+                          {"ledger_sum", (int64_t *)&c->ledger.sum, NULL, false},
+                          {"ledger_count", (int64_t *)&c->ledger.count, NULL, false},
+                          {"finished", finished, NULL, false},
+                          {"metrics_offset", metrics_offset, NULL, false},
+                          {"train_loss", NULL, &c->train.loss, false},
+                          {"train_accuracy", NULL, &c->train.accuracy, false},
+                          {"test_loss", NULL, &c->test.loss, false},
+                          {"test_accuracy", NULL, &c->test.accuracy, false},
+                          {"lr", NULL, &c->lr, false},
+                          {"elapsed_s", NULL, &c->elapsed_s, false},
+                          {"data_wait_s", NULL, &c->data_wait_s, false},
+                          {"skips", &c->skips, NULL, true},
+                          {"skips_in_row", &c->skips_in_row, NULL, true},
+                          {"loss_scale", NULL, &c->loss_scale, true},
+                          {"loss_scale_age", &c->scale_age, NULL, true}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
     return count;
@@ -92,9 +97,11 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     field fields[FIELDS];
     const int count = fields_of(fields, cursor, &stage, &finished, &offset);
     ann_status status = check_facts(phase, meta, path);
-    for (int i = 0; i < count && status == ANN_OK; i++)
+    for (int i = 0; i < count && status == ANN_OK; i++) {
         status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)
                                    : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
+        if (status == ANN_ERR_NOT_FOUND && fields[i].optional) status = ANN_OK;
+    }
     ann_ckpt_close(ckpt);
     ANN_TRY(status);
     cursor->stage = (int)stage;

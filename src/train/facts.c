@@ -31,6 +31,11 @@ static void optimizer_facts(FILE *out, const char *phase, const ann_optim *o) {
             o->clip_norm, o->clip_value);
 }
 
+static void compress_facts(FILE *out, const char *phase, const ann_compress *c) {
+    fprintf(out, "phases.%s.compress = method %d fraction %.17g rank %d error_feedback %d\n", phase,
+            (int)c->method, c->fraction, c->rank, c->error_feedback);
+}
+
 static void stage_facts(FILE *out, const char *phase, const ann_stage_config *s) {
     const ann_schedule *h = &s->schedule;
     fprintf(out, "phases.%s.program.%s = train %s epochs %lld steps %lld\n", phase, s->name, s->train,
@@ -127,6 +132,10 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     for (int i = 0; i < p->augment_count; i++) augment_facts(out, p->name, i, &p->augment[i].op);
     fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
     optimizer_facts(out, p->name, &p->optimizer);
+    if (p->nonfinite_policy != ANN_NONFINITE_STOP)
+        fprintf(out, "phases.%s.on_nonfinite = policy %d at_most %lld\n", p->name, (int)p->nonfinite_policy,
+                (long long)p->nonfinite_at_most);
+    compress_facts(out, p->name, &p->optimizer.compress);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
 }
 

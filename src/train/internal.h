@@ -6,9 +6,10 @@
 #include "ckpt/ckpt.h"
 #include "data/data.h"
 #include "pass/pass.h"
+#include "train/pace.h"
 #include "train/train.h"
 
-enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 512 };
+enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 1024, ANNI_BAD_POSITIONS = 64 };
 
 /* ---- what a phase leaves behind ---- */
 
@@ -33,7 +34,9 @@ typedef struct anni_run {
     int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
     int64_t metrics_offset; /* where the next line goes; rank 0 */
     anni_result *results;   /* [phase_count] */
-    double *waits;          /* [size] scratch */
+    anni_pace *paces;       /* [size] scratch, */
+    double *numbers;        /* and this */
+    uint64_t *hashes;       /* and this */
 } anni_run;
 
 /* ---- a phase ---- */
@@ -47,9 +50,14 @@ typedef struct anni_phase {
     ann_augment *augment; /* of them, too; NULL: none */
     uint64_t seed;        /* of its order and of its random draws */
     char dir[ANNI_PATH_BYTES];
-    char *facts;         /* the part of the configuration that decides its results; owned */
-    bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
-                            older one */
+    char *facts; /* the part of the configuration that decides its results; owned */
+    int64_t bad_positions[ANNI_BAD_POSITIONS]; /* of batches that are passed over; see nonfinite.h */
+    int bad_count;
+    bool rolls_back;       /* the phase is to go on from its newest checkpoint, or from its beginning */
+    bool tells_rollback;   /* metrics.jsonl does not tell of it yet */
+    int64_t metrics_begin; /* metrics_offset at its beginning */
+    bool bad_checkpoint;   /* the one that was to be resumed from turned out to be damaged: there may be an
+                              older one */
 } anni_phase;
 
 uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase);
@@ -64,6 +72,9 @@ typedef struct anni_cursor {
     int64_t step, stage_step;
     ann_ledger ledger; /* of all ranks, up to `position` */
     anni_metrics train, test;
+    int64_t skips, skips_in_row; /* batches of the stage that were passed over (nonfinite.h) */
+    double loss_scale;
+    int64_t scale_age;                 /* good steps since it last changed */
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     bool finished;
 } anni_cursor;
@@ -112,6 +123,9 @@ void anni_scattered_add(void *to, ann_scatter range);
 void anni_scattered_fini(anni_scattered *scattered);
 /* All of the ranges become right on every rank. Collective; one message per range. */
 ann_status anni_gather(ann_comm *comm, ann_store *store, const anni_scattered *scattered) ANN_MUST_CHECK;
+/* The same for all but moments. */
+ann_status anni_gather_params(ann_comm *comm, ann_store *store,
+                              const anni_scattered *scattered) ANN_MUST_CHECK;
 /* The moments of other ranks' chunks become zero and take no memory. Local. */
 void anni_forget(const ann_comm *comm, ann_store *store, const anni_scattered *scattered);
 
@@ -136,11 +150,17 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 /* Replaces *graph by what the passes make of it. On error it is as it was. `scattered` is told what is shared
    out if the run file says so; NULL: nothing is. */
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) ANN_MUST_CHECK;
-/* The plan of a lowered graph over a committed store. `shared`: as in ann_plan_options. */
-ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) ANN_MUST_CHECK;
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) ANN_MUST_CHECK;
+/* What a plan is for. */
+typedef struct anni_use {
+    bool training;
+    bool alone;   /* it says nothing to other ranks: no vote is held before it writes to the store */
+    void *shared; /* as in ann_plan_options */
+} anni_use;
+/* The plan of a lowered graph over a committed store. */
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered,
+                         anni_use use) ANN_MUST_CHECK;
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered,
+                         anni_use use) ANN_MUST_CHECK;
 void anni_step_free(anni_step *step);
 /* Consecutive rows of a batch, 64-byte aligned. */
 typedef struct anni_rows {
@@ -165,6 +185,8 @@ ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *su
 typedef struct anni_scalars {
     _Alignas(64) double lr;
     _Alignas(64) double step;
+    _Alignas(64) double loss_scale;
+    _Alignas(64) double loss_unscale;
 } anni_scalars;
 
 enum { ANNI_KINDS = 18 }; /* of 2^16 micro-batches */
@@ -251,6 +273,10 @@ ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CH
 
 /* Floating-point blocks of the store whose names match `pattern` become their mean over ranks. Collective. */
 ann_status anni_fold(ann_comm *comm, ann_store *store, const char *pattern) ANN_MUST_CHECK;
+/* They become `factor` times what they are. */
+void anni_scale(ann_store *store, const char *pattern, double factor);
+/* Blocks of which the sum over ranks counts: what error feedback has not yet sent. */
+#define ANNI_SUMMED_BLOCKS "error/params"
 
 /* ---- tuning.c: which algorithm each message takes ---- */
 
@@ -300,6 +326,8 @@ typedef struct anni_progress {
     int64_t total; /* positions of the phase */
     int64_t start_ns, last_ns, last_position;
     int64_t wait_ns, last_wait_ns; /* for data, on this rank */
+    int64_t last_comm_ns;          /* ann_comm_wait_ns at the last line */
+    int64_t last_step;
     double elapsed_before_s;
     anni_sums sums; /* this rank's, since the last line */
 } anni_progress;
@@ -313,6 +341,9 @@ double anni_progress_elapsed_s(const anni_progress *progress);
 ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
 /* Removes the lines behind the point from which training goes on: their steps will be done again. */
 ann_status anni_metrics_cut(anni_run *run) ANN_MUST_CHECK;
+/* A record of something that happened before the cursor's step was over. */
+ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
+                              const char *event, const char *reason) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
 /* Makes lines that were written so far durable: to be called before a checkpoint with their offset is

@@ -81,7 +81,11 @@ static ann_status bind_scalars(const anni_step *step, const anni_scalars *scalar
     const struct {
         const char *input;
         const double *data;
-    } inputs[] = {{"lr", &scalars->lr}, {"step", &scalars->step}, {"batch_scale", scale}};
+    } inputs[] = {{"lr", &scalars->lr},
+                  {"step", &scalars->step},
+                  {"batch_scale", scale},
+                  {"loss_scale", &scalars->loss_scale},
+                  {"loss_unscale", &scalars->loss_unscale}};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (ann_plan_has_input(step->plan, inputs[i].input))
             ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));
@@ -110,11 +114,19 @@ static ann_status make_copies(anni_micro *micro, const anni_phase *phase) {
     return ANN_OK;
 }
 
+static bool has_reduction(const ann_graph *g) {
+    for (int32_t id = 0; id < ann_graph_count(g); id++)
+        if (ann_node_op(g, (ann_node){id}) == ANN_OP_ALLREDUCE) return true;
+    return false;
+}
+
 ann_status anni_micro_plan(anni_micro *micro, const anni_phase *phase, const anni_scalars *scalars,
                            void *shared) {
     for (int k = 0; k < micro->kinds; k++) {
         anni_step *step = &micro->steps[k];
-        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], true, shared));
+        const bool alone = phase->config->sync.every > 0 || (k > 0 && !has_reduction(micro->graphs[k]));
+        const anni_use use = {.training = true, .alone = alone, .shared = shared};
+        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], use));
         ANN_TRY(bind_scalars(step, scalars, &micro->scale));
         ANN_TRY(anni_step_bind(step, NULL));
         ann_graph_free(micro->graphs[k]);

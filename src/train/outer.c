@@ -23,7 +23,7 @@ ann_status anni_outer_lower(anni_outer *outer, const anni_phase *phase, size_t *
 
 ann_status anni_outer_plan(anni_outer *outer, const anni_phase *phase, void *shared) {
     if (!outer->graph) return ANN_OK;
-    ANN_TRY(anni_plan_new(&outer->plan, phase, outer->graph, true, shared));
+    ANN_TRY(anni_plan_new(&outer->plan, phase, outer->graph, (anni_use){.training = true, .shared = shared}));
     ann_graph_free(outer->graph);
     outer->graph = NULL;
     return ANN_OK;

@@ -1,4 +1,6 @@
 /* One stage: its store, its plans (of whole batches, and of the smaller ones at ends), its loop. */
+#include "train/desync.h"
+#include "train/nonfinite.h"
 #include "train/saver.h"
 
 #include <math.h>
@@ -6,6 +8,11 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/hash.h"
+
+/* What differs between ranks by right: what compression of gradients has left out, the sums of micro-batches,
+   and, where ranks train apart or share them out, moments. */
+#define RESIDUALS ANNI_SUMMED_BLOCKS ",sum*"
+#define APART RESIDUALS ",m/*,v/*,momentum/*"
 
 typedef struct stage {
     anni_phase *phase;
@@ -24,7 +31,8 @@ typedef struct stage {
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
     anni_saver saver;
-    ann_status pending; /* a failure of this rank that the others do not know of yet */
+    int64_t checked_step; /* all ranks were found to hold the same; -1: not yet */
+    ann_status pending;   /* a failure of this rank that the others do not know of yet */
 } stage;
 
 void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_t *end) {
@@ -41,9 +49,14 @@ void anni_stage_range(const anni_phase *phase, int index, int64_t *first, int64_
 
 static ann_status restore_store(const stage *s, const char *path) {
     ann_ckpt *ckpt;
+    int64_t ranks = 0; /* that wrote it, all with the same values */
+    const int size = s->phase->run->size;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
-    const ann_status status = ann_ckpt_restore(ckpt, s->store);
+    ann_status status = ann_meta_get_i64(ann_ckpt_meta(ckpt), "ranks", &ranks);
+    if (status == ANN_OK) status = ann_ckpt_restore(ckpt, s->store);
     ann_ckpt_close(ckpt);
+    if (status == ANN_OK && ranks != size)
+        anni_scale(s->store, ANNI_SUMMED_BLOCKS, (double)ranks / (double)size);
     return status;
 }
 
@@ -159,6 +172,34 @@ static ann_status check_same(const stage *s) {
 
 /* ---- the loop ---- */
 
+static void move_on(anni_cursor *cursor, int64_t n) {
+    cursor->position += n;
+    cursor->step++;
+    cursor->stage_step++;
+}
+
+/* The batch counts as used, and nothing is learnt from it. Collective. */
+static ann_status pass_over(stage *s, int64_t n) {
+    move_on(s->cursor, n);
+    return anni_nonfinite_tell(s->phase, s->cursor);
+}
+
+/* Ends training where ranks hold different values. Collective. */
+static ann_status check_ranks(stage *s) {
+    const anni_phase *phase = s->phase;
+    const bool moments = phase->config->sync.every > 0 || phase->run->config->comm_zero;
+    const anni_desync at = {.phase = phase->config->name,
+                            .step = s->cursor->step,
+                            .last_good = s->checked_step,
+                            .differs = moments ? APART : RESIDUALS,
+                            .scratch = phase->run->hashes};
+    if (phase->run->config->comm_check_every == 0 || s->checked_step == s->cursor->step) return ANN_OK;
+    ANN_TRY(anni_gather_params(phase->run->comm, s->store, &s->scattered));
+    ANN_TRY(anni_desync_check(phase->run->comm, s->store, &at));
+    s->checked_step = s->cursor->step;
+    return ANN_OK;
+}
+
 /* What becomes of a step that failed here or elsewhere: every rank returns an error, with a failing rank's
  * text. */
 static ann_status failed(const stage *s, ann_status status) {
@@ -167,39 +208,61 @@ static ann_status failed(const stage *s, ann_status status) {
 }
 
 /* This rank's part of a step, as far as it can; ranks that train apart learn of a failure when they meet. */
-static ann_status run_part(stage *s, anni_micro *micro, int64_t n) {
+static ann_status run_part(stage *s, anni_micro *micro, const ann_batch *batch) {
     const anni_cursor *cursor = s->cursor;
-    const ann_batch *batch = NULL;
     anni_sums sums = {0, 0, 0};
-    if (s->pending == ANN_OK) s->pending = ann_loader_next(s->loader, &batch);
-    if (s->pending == ANN_OK && (!batch || batch->global_count != n))
-        s->pending =
-            ann_error(ANN_ERR_INTERNAL, "the loader is not at position %lld", (long long)cursor->position);
     const ann_status status = anni_micro_run(micro, batch, s->pending, &sums);
     if (status != ANN_OK || !batch) return status;
-    s->progress.sums.loss += sums.loss;
-    s->progress.sums.correct += sums.correct;
-    s->progress.sums.count += sums.count;
-    ann_ledger_add_batch(&s->ledger, batch);
-    if (!isfinite(sums.loss))
+    const bool finite = isfinite(sums.loss), handled = anni_nonfinite_is_handled(s->phase);
+    if (finite || !handled) {
+        s->progress.sums.loss += sums.loss;
+        s->progress.sums.correct += sums.correct;
+        s->progress.sums.count += sums.count;
+    }
+    if (!finite && !handled)
         s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
                                (long long)cursor->step + 1, sums.loss);
     return ANN_OK;
 }
 
-/* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
- */
-static ann_status run_step(stage *s, anni_micro *micro, int64_t n) {
+static const ann_batch *next_batch(stage *s, int64_t n) {
+    const ann_batch *batch = NULL;
+    if (s->pending == ANN_OK) s->pending = ann_loader_next(s->loader, &batch);
+    if (s->pending == ANN_OK && (!batch || batch->global_count != n))
+        s->pending =
+            ann_error(ANN_ERR_INTERNAL, "the loader is not at position %lld", (long long)s->cursor->position);
+    if (batch) ann_ledger_add_batch(&s->ledger, batch);
+    return batch;
+}
+
+static void set_scalars(stage *s) {
     anni_cursor *cursor = s->cursor;
     cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
     s->scalars.lr = cursor->lr;
-    s->scalars.step = (double)(cursor->stage_step + 1);
-    const ann_status status = run_part(s, micro, n);
-    if (status != ANN_OK && !s->outer.plan) return failed(s, status);
+    s->scalars.step = (double)(cursor->stage_step + 1 - cursor->skips);
+    s->scalars.loss_scale = cursor->loss_scale;
+    s->scalars.loss_unscale = 1 / cursor->loss_scale;
+}
+
+/* A step in which all ranks have failed together. */
+static ann_status fail_together(stage *s, ann_status status, int64_t n) {
+    const ann_status all = failed(s, status);
+    if (all != ANN_ERR_NUMERIC || !anni_nonfinite_is_handled(s->phase)) return all;
+    ANN_TRY(anni_nonfinite_failed(s->phase, s->cursor));
+    return pass_over(s, n);
+}
+
+/* One step of all ranks. A rank that has failed takes part as failed, so that all return an error together.
+ */
+static ann_status run_step(stage *s, anni_micro *micro, int64_t n) {
+    const ann_batch *batch = next_batch(s, n);
+    set_scalars(s);
+    if (anni_nonfinite_passes_over(s->phase, s->cursor)) return pass_over(s, n);
+    const ann_status status = run_part(s, micro, batch);
+    if (status != ANN_OK && !s->outer.plan) return fail_together(s, status, n);
     if (s->pending == ANN_OK) s->pending = status;
-    cursor->position += n;
-    cursor->step++;
-    cursor->stage_step++;
+    anni_nonfinite_good(s->phase, s->cursor);
+    move_on(s->cursor, n);
     return ANN_OK;
 }
 
@@ -242,6 +305,8 @@ static ann_status checkpoint(stage *s, anni_want want) {
     if (s->outer.plan) ANN_TRY(anni_outer_fold(phase->run->comm, s->store));
     ANN_TRY(anni_gather(phase->run->comm, s->store, &s->scattered));
     ANN_TRY(settle_ledger(s));
+    ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
+    ANN_TRY(check_ranks(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
@@ -256,7 +321,10 @@ static ann_status after_step(stage *s) {
     const bool last = cursor->position == s->end;
     anni_want want = ANNI_WANT_NOTHING;
     bool met;
+    const int64_t check_every = s->phase->run->config->comm_check_every;
     ANN_TRY(meet(s, &met));
+    if (check_every > 0 && met && (last || cursor->step - s->checked_step >= check_every))
+        ANN_TRY(check_ranks(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
     if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
         ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
@@ -279,19 +347,24 @@ static ann_status loop(stage *s) {
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
     ANN_TRY(anni_gather(s->phase->run->comm, s->store, &s->scattered));
+    ANN_TRY(anni_fold(s->phase->run->comm, s->store, ANNI_SUMMED_BLOCKS)); /* for the final checkpoint */
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
 }
 
-/* Says when the other ranks were lost. */
-static ann_status with_step(const stage *s, ann_status status) {
-    if (status != ANN_ERR_TIMEOUT && status != ANN_ERR_COMM) return status;
-    return ann_error(status, "phase %s, step %lld: %s", s->phase->config->name,
-                     (long long)s->cursor->step + 1, ann_error_text());
+static ann_status tell_rollback(anni_phase *phase, const anni_cursor *cursor) {
+    if (!phase->tells_rollback) return ANN_OK;
+    phase->tells_rollback = false;
+    return ann_agree(phase->run->comm,
+                     anni_metrics_event(phase->run, phase, cursor, "rollback", "a gradient is not finite"));
 }
 
 ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
-    stage s = {.phase = phase, .cursor = cursor, .config = &phase->config->program[cursor->stage]};
+    stage s = {.phase = phase,
+               .cursor = cursor,
+               .config = &phase->config->program[cursor->stage],
+               .checked_step = -1};
+    if (cursor->stage_step == 0) cursor->skips = 0;
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
     s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
@@ -301,11 +374,15 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) anni_forget(phase->run->comm, s.store, &s.scattered);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
-    if (status == ANN_OK && !restore) anni_tuning_say(phase, cursor->stage, s.whole.steps[0].plan);
+    if (status == ANN_OK) status = tell_rollback(phase, cursor);
+    if (status == ANN_OK && !restore)
+        anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
-    if (status == ANN_OK) status = with_step(&s, loop(&s));
+    ann_comm_watch(phase->run->comm, phase->config->name, &cursor->step);
+    if (status == ANN_OK) status = loop(&s);
     status = anni_saver_end(&s.saver, status);
+    ann_comm_watch(phase->run->comm, NULL, NULL);
     anni_saver_fini(&s.saver);
     finish(&s);
     ann_store_free(*store);

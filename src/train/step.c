@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "pass/pass.h"
+#include "train/nonfinite.h"
 
 /* A model that does not fit its data is a mistake in the run file. */
 static ann_status as_config_error(const anni_phase *phase, ann_status status) {
@@ -38,7 +39,9 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     part.moving = moving.items;
     part.moving_count = moving.count;
     part.moving_scale = 1.0 / phase->config->reduction.shards;
-    ann_optim_build_part(*out, &phase->config->optimizer, loss, trained, &part);
+    ann_optim optim = phase->config->optimizer;
+    optim.loss_scaled = phase->config->nonfinite_policy == ANN_NONFINITE_RESCALE;
+    ann_optim_build_part(*out, &optim, loss, trained, &part);
     free(moving.items);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
@@ -61,12 +64,13 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 
 /* ---- plans ---- */
 
-/* Updates come after the last reduction, where there is one, so that a failed step changes nothing. */
+/* Updates come after the last reduction, where there is one or a step may fail by its gradient, so that a
+   failed step changes nothing. */
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) {
     const anni_run *run = phase->run;
-    const int64_t bucket_bytes = phase->run->config->comm_bucket_bytes;
+    const int64_t bucket_bytes = run->config->comm_bucket_bytes;
     const ann_pass_options passes = {.bucket = {bucket_bytes, bucket_bytes},
-                                     .eager_updates = run->size == 1,
+                                     .eager_updates = run->size == 1 && !anni_nonfinite_is_handled(phase),
                                      .fuse = true,
                                      .zero = {run->rank, scattered && run->config->comm_zero ? run->size : 1,
                                               anni_scattered_add, scattered}};
@@ -77,16 +81,16 @@ ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered
     return ANN_OK;
 }
 
-ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) {
+ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
     const anni_run *run = phase->run;
     const ann_reduction_config *reduction = &phase->config->reduction;
-    const bool invariant = training && reduction->order == ANN_REDUCTION_INVARIANT;
-    const bool reduces = training && run->size > 1;
+    const bool invariant = use.training && reduction->order == ANN_REDUCTION_INVARIANT;
+    const bool talks = use.training && !use.alone && run->size > 1;
     const ann_plan_options options = {.threads = invariant ? reduction->threads : run->threads,
                                       .policy = ANN_KERNEL_FAST,
-                                      .channels = reduces ? ann_comm_channel_ops(run->comm) : NULL,
-                                      .shared = shared};
+                                      .check_finite = use.training && anni_nonfinite_is_handled(phase),
+                                      .channels = talks ? ann_comm_channel_ops(run->comm) : NULL,
+                                      .shared = use.shared};
     return ann_plan_new(out, lowered, &options);
 }
 
@@ -117,14 +121,13 @@ static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
     return bind(step, "x_scale", scale);
 }
 
-ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, bool training,
-                         void *shared) {
+ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
     *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
     if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
     out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
     if (out->y_field >= 0) out->stand_in_bytes += field_bytes(phase->train, out->y_field);
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
-    if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, training, shared);
+    if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, use);
     if (status == ANN_OK) status = bind_moments(out, phase);
     if (status != ANN_OK) {
         anni_step_free(out);

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "kernel/kernel.h"
+#include "train/nonfinite.h"
 #include "train/saver.h"
 
 /* Cores of this host shared out to the ranks on it, but no more than this process may use. */
@@ -109,7 +111,7 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
 static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
     char restore[ANNI_PATH_BYTES];
-    if (run->options->resume)
+    if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
     if (cursor->finished) return check_finished(phase, result->checkpoint);
     memcpy(restore, result->checkpoint, sizeof restore);
@@ -119,15 +121,28 @@ static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *
     return anni_phase_run(phase, cursor, restore);
 }
 
+/* Everything since the newest checkpoint, or since the phase began, is done again. */
+static void roll_back(anni_phase *phase, anni_result *result) {
+    if (phase->run->rank == 0)
+        ann_log_line(ANN_LOG_WARN, "%s: back to the newest checkpoint", ann_error_text());
+    result->checkpoint[0] = '\0';
+    phase->run->metrics_offset = phase->metrics_begin;
+    phase->rolls_back = false;
+    phase->tells_rollback = true;
+}
+
 static ann_status run_opened(anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor;
     ann_status status;
+    phase->metrics_begin = phase->run->metrics_offset;
     do {
-        cursor = (anni_cursor){.train = {NAN, NAN}, .test = {NAN, NAN}};
+        cursor = (anni_cursor){
+            .train = {NAN, NAN}, .test = {NAN, NAN}, .loss_scale = anni_nonfinite_first_scale()};
+        if (phase->rolls_back) roll_back(phase, result);
         phase->bad_checkpoint = false;
         status = run_from(phase, &cursor, result);
-    } while (phase->bad_checkpoint);
+    } while (phase->bad_checkpoint || phase->rolls_back);
     ANN_TRY(status);
     result->finished = true;
     result->test = cursor.test;
@@ -164,15 +179,19 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .metrics_fd = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);
-    run.waits = calloc((size_t)run.size, sizeof *run.waits);
+    run.paces = calloc((size_t)run.size, sizeof *run.paces);
+    run.numbers = calloc((size_t)run.size, sizeof *run.numbers);
+    run.hashes = calloc((size_t)run.size, sizeof *run.hashes);
     ann_status status =
-        ann_agree(comm, run.results && run.waits
+        ann_agree(comm, run.results && run.paces && run.numbers && run.hashes
                             ? ANN_OK
                             : ann_error(ANN_ERR_MEMORY, "no memory for the results of the phases"));
     if (status == ANN_OK) status = run_all(&run);
     if (run.metrics_fd >= 0) close(run.metrics_fd);
     free(run.results);
-    free(run.waits);
+    free(run.paces);
+    free(run.numbers);
+    free(run.hashes);
     return status;
 }
 

@@ -30,19 +30,28 @@ static char *at(const ann_store *store, ann_scatter range, int64_t elem) {
     return (char *)ann_store_block_data(store, range.block) + (size_t)(range.offset + elem) * size;
 }
 
-ann_status anni_gather(ann_comm *comm, ann_store *store, const anni_scattered *s) {
-    for (int i = 0; i < s->count; i++)
-        ANN_TRY(ann_comm_gather_chunks(comm, at(store, s->ranges[i], 0), s->ranges[i].elems,
-                                       ann_store_block_dtype(store, s->ranges[i].block)));
-    return ANN_OK;
-}
-
 static bool holds_moments(const ann_store *store, ann_block block) {
     for (int32_t i = 0; i < ann_store_count(store); i++) {
         const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
         if (info->block.id == block.id) return info->role == ANN_ROLE_MOMENT;
     }
     return false;
+}
+
+static ann_status gather_range(ann_comm *comm, ann_store *store, ann_scatter range) {
+    return ann_comm_gather_chunks(comm, at(store, range, 0), range.elems,
+                                  ann_store_block_dtype(store, range.block));
+}
+
+ann_status anni_gather(ann_comm *comm, ann_store *store, const anni_scattered *s) {
+    for (int i = 0; i < s->count; i++) ANN_TRY(gather_range(comm, store, s->ranges[i]));
+    return ANN_OK;
+}
+
+ann_status anni_gather_params(ann_comm *comm, ann_store *store, const anni_scattered *s) {
+    for (int i = 0; i < s->count; i++)
+        if (!holds_moments(store, s->ranges[i].block)) ANN_TRY(gather_range(comm, store, s->ranges[i]));
+    return ANN_OK;
 }
 
 void anni_forget(const ann_comm *comm, ann_store *store, const anni_scattered *s) {

@@ -34,6 +34,9 @@ const op_example example_of_rand[] = {
 
 /* ---- one operand ---- */
 
+/* Numbers that binary16 must round. */
+static ann_node round_f16(ann_graph *g, ann_node x) { return ann_round_f16(g, ann_add_const(g, x, 32)); }
+
 const op_example example_of_neg[] = {{"neg", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_neg}, END};
 const op_example example_of_abs[] = {{"abs", ONE(GEN_AWAY, 2, 3, 4), .unary = ann_abs}, END};
 const op_example example_of_sign[] = {{"sign", ONE(GEN_AWAY, 2, 3, 4), .unary = ann_sign}, END};
@@ -45,6 +48,9 @@ const op_example example_of_recip[] = {{"recip", ONE(GEN_POSITIVE, 2, 3, 4), .un
 const op_example example_of_tanh[] = {{"tanh", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_tanh}, END};
 const op_example example_of_sigmoid[] = {{"sigmoid", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_sigmoid}, END};
 const op_example example_of_softplus[] = {{"softplus", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_softplus}, END};
+const op_example example_of_round_bf16[] = {{"round_bf16", ONE(GEN_SIGNED, 2, 3, 4), .unary = ann_round_bf16},
+                                            END};
+const op_example example_of_round_f16[] = {{"round_f16", ONE(GEN_SIGNED, 2, 3, 4), .unary = round_f16}, END};
 const op_example example_of_relu[] = {{"relu", ONE(GEN_AWAY, 2, 3, 4), .unary = ann_relu}, END};
 
 static ann_node cast_to_f32(ann_graph *g, ann_node x) { return ann_cast(g, x, ANN_F32); }

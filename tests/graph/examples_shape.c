@@ -122,6 +122,13 @@ static ann_node gather_block(ann_graph *g, const ann_node *in) {
 static ann_node assign(ann_graph *g, ann_node x) { return ann_assign(g, ann_load(g, (ann_tensor){0}), x); }
 static ann_node pack(ann_graph *g, const ann_node *in) { return ann_pack(g, in, 2, (int64_t[]){1, 10}, 16); }
 
+static ann_node top_5(ann_graph *g, ann_node x) { return ann_topk(g, x, 5); }
+static ann_node top_all(ann_graph *g, ann_node x) { return ann_topk(g, x, 19); }
+static ann_node top_none(ann_graph *g, ann_node x) { return ann_topk(g, x, 0); }
+static ann_node allreduce_as(ann_graph *g, ann_node x) {
+    return ann_allreduce_as(g, x, 0, ann_node_dtype(g, x) == ANN_F32 ? ANN_WIRE_BF16 : ANN_WIRE_NATIVE, 0);
+}
+
 static ann_node bias_act(ann_graph *g, const ann_node *in, ann_act act) {
     const ann_attrs attrs = {.bias_act = {act}};
     return anni_build(g, ANN_OP_BIAS_ACT, ANN_F32, NULL, &attrs, in, 2);
@@ -155,6 +162,7 @@ static ann_node fused(ann_graph *g, const ann_node *in) {
     }
 
 const op_example example_of_allreduce[] = {{"allreduce/one_rank", ONE(GEN_SIGNED, 2, 3), .unary = allreduce},
+                                           {"allreduce/wire", ONE(GEN_SIGNED, 2, 3), .unary = allreduce_as},
                                            END};
 const op_example example_of_reduce_scatter[] = {
     {"reduce_scatter/one_rank", ONE(GEN_SIGNED, 7), .unary = reduce_scatter}, END};
@@ -165,6 +173,11 @@ const op_example example_of_view[] = {{"view", ONE(GEN_SIGNED, 9), .unary = view
 const op_example example_of_assign[] = {{"assign", ONE(GEN_POSITIVE, 2, 3), .unary = assign}, END};
 const op_example example_of_pack[] = {
     {"pack", 2, {{GEN_SIGNED, EXTENTS(2, 3), 0}, {GEN_SIGNED, EXTENTS(4), 0}}, .build = pack}, END};
+const op_example example_of_topk[] = {{"topk", ONE(GEN_SIGNED, 19), .unary = top_5},
+                                      {"topk/ties", ONE(GEN_BINARY, 19), .unary = top_5},
+                                      {"topk/all", ONE(GEN_SIGNED, 19), .unary = top_all},
+                                      {"topk/none", ONE(GEN_SIGNED, 19), .unary = top_none},
+                                      END};
 const op_example example_of_bias_act[] = {{"bias_act/none", BIASED, .build = bias_none},
                                           {"bias_act/relu", BIASED, .build = bias_relu},
                                           {"bias_act/sigmoid", BIASED, .build = bias_sigmoid},

@@ -63,16 +63,17 @@ typedef struct elementwise_op {
 /* Quotients and roots by an approximation and a Newton step may be off by an ulp (2 u), exponentials and what
    is made of them by four. */
 static const elementwise_op elementwise_ops[] = {
-    {ANN_OP_NEG, 1, CASE_SIGNED, 0},      {ANN_OP_ABS, 1, CASE_SIGNED, 0},
-    {ANN_OP_SIGN, 1, CASE_SIGNED, 0},     {ANN_OP_STEP, 1, CASE_SIGNED, 0},
-    {ANN_OP_EXP, 1, CASE_SIGNED, 8},      {ANN_OP_LOG, 1, CASE_POSITIVE, 8},
-    {ANN_OP_SQRT, 1, CASE_POSITIVE, 2},   {ANN_OP_RECIP, 1, CASE_SIGNED, 2},
-    {ANN_OP_TANH, 1, CASE_SIGNED, 8},     {ANN_OP_SIGMOID, 1, CASE_SIGNED, 8},
-    {ANN_OP_SOFTPLUS, 1, CASE_SIGNED, 8}, {ANN_OP_RELU, 1, CASE_SIGNED, 0},
-    {ANN_OP_ADD, 2, CASE_SIGNED, 0},      {ANN_OP_SUB, 2, CASE_SIGNED, 0},
-    {ANN_OP_MUL, 2, CASE_SIGNED, 0},      {ANN_OP_DIV, 2, CASE_POSITIVE, 2},
-    {ANN_OP_MAX, 2, CASE_SIGNED, 0},      {ANN_OP_MIN, 2, CASE_SIGNED, 0},
-    {ANN_OP_EQ, 2, CASE_SMALL_INT, 0},    {ANN_OP_GT, 2, CASE_SMALL_INT, 0},
+    {ANN_OP_NEG, 1, CASE_SIGNED, 0},        {ANN_OP_ABS, 1, CASE_SIGNED, 0},
+    {ANN_OP_SIGN, 1, CASE_SIGNED, 0},       {ANN_OP_STEP, 1, CASE_SIGNED, 0},
+    {ANN_OP_EXP, 1, CASE_SIGNED, 8},        {ANN_OP_LOG, 1, CASE_POSITIVE, 8},
+    {ANN_OP_SQRT, 1, CASE_POSITIVE, 2},     {ANN_OP_RECIP, 1, CASE_SIGNED, 2},
+    {ANN_OP_TANH, 1, CASE_SIGNED, 8},       {ANN_OP_SIGMOID, 1, CASE_SIGNED, 8},
+    {ANN_OP_SOFTPLUS, 1, CASE_SIGNED, 8},   {ANN_OP_RELU, 1, CASE_SIGNED, 0},
+    {ANN_OP_ROUND_BF16, 1, CASE_SIGNED, 0}, {ANN_OP_ROUND_F16, 1, CASE_SIGNED, 0},
+    {ANN_OP_ADD, 2, CASE_SIGNED, 0},        {ANN_OP_SUB, 2, CASE_SIGNED, 0},
+    {ANN_OP_MUL, 2, CASE_SIGNED, 0},        {ANN_OP_DIV, 2, CASE_POSITIVE, 2},
+    {ANN_OP_MAX, 2, CASE_SIGNED, 0},        {ANN_OP_MIN, 2, CASE_SIGNED, 0},
+    {ANN_OP_EQ, 2, CASE_SMALL_INT, 0},      {ANN_OP_GT, 2, CASE_SMALL_INT, 0},
     {ANN_OP_SELECT, 3, CASE_BINARY, 0},
 };
 
@@ -420,7 +421,26 @@ static void move_cases(ann_dtype real, case_visit visit) {
         }
 }
 
+/* Among distinct values, many ties (small integers), and zeros, infinities and NaNs. */
+static void topk_cases(ann_dtype real, case_visit visit) {
+    static const int64_t sizes[] = {0, 1, 2, 17, 64, 1000, 70001};
+    static const case_gen gens[] = {CASE_SIGNED, CASE_SMALL_INT, CASE_BINARY, CASE_SPECIAL_A};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t g = 0; g < sizeof gens / sizeof *gens; g++)
+            for (int64_t part = 0; part <= 8; part++) {
+                kernel_case c = begin(ANN_OP_TOPK, real, BOUND_EXACT, 0);
+                const int64_t k = part < 7 ? sizes[s] * part / 100 + part : sizes[s] * (part - 6) / 2;
+                if (k > sizes[s]) continue;
+                c.attrs.topk.k = k;
+                snprintf(c.name, sizeof c.name, "topk %lld of %lld", (long long)k, (long long)sizes[s]);
+                add_input(&c, gens[g], real, ANN_SHAPE(sizes[s]));
+                c.out_shape = c.in_shape[0];
+                visit(&c);
+            }
+}
+
 void kernel_cases(ann_dtype real, case_visit visit) {
+    topk_cases(real, visit);
     move_cases(real, visit);
     fill_cases(real, visit);
     elementwise_cases(real, visit);

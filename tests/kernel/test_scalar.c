@@ -31,8 +31,9 @@ static void saturating_functions_do_not_overflow(void **state) {
 static void nan_goes_through(void **state) {
     (void)state;
     const double nan = (double)NAN;
-    static const ann_op unary[] = {ANN_OP_NEG,   ANN_OP_ABS,  ANN_OP_EXP,     ANN_OP_LOG,      ANN_OP_SQRT,
-                                   ANN_OP_RECIP, ANN_OP_TANH, ANN_OP_SIGMOID, ANN_OP_SOFTPLUS, ANN_OP_RELU};
+    static const ann_op unary[] = {ANN_OP_NEG,      ANN_OP_ABS,   ANN_OP_EXP,        ANN_OP_LOG,
+                                   ANN_OP_SQRT,     ANN_OP_RECIP, ANN_OP_TANH,       ANN_OP_SIGMOID,
+                                   ANN_OP_SOFTPLUS, ANN_OP_RELU,  ANN_OP_ROUND_BF16, ANN_OP_ROUND_F16};
     static const ann_op binary[] = {ANN_OP_ADD, ANN_OP_SUB, ANN_OP_MUL, ANN_OP_DIV, ANN_OP_MAX, ANN_OP_MIN};
     for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) assert_true(isnan(call1(unary[i], nan)));
     for (size_t i = 0; i < sizeof binary / sizeof *binary; i++)
@@ -49,6 +50,11 @@ static void values_at_the_kinks(void **state) {
     assert_true(call1(ANN_OP_RELU, 0) == 0 && call1(ANN_OP_STEP, 0) == 0 && call1(ANN_OP_SIGN, 0) == 0);
     assert_true(call1(ANN_OP_RELU, -(double)INFINITY) == 0 &&
                 call1(ANN_OP_RELU, (double)INFINITY) == (double)INFINITY);
+    assert_true(call1(ANN_OP_ROUND_BF16, 1 + 0x1p-8) == 1 &&
+                call1(ANN_OP_ROUND_BF16, 1 + 0x3p-8) == 1 + 0x1p-6);
+    assert_true(call1(ANN_OP_ROUND_F16, 1 + 0x1p-11) == 1 && call1(ANN_OP_ROUND_F16, 65519) == 65504 &&
+                call1(ANN_OP_ROUND_F16, -65520) == -(double)INFINITY &&
+                call1(ANN_OP_ROUND_F16, 0x3p-25) == 0x1p-23);
     assert_true(call1(ANN_OP_SIGN, -3) == -1 && call1(ANN_OP_SIGN, 3) == 1);
     assert_true(call2(ANN_OP_MAX, 2, 2) == 2 && call2(ANN_OP_MIN, 2, 2) == 2);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <mpi.h>
 #include "comm/comm.h"
@@ -23,7 +24,7 @@ static ann_status agree(ann_comm *comm) { return ann_agree(comm, ANN_OK); }
 static ann_status buckets(ann_comm *comm) {
     const ann_channel_ops *ops = ann_comm_channel_ops(comm);
     int request[2];
-    const ann_message first = {.data = values, .elems = 1000, .dtype = ANN_F64},
+    const ann_message first = {.data = values, .elems = 1000, .dtype = ANN_F64, .label = "the first bucket"},
                       second = {.channel = 1, .data = values + 2000, .elems = 2000, .dtype = ANN_F64};
     ann_outcome all;
     ann_comm_set_context(comm, "phase tune, step 12");
@@ -55,13 +56,54 @@ static void one_rank_stays_away(collective call, int silent, const char *must_sa
 
 static void reduction(void **state) {
     (void)state;
-    one_rank_stays_away(reduce, 0, "reduction 0 (channel -1, 400000 bytes)");
-    one_rank_stays_away(reduce, 1, "reduction 0 (channel -1, 400000 bytes)");
+    one_rank_stays_away(reduce, 0, "(channel -1, 400000 bytes, ");
+    one_rank_stays_away(reduce, 1, "(channel -1, 400000 bytes, ");
 }
 
 static void buckets_of_a_plan(void **state) {
     (void)state;
     one_rank_stays_away(buckets, 1, "phase tune, step 12: timeout of 1.5 s");
+}
+
+/* Runs the call with stderr in a file, whose text goes to buf. */
+static ann_status with_log(collective call, ann_comm *comm, char *buf, size_t bytes) {
+    FILE *file = tmpfile();
+    const int kept = dup(STDERR_FILENO);
+    if (!file || kept < 0 || dup2(fileno(file), STDERR_FILENO) < 0) return ANN_ERR_IO;
+    const ann_status status = call(comm);
+    (void)dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    buf[fread(buf, 1, bytes - 1, file)] = '\0';
+    fclose(file);
+    return status;
+}
+
+/* One rank says it for all: phase, step, bucket, bytes, who is late, on which host, who waits for whom. */
+static void one_verdict(void **state) {
+    (void)state;
+    ann_comm *comm = NULL;
+    char log[4096] = "", name[64], waits[160];
+    assert_all_ranks(ann_comm_world(&comm, TIMEOUT_S) == ANN_OK);
+    const int size = ann_comm_size(comm), late = size - 1;
+    const bool away = ann_comm_rank(comm) == late;
+    int64_t steps_done = 119;
+    ann_status status = ANN_ERR_TIMEOUT;
+    ann_comm_watch(comm, "cnn", &steps_done);
+    if (!away) status = with_log(buckets, comm, log, sizeof log);
+    int spoke = strstr(log, "verdict: ") != NULL, speakers = 0;
+    MPI_Allreduce(&spoke, &speakers, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    assert_all_ranks(status == ANN_ERR_TIMEOUT && speakers == 1);
+    (void)snprintf(name, sizeof name, "verdict: phase cnn, step 120: late: rank %d (host ", late);
+    (void)snprintf(waits, sizeof waits,
+                   ") waits for the first bucket: message 1 (channel 0, 8016 bytes, shared, direct), step 1 "
+                   "of 1, from rank %d, for ",
+                   late);
+    if (spoke) (void)fputs(log, stderr);
+    assert_all_ranks(!spoke || (strstr(log, name) && strstr(log, waits)));
+    if (away) status = buckets(comm); /* comes when all is said */
+    assert_all_ranks(status == (away ? ANN_ERR_TIMEOUT : status));
+    ann_comm_free(comm);
 }
 
 static void a_barrier(void **state) {
@@ -117,6 +159,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reduction),
         cmocka_unit_test(buckets_of_a_plan),
+        cmocka_unit_test(one_verdict),
         cmocka_unit_test(a_barrier),
         cmocka_unit_test(an_agreement),
         cmocka_unit_test(a_local_failure_survives_a_broken_communicator),

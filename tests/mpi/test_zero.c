@@ -32,7 +32,7 @@ static const char run_file[] = "name: tiny\n"
                                "data: { path: %s/%s.h5 }\n"
                                "log: { every_steps: 1 }\n"
                                "checkpoint: { every: %s, keep: 0, when_busy: wait }\n"
-                               "comm: { bucket_bytes: 1024, zero: %s }\n"
+                               "comm: { bucket_bytes: 1024, zero: %s, check_every: 3 }\n"
                                "models:\n"
                                "  net:\n"
                                "    - flatten: {}\n"
@@ -193,6 +193,20 @@ static void refused_with_micro_batches(void **state) {
     assert_all_ranks(status == ANN_ERR_CONFIG && strstr(ann_error_text(), "comm.zero") != NULL);
 }
 
+/* The batch with the bad sample is passed over, by all ranks and for all parts of the moments. */
+static void a_batch_that_is_not_finite_is_skipped(void **state) {
+    (void)state;
+    static const char skip[] = "adam }\n    on_nonfinite: { policy: skip";
+    static const char roll_back[] = "adam }\n    on_nonfinite: { policy: rollback";
+    assert_all_ranks(run_ok((job){"skip_off", "huge", "never", "false", skip}));
+    assert_all_ranks(run_ok((job){"skip_on", "huge", "never", "true", skip}));
+    assert_all_ranks(difference("skip_off", "skip_on") == 0);
+    assert_all_ranks(run_ok((job){"back_on", "huge", "1 steps", "true", roll_back}));
+    const double d = difference("skip_off", "back_on");
+    print_message("skipped and rolled back: difference %g\n", d);
+    assert_all_ranks(d == 0);
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -201,6 +215,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(clipping_by_the_norm_of_all_chunks),
         cmocka_unit_test(resumed_without_and_on_one_rank),
         cmocka_unit_test(a_failed_step_changes_nothing),
+        cmocka_unit_test(a_batch_that_is_not_finite_is_skipped),
         cmocka_unit_test(refused_with_micro_batches),
     };
     const int failed = cmocka_run_group_tests(tests, setup, stage_end);

@@ -225,6 +225,13 @@ def cross_entropy(x, label):
     return loss
 
 
+def topk(x, k):
+    kept = torch.argsort(-x.abs(), stable=True)[:k]
+    y = torch.zeros_like(x)
+    y[kept] = x[kept]
+    return y
+
+
 def pack(a, b):
     y = torch.zeros(16, dtype=torch.float64)
     y[1:7], y[10:14] = a.flatten(), b
@@ -263,6 +270,8 @@ example("tanh", X, torch.tanh)
 example("sigmoid", X, torch.sigmoid)
 example("softplus", X, F.softplus)
 example("relu", AWAY, F.relu)
+example("round_bf16", X, lambda x: x.bfloat16())
+example("round_f16", X, lambda x: (x + 32).half())
 
 example("cast/to_f32", [("signed", (2, 3))], lambda x: x)
 example("cast/to_f64", [("signed", (2, 3))], lambda x: x)
@@ -369,6 +378,7 @@ for name, w, xs, ys, mod in (("tiles", TILES, (2, 5, 4, 3), TILES_Y, 4), ("paddi
     example("window_scatter/" + name, [("signed", ys), ("index", ys, mod)], w.scatter)
 
 example("allreduce/one_rank", [("signed", (2, 3))], lambda x: x)
+example("allreduce/wire", [("signed", (2, 3))], lambda x: x)
 example("reduce_scatter/one_rank", [("signed", (7,))], lambda x: x[2:5])
 example("allgather/one_rank", [("signed", (3,))], lambda x: F.pad(x, (2, 2)))
 example("assign", [("positive", (2, 3))], lambda x: x)
@@ -383,6 +393,10 @@ example("dropout/none", [("signed", (3, 4)), ("ids", (3,))], dropout(0.0))
 example("gather_block", [], store_block)
 example("view", [("signed", (9,))], lambda x: x[1:7].reshape(2, 3))
 example("pack", [("signed", (2, 3)), ("signed", (4,))], pack)
+example("topk", [("signed", (19,))], lambda x: topk(x, 5))
+example("topk/ties", [("binary", (19,))], lambda x: topk(x, 5))
+example("topk/all", [("signed", (19,))], lambda x: topk(x, 19))
+example("topk/none", [("signed", (19,))], lambda x: topk(x, 0))
 BIASED = [("away", (2, 2, 3)), ("signed", (3,))]
 example("bias_act/none", BIASED, lambda x, b: x + b)
 example("bias_act/relu", BIASED, lambda x, b: F.relu(x + b))

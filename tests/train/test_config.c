@@ -119,6 +119,8 @@ static void test_phases_of_good_file(void **state) {
     assert_null(pretrain->load_from);
     assert_int_equal(pretrain->optimizer.kind, ANN_OPTIM_ADAM);
     assert_true(pretrain->optimizer.beta2 == 0.999);
+    assert_int_equal(pretrain->optimizer.compress.method, ANN_COMPRESS_NONE);
+    assert_true(pretrain->optimizer.compress.error_feedback);
     assert_ptr_equal(pretrain->model[1], &c->blocks[1]);
     assert_string_equal(pretrain->program[0].name, "stage1");
     assert_string_equal(pretrain->program[0].train, "*");
@@ -369,6 +371,27 @@ static const struct {
      "run.yaml:27:16: phases[0].sampling.block: it is for order: window"},
     {"    batch: 256\n", "    batch: 256\n    sampling: {window: 64}\n",
      "run.yaml:27:16: phases[0].sampling.window: it is for order: window"},
+    {"    batch: 256\n", "    batch: 256\n    accumulate: 0\n",
+     "run.yaml:27:17: phases[0].accumulate: '0' is out of range, accepted is an integer from 1 to 65536"},
+    {"    batch: 256\n", "    batch: 256\n    reduction: {shards: 4}\n",
+     "run.yaml:27:17: phases[0].reduction.shards: it is for order: invariant"},
+    {"    batch: 256\n", "    batch: 256\n    reduction: {order: any, threads: 2}\n",
+     "run.yaml:27:29: phases[0].reduction.threads: it is for order: invariant"},
+    {"    batch: 256\n", "    batch: 256\n    reduction: {order: invariant, shards: 6}\n",
+     "run.yaml:27:43: phases[0].reduction.shards: 6 is no power of two"},
+    {"    batch: 256\n", "    batch: 252\n    reduction: {order: invariant}\n",
+     "run.yaml:26:12: phases[0].batch: 252 samples are no multiple of 8 reduction.shards"},
+    {"    batch: 256\n", "    batch: 256\n    reduction: {order: invariant}\n    accumulate: 2\n",
+     "run.yaml:28:17: phases[0].accumulate: an invariant reduction has micro-batches of its own, "
+     "reduction.shards; accepted is 1"},
+    {"    batch: 256\n", "    batch: 256\n    reduction: {order: invariant}\n    sync: {every: 2}\n",
+     "run.yaml:28:11: phases[0].sync: ranks that train apart depend on their number; accepted without an "
+     "invariant reduction"},
+    {"    batch: 256\n", "    batch: 256\n    sync: {outer_lr: 0.7}\n",
+     "run.yaml:27:12: phases[0].sync.outer_lr: it needs sync.every"},
+    {"    batch: 256\n", "    batch: 256\n    sync: {every: 2, outer_momentum: 1}\n",
+     "run.yaml:27:38: phases[0].sync.outer_momentum: '1' is out of range, accepted is a number from 0 to "
+     "0.999999"},
     {"    batch: 256\n", "    batch: 256\n    sampling: {remainder: pad}\n",
      "run.yaml:27:27: phases[0].sampling.remainder: found 'pad', accepted is carry, cut, drop"},
     {"    batch: 256\n", "    batch: 256\n    sampling: {lanes: 2}\n",
@@ -396,6 +419,22 @@ static const struct {
      "run.yaml:27:41: phases[0].sampling.shares: found '3', accepted is a list"},
     {"momentum: 0.8", "beta1: 0.8",
      "run.yaml:37:33: phases[1].optimizer.beta1: nesterov does not use it; it is for adam, adamw"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: topk, rank: 3}\n",
+     "run.yaml:47:30: phases[2].compress.rank: method topk does not use it; it is for powersgd"},
+    {"batch: 128\n", "batch: 128\n    compress: {error_feedback: false}\n",
+     "run.yaml:47:16: phases[2].compress.error_feedback: method none does not use it; it is for bf16, f16, "
+     "topk, "
+     "powersgd"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: topk, fraction: 0}\n",
+     "run.yaml:47:40: phases[2].compress.fraction: '0' is out of range, accepted is a number from 1e-06 to "
+     "1"},
+    {"batch: 128\n", "batch: 128\n    compress: {method: powersdg}\n",
+     "run.yaml:47:24: phases[2].compress.method: found 'powersdg', accepted is none, bf16, f16, topk, "
+     "powersgd"},
+    {"program: [{epochs: 10, lr: 0.001}]\n",
+     "compress: {method: f16}\n    program: [{epochs: 10, lr: 0.001}]\ncomm: {zero: true}\n",
+     "run.yaml:47:15: phases[2].compress: with comm.zero gradients are sent as they are; accepted is method: "
+     "none"},
     {"train: 'head/*'", "train: 'encodr/*'",
      "run.yaml:39:31: phases[1].program[0].train: 'encodr/*' matches no parameter of the model; they are "
      "called "
@@ -505,6 +544,30 @@ static void test_sampling(void **state) {
     assert_int_equal(c->phases[0].sampling.balance, ANN_BALANCE_SOURCE);
     assert_int_equal(c->phases[0].sampling.share_count, 2);
     assert_int_equal(c->phases[0].sampling.shares[0], 3);
+    ann_run_config_free(c);
+    free(text);
+}
+
+static void test_synchronising(void **state) {
+    (void)state;
+    ann_run_config *c;
+    char *text = replaced("    batch: 256\n",
+                          "    batch: 256\n    accumulate: 4\n    sync: {every: 20, outer_lr: 0.7}\n");
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", text, NULL, 0), ANN_OK);
+    const ann_phase_config *set = &c->phases[0], *plain = &c->phases[1];
+    assert_int_equal(set->accumulate, 4);
+    assert_int_equal(set->sync.every, 20);
+    assert_true(set->sync.outer.lr == 0.7 && set->sync.outer.momentum == 0);
+    assert_int_equal(plain->accumulate, 1);
+    assert_int_equal(plain->sync.every, 0);
+    assert_int_equal(plain->reduction.order, ANN_REDUCTION_ANY);
+    ann_run_config_free(c);
+    free(text);
+    text = replaced("    batch: 256\n", "    batch: 256\n    reduction: {order: invariant, shards: 16}\n");
+    assert_int_equal(ann_run_config_parse(&c, "run.yaml", text, NULL, 0), ANN_OK);
+    assert_int_equal(c->phases[0].reduction.order, ANN_REDUCTION_INVARIANT);
+    assert_int_equal(c->phases[0].reduction.shards, 16);
+    assert_int_equal(c->phases[0].reduction.threads, 1);
     ann_run_config_free(c);
     free(text);
 }
@@ -643,7 +706,7 @@ int main(void) {
         cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_bad_override), cmocka_unit_test(test_data),
         cmocka_unit_test(test_reference),    cmocka_unit_test(test_augment_of_phase),
-        cmocka_unit_test(test_every_op),
+        cmocka_unit_test(test_every_op),     cmocka_unit_test(test_synchronising),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
