@@ -51,8 +51,8 @@ typedef struct ann_plan_options {
     ann_kernel_policy policy;
     const ann_channel_ops *channels; /* NULL: one rank, allreduce is the identity */
     bool profile;                    /* record time per instruction */
-    bool check_finite; /* look for infinite and NaN elements in what is reduced: ANN_ERR_NUMERIC on all ranks,
-                          and no update is applied */
+    bool check_finite; /* look for infinite and NaN elements in what is reduced and in the outputs that come
+                          before it: ANN_ERR_NUMERIC on all ranks, and no update is applied */
     /* Where messages are put together: ann_plan_shared_bytes of memory that other ranks of the host can read
        (ann_comm_alloc), which may serve several plans that never run at the same time. NULL: the plan has its
        own. */
@@ -88,8 +88,8 @@ ann_status ann_plan_run(ann_plan *plan, ann_status inject) ANN_MUST_CHECK;
 /* True if a failed run had already changed some store tensors: they must be reloaded from a checkpoint. */
 bool ann_plan_torn(const ann_plan *plan);
 
-/* The messages that a run sends, in the order of their start; those of a plan for one rank as well. `data` and
-   `label` are the plan's. */
+/* The messages that a run sends, in the order of their start; those of a plan for one rank as well. `data`
+   and `label` are the plan's. */
 int ann_plan_message_count(const ann_plan *plan);
 ann_message ann_plan_message(const ann_plan *plan, int index);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph/node.h"
+#include "kernel/fused.h"
 #include "pass/rewrite.h"
 
 typedef struct maker {
@@ -96,6 +97,13 @@ static ann_status make_inputs(maker *m) {
     return ANN_OK;
 }
 
+static int32_t first_write(const maker *m) {
+    anni_range writes[ANN_FUSED_MAX_STORE];
+    for (int32_t id = 0; id < m->count; id++)
+        if (m->live[id] && anni_writes(m->g, (ann_node){id}, writes) > 0) return id;
+    return m->count;
+}
+
 static ann_status make_results(maker *m) {
     m->plan->n_results = ann_graph_output_count(m->g);
     m->plan->results = grab(m, (size_t)m->plan->n_results, sizeof *m->plan->results);
@@ -107,6 +115,9 @@ static ann_status make_results(maker *m) {
         result->name = ann_arena_strdup(m->plan->arena, name);
         if (!result->name) return no_memory();
         connect(m, &result->data, node.id);
+        result->elems = ann_shape_elems(ann_node_shape(m->g, node));
+        result->dtype = ann_node_dtype(m->g, node);
+        result->before_writes = node.id < first_write(m);
     }
     return ANN_OK;
 }
@@ -159,7 +170,7 @@ static ann_status choose_kernel(maker *m, anni_instr *instr) {
 
 static ann_status make_instr(maker *m, ann_node node) {
     const ann_op op = ann_node_op(m->g, node);
-    anni_range writes[8];
+    anni_range writes[ANN_FUSED_MAX_STORE];
     anni_instr *instr = &m->plan->instrs[m->plan->n_instrs++];
     m->by_node[node.id] = instr;
     instr->request = -1;
@@ -243,7 +254,7 @@ static ann_status make_waits(maker *m) {
 /* A node that reads the store must not stand behind one that changes it. */
 static ann_status check_hazards(const maker *m) {
     for (int32_t id = 0; id < m->count; id++) {
-        anni_range writes[8];
+        anni_range writes[ANN_FUSED_MAX_STORE];
         const int n = m->live[id] ? anni_writes(m->g, (ann_node){id}, writes) : 0;
         for (int w = 0; w < n; w++)
             for (int32_t later = id + 1; later < m->count; later++) {

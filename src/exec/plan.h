@@ -36,6 +36,9 @@ typedef struct anni_input {
 typedef struct anni_result {
     const char *name;
     const void *data;
+    int64_t elems;
+    ann_dtype dtype;
+    bool before_writes; /* it is there when the ranks vote */
 } anni_result;
 
 struct ann_plan {

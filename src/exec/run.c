@@ -59,7 +59,8 @@ static ann_status start_reduce(step *s, anni_instr *instr) {
 static void heed(step *s, ann_outcome all, const char *label) {
     if (s->status != ANN_OK) return;
     if (all.failed) s->status = ann_error(ANN_ERR_PEER, "another rank failed in this step");
-    else if (all.nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", label);
+    else if (all.nonfinite)
+        s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient or the loss is not finite", label);
 }
 
 static ann_status wait_reduce(step *s, anni_instr *instr) {
@@ -72,14 +73,27 @@ static ann_status wait_reduce(step *s, anni_instr *instr) {
     return status;
 }
 
+/* Of the outputs that are there: a loss may be infinite while its gradient is not. */
+static bool outputs_finite(const ann_plan *plan) {
+    for (int i = 0; i < plan->n_results; i++) {
+        const anni_result *r = &plan->results[i];
+        if (r->before_writes && !ann_all_finite(r->data, r->elems, r->dtype)) return false;
+    }
+    return true;
+}
+
 static ann_status vote(step *s) {
     int request;
     ann_outcome all = {false, false};
     const ann_message message = {
         .data = s->plan->vote, .dtype = ANN_F64, .label = "the vote before the update"};
-    const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = s->nonfinite};
     s->voted = true;
-    if (!s->ops) return ANN_OK;
+    if (s->status == ANN_OK && s->plan->options.check_finite && !outputs_finite(s->plan)) s->nonfinite = true;
+    const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = s->nonfinite};
+    if (!s->ops) {
+        heed(s, mine, "an output");
+        return ANN_OK;
+    }
     ANN_TRY(s->ops->start(s->ops->self, &message, mine, &request));
     ANN_TRY(s->ops->wait(s->ops->self, request, &all));
     heed(s, all, message.label);

@@ -104,8 +104,7 @@ static ann_node summed_parts(const anni_update *u, const ann_optim_part *part, c
 static ann_node reduce(const anni_update *u, const ann_optim_part *part, const anni_gradient *of) {
     if (u->optim->compress.method == ANN_COMPRESS_POWERSGD) return anni_powersgd(u, of);
     const ann_node flat = summed_parts(u, part, of);
-    if (part->local) return flat;
-    if (part->keep < 0) return anni_sum_over_ranks(u, flat);
+    if (part->keep < 0) return part->local ? flat : anni_sum_over_ranks(u, flat);
     anni_keep_sum(u->graph, part, u->block, flat);
     return ANN_NODE_NONE;
 }
