@@ -184,7 +184,8 @@ static ann_status pass_over(stage *s, int64_t n) {
     return anni_nonfinite_tell(s->phase, s->cursor);
 }
 
-/* Ends training where ranks hold different values. Collective. */
+/* Ends training where ranks hold different values. Parameters whose update is shared out have one owner each
+   and are gathered first: of them, what is found is damage on the way. Collective. */
 static ann_status check_ranks(stage *s) {
     const anni_phase *phase = s->phase;
     const bool moments = phase->config->sync.every > 0 || phase->run->config->comm_zero;
