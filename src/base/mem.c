@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE_FROM_BYTES ((size_t)1 << 20)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -37,6 +38,16 @@ ann_status ann_mem_alloc(void **out, size_t bytes) {
     if (!p) return ann_error(ANN_ERR_MEMORY, "cannot allocate %zu bytes", bytes);
     *out = p;
     return ANN_OK;
+}
+
+void ann_mem_discard(void *p, size_t bytes) {
+    const long page = sysconf(_SC_PAGESIZE);
+    if (page <= 0) return;
+    const uintptr_t begin = ann_align_up((uintptr_t)p, (size_t)page);
+    const uintptr_t end = ((uintptr_t)p + bytes) / (size_t)page * (size_t)page;
+    if (end <= begin) return;
+    (void)madvise((char *)p + (begin - (uintptr_t)p), end - begin, MADV_NOHUGEPAGE);
+    (void)madvise((char *)p + (begin - (uintptr_t)p), end - begin, MADV_DONTNEED);
 }
 
 void ann_mem_free(void *p, size_t bytes) {

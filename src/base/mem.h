@@ -13,6 +13,9 @@ static inline size_t ann_align_up(size_t bytes, size_t align) { return (bytes + 
    Owner: the caller, ann_mem_free(*out, bytes). Errors: ANN_ERR_MEMORY. Local. */
 ann_status ann_mem_alloc(void **out, size_t bytes) ANN_MUST_CHECK;
 void ann_mem_free(void *p, size_t bytes);
+/* Whole pages inside of [p, p + bytes), a part of what ann_mem_alloc gave, are given back to the system until
+   they are written again, in small pages then: they read as zero. */
+void ann_mem_discard(void *p, size_t bytes);
 
 /* Arena: allocations are never freed one by one. All are zeroed and aligned to 16 bytes. */
 typedef struct ann_arena ann_arena;

@@ -174,7 +174,9 @@ static ann_status make_instr(maker *m, ann_node node) {
     anni_instr *instr = &m->plan->instrs[m->plan->n_instrs++];
     m->by_node[node.id] = instr;
     instr->request = -1;
-    instr->kind = op == ANN_OP_PACK ? ANNI_PACK : op == ANN_OP_ALLREDUCE ? ANNI_REDUCE : ANNI_KERNEL;
+    instr->kind = op == ANN_OP_PACK                             ? ANNI_PACK
+                  : (anni_op_info(op)->flags & ANNI_COLLECTIVE) ? ANNI_REDUCE
+                                                                : ANNI_KERNEL;
     instr->writes = anni_writes(m->g, node, writes) > 0;
     ANN_TRY(fill_call(m, instr, node));
     if (op == ANN_OP_ASSIGN)
@@ -201,7 +203,7 @@ static ann_status run_constant(maker *m, ann_node node) {
 static bool is_computed(const maker *m, ann_node node) {
     const ann_op op = ann_node_op(m->g, node);
     const ann_op_info *info = anni_op_info(op);
-    return info->tier != ANN_TIER_LEAF && !(info->flags & ANNI_ALIAS);
+    return info->tier != ANN_TIER_LEAF && (!(info->flags & ANNI_ALIAS) || (info->flags & ANNI_COLLECTIVE));
 }
 
 static ann_status make_instrs(maker *m) {
@@ -361,8 +363,22 @@ bool ann_plan_torn(const ann_plan *plan) { return plan->torn; }
 
 /* ---- messages ---- */
 
+/* A reduction's result is a chunk inside of the message; a gathering's is the message. */
+static ann_message chunk_message(const anni_instr *reduce) {
+    const ann_kernel_call *call = &reduce->call;
+    const bool scatters = call->op == ANN_OP_REDUCE_SCATTER;
+    const size_t before = (size_t)call->attrs->chunk.begin * ann_dtype_bytes(call->out_dtype);
+    return (ann_message){.collective = scatters ? ANN_COLLECTIVE_REDUCE_SCATTER : ANN_COLLECTIVE_ALLGATHER,
+                         .channel = call->attrs->chunk.channel,
+                         .data = scatters ? (char *)call->out - before : call->out,
+                         .elems = call->attrs->chunk.elems,
+                         .dtype = call->out_dtype,
+                         .label = reduce->label};
+}
+
 ann_message anni_message_of(const anni_instr *reduce) {
     const ann_kernel_call *call = &reduce->call;
+    if (call->op != ANN_OP_ALLREDUCE) return chunk_message(reduce);
     return (ann_message){.collective = ANN_COLLECTIVE_ALLREDUCE,
                          .channel = call->attrs->comm.channel,
                          .data = call->out,

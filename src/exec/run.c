@@ -24,20 +24,32 @@ typedef struct step {
 
 /* ---- reductions ---- */
 
-/* Local data is copied first unless the reduction works in place. Returns a failure of communication itself.
- */
-static ann_status start_reduce(step *s, anni_instr *instr) {
+/* Puts what this rank brings into the message, unless that is where it lies. Alone, it gets nothing from
+   others. */
+static void bring(const anni_instr *instr, const ann_message *message, bool alone) {
     const ann_kernel_call *call = &instr->call;
-    const int64_t elems = ann_shape_elems(&call->out_shape);
-    if (s->status == ANN_OK && call->in[0] != call->out)
-        memcpy(call->out, call->in[0], (size_t)elems * ann_dtype_bytes(call->out_dtype));
+    const size_t size = ann_dtype_bytes(message->dtype), bytes = (size_t)message->elems * size;
+    if (call->in[0] == message->data) return;
+    if (message->collective != ANN_COLLECTIVE_ALLGATHER) {
+        memcpy(message->data, call->in[0], bytes);
+        return;
+    }
+    if (alone) memset(message->data, 0, bytes);
+    memcpy((char *)message->data + (size_t)call->attrs->chunk.begin * size, call->in[0],
+           (size_t)call->attrs->chunk.count * size);
+}
+
+/* Returns a failure of communication itself. */
+static ann_status start_reduce(step *s, anni_instr *instr) {
+    const ann_message message = anni_message_of(instr);
+    if (s->status == ANN_OK) bring(instr, &message, !s->ops);
     const bool nonfinite = s->status == ANN_OK && s->plan->options.check_finite &&
-                           !ann_all_finite(call->out, elems, call->out_dtype);
+                           message.collective != ANN_COLLECTIVE_ALLGATHER &&
+                           !ann_all_finite(message.data, message.elems, message.dtype);
     if (!s->ops) {
         if (nonfinite) s->status = ann_error(ANN_ERR_NUMERIC, "%s: a gradient is not finite", instr->label);
         return ANN_OK;
     }
-    const ann_message message = anni_message_of(instr);
     s->nonfinite = s->nonfinite || nonfinite;
     const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = nonfinite};
     s->plan->in_flight++;

@@ -278,13 +278,23 @@ void anni_copy_roots(ann_graph *to, const ann_graph *from, const ann_node *map) 
     for (int i = 0; i < from->n_effects; i++) ann_effect(to, map[from->effects[i].node.id]);
 }
 
+int64_t anni_message_elems(const ann_graph *g, ann_node n) {
+    const node *of = &g->nodes[n.id];
+    return of->op == ANN_OP_ALLREDUCE ? ann_shape_elems(&of->shape) : of->attrs.chunk.elems;
+}
+
 uint64_t ann_graph_comm_hash(const ann_graph *graph) {
     uint64_t hash = 0;
     for (int32_t id = 0; id < graph->count; id++) {
         const node *n = &graph->nodes[id];
-        if (n->op != ANN_OP_ALLREDUCE) continue;
-        const int64_t fact[5] = {n->attrs.comm.channel, ann_shape_elems(&n->shape), n->dtype,
-                                 n->attrs.comm.wire, n->attrs.comm.most};
+        if (!(anni_op_info(n->op)->flags & ANNI_COLLECTIVE)) continue;
+        const bool whole = n->op == ANN_OP_ALLREDUCE;
+        const int64_t fact[6] = {n->op,
+                                 whole ? n->attrs.comm.channel : n->attrs.chunk.channel,
+                                 anni_message_elems(graph, (ann_node){id}),
+                                 n->dtype,
+                                 whole ? (int64_t)n->attrs.comm.wire : 0,
+                                 whole ? n->attrs.comm.most : 0};
         hash = ann_hash(fact, sizeof fact, hash);
     }
     return hash;

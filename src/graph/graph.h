@@ -167,6 +167,12 @@ ann_node ann_allreduce(ann_graph *g, ann_node x, int32_t channel);
 /* The same sum in another wire format (f32 only), which x must already fit for the sum to be that of x:
    rounded for BF16 and F16; for SPARSE at most `most` elements are not 0. */
 ann_node ann_allreduce_as(ann_graph *g, ann_node x, int32_t channel, ann_wire wire, int64_t most);
+/* x [n] -> elements [begin, begin + count) of its sum over ranks, which must be this rank's chunk
+   (ann_chunk_of in tensor/chunk.h). In a plan without other ranks: a slice. */
+ann_node ann_reduce_scatter(ann_graph *g, ann_node x, int32_t channel, int64_t begin, int64_t count);
+/* Its adjoint: x [count], this rank's chunk that begins at `begin` -> [elems], the chunks of all ranks. In a
+   plan without other ranks, the others' are zero. */
+ann_node ann_allgather(ann_graph *g, ann_node x, int32_t channel, int64_t begin, int64_t elems);
 /* At the end of the step the memory of `target` (an ann_load or ann_load_block node) takes `value`, of equal
    shape and dtype. Every other node sees the old contents. To be passed to ann_effect. */
 ann_node ann_assign(ann_graph *g, ann_node target, ann_node value);

@@ -45,6 +45,56 @@ ann_node ann_pack(ann_graph *g, const ann_node *xs, int n, const int64_t *offset
     return anni_build(g, ANN_OP_PACK, ANN_F32, &ANN_SHAPE(elems), &attrs, xs, n);
 }
 
+/* ---- gather_block, view ---- */
+
+/* Input: a block range of the store, of which only this rank's chunk need be right. The same memory when the
+   chunks of all ranks are there. */
+static ann_status infer_gather_block(anni_infer *node) {
+    const ann_attrs *a = node->attrs;
+    if (ann_node_op(node->graph, node->inputs[0]) != ANN_OP_BLOCK)
+        return ann_error(ANN_ERR_ARG, "a range of the store is needed");
+    node->shape = *node->in[0];
+    node->dtype = node->in_dtype[0];
+    if (node->shape.dim[0] != a->chunk.elems || a->chunk.begin < 0 || a->chunk.count < 0 ||
+        a->chunk.begin + a->chunk.count > a->chunk.elems)
+        return ann_error(ANN_ERR_SHAPE, "a chunk of another range");
+    return ANN_OK;
+}
+static void print_gather_block(const ann_attrs *attrs, char *buf, size_t size) {
+    snprintf(buf, size, "channel=%d chunk=%lld+%lld", attrs->chunk.channel, (long long)attrs->chunk.begin,
+             (long long)attrs->chunk.count);
+}
+
+const ann_op_info anni_op_gather_block = {.name = "gather_block",
+                                          .tier = ANN_TIER_LOWERED,
+                                          .min_in = 1,
+                                          .max_in = 1,
+                                          .flags = ANNI_UNIQUE | ANNI_ALIAS | ANNI_COLLECTIVE,
+                                          .attr_bytes = sizeof((ann_attrs *)0)->chunk,
+                                          .infer = infer_gather_block,
+                                          .print = print_gather_block};
+
+/* A tensor inside of a flat vector. */
+static ann_status infer_view(anni_infer *node) {
+    const int64_t offset = node->attrs->view.offset;
+    if (node->in[0]->rank != 1 || offset < 0 || offset + ann_shape_elems(&node->shape) > node->in[0]->dim[0])
+        return ann_error(ANN_ERR_SHAPE, "outside of the vector");
+    node->dtype = node->in_dtype[0];
+    return ANN_OK;
+}
+static void print_view(const ann_attrs *attrs, char *buf, size_t size) {
+    snprintf(buf, size, "offset=%lld", (long long)attrs->view.offset);
+}
+
+const ann_op_info anni_op_view = {.name = "view",
+                                  .tier = ANN_TIER_LOWERED,
+                                  .min_in = 1,
+                                  .max_in = 1,
+                                  .flags = ANNI_ALIAS,
+                                  .attr_bytes = sizeof((ann_attrs *)0)->view,
+                                  .infer = infer_view,
+                                  .print = print_view};
+
 /* ---- topk ---- */
 
 static ann_status infer_topk(anni_infer *node) {

@@ -13,6 +13,7 @@ enum {
     ANNI_INPLACE = 4,     /* out may be the memory of input 0 */
     ANNI_ALIAS = 8,       /* out is the memory of input 0; nothing is computed */
     ANNI_UNIQUE = 16,     /* never merged with an equal node */
+    ANNI_COLLECTIVE = 32, /* all ranks run it together; of an alias: it completes what lies in that memory */
 };
 
 /* The shape rule's view of a node to be: `shape` and `dtype` come in as what the builder asked for (free for
@@ -49,6 +50,8 @@ typedef struct ann_op_info {
 #include "graph/ops.def"
 #undef ANN_OP
 const ann_op_info *anni_op_info(ann_op op);
+/* Elements of the message that a collective node sends: the same on all ranks. */
+int64_t anni_message_elems(const ann_graph *g, ann_node node);
 double anni_node_flops(const ann_graph *g, ann_node node);
 
 /* Adds one node after checking it by its op's shape rule. Returns ANN_NODE_NONE on error, or if an input is

@@ -88,6 +88,14 @@ typedef union ann_attrs {
         int64_t most; /* SPARSE: at most so many elements of a rank's part are not 0 */
     } comm;           /* allreduce: sum over ranks on that channel */
     struct {
+        int32_t channel;
+        int64_t elems;        /* of the whole vector */
+        int64_t begin, count; /* this rank's chunk of it (ann_chunk_of) */
+    } chunk;                  /* reduce_scatter, allgather, gather_block */
+    struct {
+        int64_t offset;
+    } view; /* view: element of the input at which it begins */
+    struct {
         ann_act act;
     } bias_act; /* bias_act: inputs (x [.., C], bias [C]); act(x + bias) */
     struct {

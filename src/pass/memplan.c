@@ -36,6 +36,23 @@ static int64_t bytes_of(const ann_graph *g, ann_node n) {
     return (int64_t)ann_align_up((size_t)bytes + SLACK_BYTES, ANN_ALIGN_BYTES);
 }
 
+/* A message is longer than the chunk of it that is the value. */
+static int64_t value_bytes(const ann_graph *g, ann_node n) {
+    return bytes_of(g, ann_node_op(g, n) == ANN_OP_REDUCE_SCATTER ? anni_in(g, n, 0) : n);
+}
+
+/* Where a value begins in its memory. */
+static int64_t start_of(const ann_graph *g, ann_node n) {
+    const ann_op op = ann_node_op(g, n);
+    const int64_t size = (int64_t)ann_dtype_bytes(ann_node_dtype(g, n));
+    if (op == ANN_OP_REDUCE_SCATTER) return ann_node_attrs(g, n)->chunk.begin * size;
+    return op == ANN_OP_VIEW ? ann_node_attrs(g, n)->view.offset * size : 0;
+}
+
+static bool is_collective(const ann_graph *g, ann_node n) {
+    return (anni_op_info(ann_node_op(g, n))->flags & ANNI_COLLECTIVE) != 0;
+}
+
 /* ---- kinds ---- */
 
 static void alias_to(planner *p, int32_t id, int32_t of, int64_t offset) {
@@ -58,9 +75,10 @@ static void place_node(planner *p, int32_t id) {
     p->place[id] = (ann_place){ANN_PLACE_ARENA, 0, id};
     if (op == ANN_OP_STORE || op == ANN_OP_BLOCK) p->place[id].kind = ANN_PLACE_STORE;
     else if (op == ANN_OP_INPUT) p->place[id].kind = ANN_PLACE_INPUT;
-    else if (anni_op_info(op)->flags & ANNI_ALIAS) alias_to(p, id, anni_in(p->g, n, 0).id, 0);
-    else if (op == ANN_OP_ALLREDUCE && reduces_in_place(p, anni_in(p->g, n, 0)))
-        alias_to(p, id, anni_in(p->g, n, 0).id, 0);
+    else if (anni_op_info(op)->flags & ANNI_ALIAS) alias_to(p, id, anni_in(p->g, n, 0).id, start_of(p->g, n));
+    else if ((op == ANN_OP_ALLREDUCE || op == ANN_OP_REDUCE_SCATTER) &&
+             reduces_in_place(p, anni_in(p->g, n, 0)))
+        alias_to(p, id, anni_in(p->g, n, 0).id, start_of(p->g, n));
     else if (anni_writes(p->g, n, writes)) p->place[id].kind = ANN_PLACE_NONE;
 }
 
@@ -103,7 +121,7 @@ static int32_t root_of(const planner *p, int32_t id) {
 
 static void share_messages(planner *p) {
     for (int32_t id = 0; id < p->count; id++)
-        if (p->live[id] && ann_node_op(p->g, (ann_node){id}) == ANN_OP_ALLREDUCE) {
+        if (p->live[id] && is_collective(p->g, (ann_node){id})) {
             ann_place *root = &p->place[root_of(p, id)];
             if (root->kind == ANN_PLACE_ARENA) root->kind = ANN_PLACE_SHARED;
         }
@@ -119,7 +137,7 @@ static void live_ranges(planner *p) {
         p->values[id] = (value){.birth = id, .death = id, .merged_into = -1};
         if (!p->live[id]) continue;
         const ann_op op = ann_node_op(p->g, (ann_node){id});
-        p->values[id].bytes = is_block(p->place[id].kind) ? bytes_of(p->g, (ann_node){id}) : 0;
+        p->values[id].bytes = is_block(p->place[id].kind) ? value_bytes(p->g, (ann_node){id}) : 0;
         p->values[id].forever =
             op == ANN_OP_FILL || op == ANN_OP_PACK || p->place[id].kind == ANN_PLACE_SHARED;
         const int n = ann_node_inputs(p->g, (ann_node){id}, &in);
@@ -218,7 +236,7 @@ static void publish(planner *p) {
         if (!is_block(p->place[id].kind)) continue;
         int32_t from = id;
         while (p->values[from].merged_into >= 0) from = p->values[from].merged_into;
-        p->place[id].offset_bytes = p->values[from].offset;
+        p->place[id].offset_bytes = p->values[from].offset + start_of(p->g, (ann_node){id});
     }
 }
 

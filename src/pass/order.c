@@ -1,10 +1,10 @@
 /* order: the sequence in which nodes will run.
 
    Forward and backward keep the order in which they were built (backward is built in reverse order of use).
-   Scalars that depend on no tensor come first; a pack, its reduction, and what lies between them
-   (compression) come as soon as the gradients are there, as does what of one reduction's result goes into
-   another; writes to the store, and what only serves them, come either as soon as possible or after
-   everything else. A write always follows every read of the memory it changes. */
+   Scalars that depend on no tensor come first, and so do gathers of parameters; a pack, its reduction, and
+   what lies between them (compression) come as soon as the gradients are there, as does what of one
+   reduction's result goes into another; writes to the store, and what only serves them, come either as soon
+   as possible or after everything else. A write always follows every read of the memory it changes. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
@@ -22,11 +22,16 @@ typedef struct orderer {
 
 /* ---- classes ---- */
 
+static bool is_reduction(const ann_graph *g, ann_node n) {
+    const ann_op op = ann_node_op(g, n);
+    return op == ANN_OP_ALLREDUCE || op == ANN_OP_REDUCE_SCATTER;
+}
+
 static void find_feeds(orderer *o) {
     for (int32_t id = o->rw.count - 1; id >= 0; id--) {
         const ann_node *in;
         if (!o->rw.live[id]) continue;
-        if (ann_node_op(o->rw.from, (ann_node){id}) == ANN_OP_ALLREDUCE) o->feeds[id] = 1;
+        if (is_reduction(o->rw.from, (ann_node){id})) o->feeds[id] = 1;
         const int n = o->feeds[id] ? ann_node_inputs(o->rw.from, (ann_node){id}, &in) : 0;
         for (int i = 0; i < n; i++) o->feeds[in[i].id] = 1;
     }
@@ -47,8 +52,9 @@ static void classify(orderer *o) {
             prelude = prelude && o->kind[in[i].id] == PRELUDE;
             packed = packed || o->kind[in[i].id] == SOON || o->kind[in[i].id] == UPDATE;
         }
-        if (packed) o->kind[id] = o->feeds[id] && !write ? SOON : UPDATE;
-        else o->kind[id] = prelude && ann_node_op(g, n) != ANN_OP_ALLREDUCE ? PRELUDE : MAIN;
+        if (ann_node_op(g, n) == ANN_OP_GATHER_BLOCK) o->kind[id] = PRELUDE;
+        else if (packed) o->kind[id] = o->feeds[id] && !write ? SOON : UPDATE;
+        else o->kind[id] = prelude && !is_reduction(g, n) ? PRELUDE : MAIN;
     }
 }
 

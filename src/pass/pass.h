@@ -20,6 +20,24 @@ typedef struct ann_bucket_options {
 } ann_bucket_options;
 ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph,
                            const ann_bucket_options *options) ANN_MUST_CHECK;
+/* ZeRO stage 1 (Rajbhandari et al., "ZeRO: memory optimizations toward training trillion parameter models",
+   SC 2020): each rank updates its own chunk (ann_chunk_of) of every bucket, and touches moments only there.
+   allreduce(pack) becomes reduce_scatter; the elementwise update behind it and its assigns take the chunk;
+   sums over the vector become sums over the chunk and then over ranks. Parameters that the graph reads whole
+   are gathered first, in the order of their use. `scattered` is told each range of the store of which only
+   the own chunk is kept right; between runs a caller may gather it. Errors: ANN_ERR_UNSUPPORTED (something
+   needs the whole of what is cut). */
+typedef struct ann_scatter {
+    ann_block block;
+    int64_t offset, elems;
+} ann_scatter;
+typedef struct ann_zero_options {
+    int rank, size;                                 /* size 0 or 1: the graph stays as it is */
+    void (*scattered)(void *to, ann_scatter range); /* NULL: nobody wants to know */
+    void *to;
+} ann_zero_options;
+ann_status ann_pass_zero(ann_graph **out, const ann_graph *graph,
+                         const ann_zero_options *options) ANN_MUST_CHECK;
 /* Elementwise chains, with the broadcasts that feed them and the assigns they end in, become one loop each;
    bias + activation behind a matmul or convolution becomes bias_act. */
 ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) ANN_MUST_CHECK;
@@ -28,10 +46,11 @@ ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) ANN_MUST_CHECK
    step changes nothing). */
 ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_updates) ANN_MUST_CHECK;
 
-/* The standard pipeline: simplify, expand, bucket, simplify, fuse, order. trace, if given, is called with
- * each stage's name and graph. */
+/* The standard pipeline: simplify, expand, bucket, zero, simplify, fuse, order. trace, if given, is called
+ * with each stage's name and graph. */
 typedef struct ann_pass_options {
     ann_bucket_options bucket;
+    ann_zero_options zero;
     bool eager_updates;
     bool fuse;
     void (*trace)(void *to, const char *stage, const ann_graph *graph);

@@ -14,6 +14,9 @@ static ann_status run_expand(ann_graph **out, const ann_graph *g, const ann_pass
 static ann_status run_bucket(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
     return ann_pass_bucket(out, g, &o->bucket);
 }
+static ann_status run_zero(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
+    return ann_pass_zero(out, g, &o->zero);
+}
 static ann_status run_fuse(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
     (void)o;
     return ann_pass_fuse(out, g);
@@ -26,14 +29,15 @@ ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph, const ann_
     static const struct {
         const char *name;
         stage run;
-    } stages[] = {{"simplify", run_simplify}, {"expand", run_expand},     {"simplify", run_simplify},
-                  {"bucket", run_bucket},     {"simplify", run_simplify}, {"fuse", run_fuse},
-                  {"order", run_order}};
+    } stages[] = {{"simplify", run_simplify}, {"expand", run_expand}, {"simplify", run_simplify},
+                  {"bucket", run_bucket},     {"zero", run_zero},     {"simplify", run_simplify},
+                  {"fuse", run_fuse},         {"order", run_order}};
     const ann_graph *now = graph;
     ann_graph *made = NULL;
     if (options->trace) options->trace(options->to, "built", graph);
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         if (stages[i].run == run_fuse && !options->fuse) continue;
+        if (stages[i].run == run_zero && options->zero.size < 2) continue;
         ann_graph *next;
         const ann_status status = stages[i].run(&next, now, options);
         ann_graph_free(made);

@@ -202,6 +202,7 @@ typedef struct ann_run_config {
     double comm_timeout_s;
     int64_t comm_bucket_bytes;
     bool comm_shared_memory;
+    bool comm_zero;
     ann_calibrate comm_calibrate;
     int64_t comm_check_every; /* steps; 0: never */
     const ann_block_config *blocks;

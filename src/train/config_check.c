@@ -276,7 +276,7 @@ static ann_status check_mode_keys(const ann_phase_config *phase) {
 }
 
 /* Ways of summing gradients that do not go together. */
-static ann_status check_together(const ann_phase_config *phase) {
+static ann_status check_together(const ann_run_config *config, const ann_phase_config *phase) {
     const ann_compress_method method = phase->optimizer.compress.method;
     const bool invariant = phase->reduction.order == ANN_REDUCTION_INVARIANT, apart = phase->sync.every > 0,
                matrices = method == ANN_COMPRESS_POWERSGD, compresses = method != ANN_COMPRESS_NONE,
@@ -292,6 +292,8 @@ static ann_status check_together(const ann_phase_config *phase) {
         {"compress",
          "what each rank leaves out depends on their number; accepted without an invariant reduction",
          invariant && compresses},
+        {"compress", "with comm.zero gradients are sent as they are; accepted is method: none",
+         config->comm_zero && compresses},
         {"compress", "ranks that train apart send no gradients; accepted without sync", apart && compresses},
         {"accumulate", "powersgd needs the gradient of one batch; accepted is 1",
          matrices && phase->accumulate > 1},
@@ -304,10 +306,10 @@ static ann_status check_together(const ann_phase_config *phase) {
     return ANN_OK;
 }
 
-static ann_status check_modes(const ann_phase_config *phase) {
+static ann_status check_modes(const ann_run_config *config, const ann_phase_config *phase) {
     const int shards = phase->reduction.shards;
     ANN_TRY(check_mode_keys(phase));
-    ANN_TRY(check_together(phase));
+    ANN_TRY(check_together(config, phase));
     if (phase->reduction.order != ANN_REDUCTION_INVARIANT) return ANN_OK;
     const ann_yaml_node *reduction = ann_yaml_find(phase->node, "reduction");
     if (shards & (shards - 1))
@@ -358,7 +360,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_optimizer(phase));
     ANN_TRY(check_compress(phase));
     ANN_TRY(check_sampling(phase));
-    ANN_TRY(check_modes(phase));
+    ANN_TRY(check_modes(config, phase));
     ANN_TRY(anni_config_check_augment(phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;

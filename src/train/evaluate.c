@@ -44,7 +44,7 @@ static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store
     ann_loader *loader = NULL;
     anni_step step;
     ANN_TRY(anni_eval_graph(&graph, store, phase, batch));
-    ann_status status = anni_lower(&graph, phase);
+    ann_status status = anni_lower(&graph, phase, NULL);
     if (status == ANN_OK) status = anni_step_new(&step, phase, graph, (anni_use){.training = false});
     ann_graph_free(graph);
     if (status != ANN_OK) return status;

@@ -5,6 +5,7 @@
 
 #include "ckpt/ckpt.h"
 #include "data/data.h"
+#include "pass/pass.h"
 #include "train/pace.h"
 #include "train/train.h"
 
@@ -108,6 +109,26 @@ ann_status anni_augment_new(ann_augment **out, const ann_phase_config *config, u
 /* Does the phase mix labels? */
 bool anni_has_mixup(const ann_phase_config *config);
 
+/* ---- zero.c: optimizer state that is shared out ---- */
+
+/* Ranges of the store of which each rank keeps its own chunk (ann_chunk_of) right. */
+typedef struct anni_scattered {
+    ann_scatter *ranges;
+    int count;
+    bool incomplete; /* memory was exhausted */
+} anni_scattered;
+
+/* Adds a range once. to: an anni_scattered; for ann_zero_options. Local. */
+void anni_scattered_add(void *to, ann_scatter range);
+void anni_scattered_fini(anni_scattered *scattered);
+/* All of the ranges become right on every rank. Collective; one message per range. */
+ann_status anni_gather(ann_comm *comm, ann_store *store, const anni_scattered *scattered) ANN_MUST_CHECK;
+/* The same for all but moments. */
+ann_status anni_gather_params(ann_comm *comm, ann_store *store,
+                              const anni_scattered *scattered) ANN_MUST_CHECK;
+/* The moments of other ranks' chunks become zero and take no memory. Local. */
+void anni_forget(const ann_comm *comm, ann_store *store, const anni_scattered *scattered);
+
 /* ---- step.c: plans ---- */
 
 /* A plan over the stage's store for batches of one extent. */
@@ -126,8 +147,9 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
                             anni_extent extent) ANN_MUST_CHECK;
 ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase,
                            int64_t batch) ANN_MUST_CHECK;
-/* Replaces *graph by what the passes make of it. On error it is as it was. */
-ann_status anni_lower(ann_graph **graph, const anni_phase *phase) ANN_MUST_CHECK;
+/* Replaces *graph by what the passes make of it. On error it is as it was. `scattered` is told what is shared
+   out if the run file says so; NULL: nothing is. */
+ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) ANN_MUST_CHECK;
 /* What a plan is for. */
 typedef struct anni_use {
     bool training;
@@ -176,7 +198,8 @@ typedef struct anni_micro {
     ann_graph *graphs[ANNI_KINDS];
     anni_step steps[ANNI_KINDS];
     uint64_t comm_hash;
-    void *copies[5]; /* of rows that are not aligned where they lie */
+    anni_scattered *scattered; /* of the stage; set between declare and lower */
+    void *copies[5];           /* of rows that are not aligned where they lie */
     size_t copy_bytes[5];
 } anni_micro;
 

@@ -26,6 +26,9 @@ static ann_status check_ranks(const anni_phase *phase) {
 ann_status anni_micro_check(const anni_phase *phase, int64_t n) {
     const ann_phase_config *p = phase->config;
     const bool invariant = p->reduction.order == ANN_REDUCTION_INVARIANT;
+    if (phase->run->config->comm_zero && (invariant || p->accumulate > 1 || p->sync.every > 0))
+        return ann_yaml_error(p->node, "comm.zero is for steps of one batch: accepted is without accumulate, "
+                                       "an invariant reduction and sync.every");
     if (!invariant && p->accumulate == 1) return ANN_OK;
     if (invariant) ANN_TRY(check_ranks(phase));
     const int count = anni_micro_count(phase);
@@ -63,7 +66,7 @@ ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phas
 ann_status anni_micro_lower(anni_micro *micro, const anni_phase *phase, size_t *shared_bytes) {
     for (int k = 0; k < micro->kinds; k++) {
         size_t bytes;
-        ANN_TRY(anni_lower(&micro->graphs[k], phase));
+        ANN_TRY(anni_lower(&micro->graphs[k], phase, micro->scattered));
         ANN_TRY(ann_plan_shared_bytes(&bytes, micro->graphs[k]));
         if (bytes > *shared_bytes) *shared_bytes = bytes;
         const uint64_t hash = ann_graph_comm_hash(micro->graphs[k]);

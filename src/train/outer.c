@@ -15,7 +15,7 @@ ann_status anni_outer_declare(anni_outer *out, ann_store *store, const anni_phas
 ann_status anni_outer_lower(anni_outer *outer, const anni_phase *phase, size_t *shared_bytes) {
     size_t bytes;
     if (!outer->graph) return ANN_OK;
-    ANN_TRY(anni_lower(&outer->graph, phase));
+    ANN_TRY(anni_lower(&outer->graph, phase, NULL));
     ANN_TRY(ann_plan_shared_bytes(&bytes, outer->graph));
     if (bytes > *shared_bytes) *shared_bytes = bytes;
     return ANN_OK;

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 
 /* What differs between ranks by right: what compression of gradients has left out, the sums of micro-batches,
-   and, where ranks train apart, moments. */
+   and, where ranks train apart or share them out, moments. */
 #define RESIDUALS ANNI_SUMMED_BLOCKS ",sum*"
 #define APART RESIDUALS ",m/*,v/*,momentum/*"
 
@@ -24,6 +24,7 @@ typedef struct stage {
     int64_t tail;          /* samples of the smaller batches; 0: there are none */
     anni_micro whole, cut; /* steps of these sizes */
     anni_outer outer;
+    anni_scattered scattered;
     void *shared; /* memory of their messages, of which one is under way at a time */
     anni_scalars scalars;
     ann_loader *loader;
@@ -88,8 +89,10 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
     ANN_TRY(ann_store_commit(s->store));
+    s->whole.scattered = s->cut.scattered = &s->scattered;
     ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
     ANN_TRY(anni_micro_lower(&s->cut, phase, shared_bytes));
+    if (s->scattered.incomplete) return ann_error(ANN_ERR_MEMORY, "no memory for the list of ranges");
     return anni_outer_lower(&s->outer, phase, shared_bytes);
 }
 
@@ -131,6 +134,7 @@ static void finish(stage *s) {
     anni_micro_free(&s->whole);
     anni_micro_free(&s->cut);
     anni_outer_free(&s->outer);
+    anni_scattered_fini(&s->scattered);
     if (s->shared) ann_comm_release(comm, s->shared);
     const ann_status restored = ann_comm_set_sum_order(comm, ANN_SUM_ORDER_ANY);
     (void)restored; /* any number of ranks can sum in any order */
@@ -180,15 +184,18 @@ static ann_status pass_over(stage *s, int64_t n) {
     return anni_nonfinite_tell(s->phase, s->cursor);
 }
 
-/* Ends training where ranks hold different values. Collective. */
+/* Ends training where ranks hold different values. Parameters whose update is shared out have one owner each
+   and are gathered first: of them, what is found is damage on the way. Collective. */
 static ann_status check_ranks(stage *s) {
     const anni_phase *phase = s->phase;
+    const bool moments = phase->config->sync.every > 0 || phase->run->config->comm_zero;
     const anni_desync at = {.phase = phase->config->name,
                             .step = s->cursor->step,
                             .last_good = s->checked_step,
-                            .differs = phase->config->sync.every > 0 ? APART : RESIDUALS,
+                            .differs = moments ? APART : RESIDUALS,
                             .scratch = phase->run->hashes};
     if (phase->run->config->comm_check_every == 0 || s->checked_step == s->cursor->step) return ANN_OK;
+    ANN_TRY(anni_gather_params(phase->run->comm, s->store, &s->scattered));
     ANN_TRY(anni_desync_check(phase->run->comm, s->store, &at));
     s->checked_step = s->cursor->step;
     return ANN_OK;
@@ -297,12 +304,14 @@ static ann_status checkpoint(stage *s, anni_want want) {
     const int64_t start = ann_clock_ns();
     ANN_TRY(ann_agree(phase->run->comm, s->pending));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(phase->run->comm, s->store));
+    ANN_TRY(anni_gather(phase->run->comm, s->store, &s->scattered));
     ANN_TRY(settle_ledger(s));
     ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
     ANN_TRY(check_ranks(s));
     if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
+    anni_forget(phase->run->comm, s->store, &s->scattered);
     if (want != ANNI_WANT_STOP) return ANN_OK;
     return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
                      phase->config->name, (long long)s->cursor->step);
@@ -338,6 +347,7 @@ static ann_status loop(stage *s) {
     }
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
+    ANN_TRY(anni_gather(s->phase->run->comm, s->store, &s->scattered));
     ANN_TRY(anni_fold(s->phase->run->comm, s->store, ANNI_SUMMED_BLOCKS)); /* for the final checkpoint */
     cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     return ANN_OK;
@@ -363,6 +373,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     ann_status status = prepare(&s);
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
+    if (status == ANN_OK) anni_forget(phase->run->comm, s.store, &s.scattered);
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
     if (status == ANN_OK) status = tell_rollback(phase, cursor);
     if (status == ANN_OK && !restore)

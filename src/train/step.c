@@ -66,11 +66,14 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 
 /* Updates come after the last reduction, where there is one or a step may fail by its gradient, so that a
    failed step changes nothing. */
-ann_status anni_lower(ann_graph **graph, const anni_phase *phase) {
-    const int64_t bucket_bytes = phase->run->config->comm_bucket_bytes;
-    const bool eager = phase->run->size == 1 && !anni_nonfinite_is_handled(phase);
-    const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = eager, .fuse = true};
+ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) {
+    const anni_run *run = phase->run;
+    const int64_t bucket_bytes = run->config->comm_bucket_bytes;
+    const ann_pass_options passes = {.bucket = {bucket_bytes, bucket_bytes},
+                                     .eager_updates = run->size == 1 && !anni_nonfinite_is_handled(phase),
+                                     .fuse = true,
+                                     .zero = {run->rank, scattered && run->config->comm_zero ? run->size : 1,
+                                              anni_scattered_add, scattered}};
     ann_graph *lowered;
     ANN_TRY(ann_pass_standard(&lowered, *graph, &passes));
     ann_graph_free(*graph);

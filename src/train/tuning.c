@@ -45,8 +45,10 @@ ann_status anni_tuning_begin(const anni_run *run) {
 void anni_tuning_say(const anni_phase *phase, int stage, const ann_plan *plan) {
     const anni_run *run = phase->run;
     const int n = ann_plan_message_count(plan);
-    if (run->size == 1 || n == 0) return;
-    for (int i = 0, next; i < n; i = next) {
+    int first = 0; /* behind the gathers, with which a step begins */
+    while (first < n && ann_plan_message(plan, first).collective == ANN_COLLECTIVE_ALLGATHER) first++;
+    if (run->size == 1 || first == n) return;
+    for (int i = first, next; i < n; i = next) {
         char name[64], other[64];
         int64_t bytes = 0;
         for (next = i; next < n; next++) {

@@ -106,6 +106,19 @@ const op_example example_of_one_hot[] = {
 /* ---- communication, effects, lowered ops ---- */
 
 static ann_node allreduce(ann_graph *g, ann_node x) { return ann_allreduce(g, x, 0); }
+static ann_node reduce_scatter(ann_graph *g, ann_node x) { return ann_reduce_scatter(g, x, 0, 2, 3); }
+static ann_node allgather(ann_graph *g, ann_node x) { return ann_allgather(g, x, 0, 2, 7); }
+static ann_node view(ann_graph *g, ann_node x) {
+    const ann_attrs attrs = {.view = {1}};
+    return anni_build(g, ANN_OP_VIEW, ANN_F32, &ANN_SHAPE(2, 3), &attrs, &x, 1);
+}
+static ann_node gather_block(ann_graph *g, const ann_node *in) {
+    const ann_node block = ann_load_block(g, ann_store_info(ann_graph_store(g), (ann_tensor){0})->block);
+    const int64_t elems = ann_shape_elems(ann_node_shape(g, block));
+    const ann_attrs attrs = {.chunk = {.elems = elems, .count = elems}};
+    (void)in;
+    return anni_build(g, ANN_OP_GATHER_BLOCK, ANN_F32, NULL, &attrs, &block, 1);
+}
 static ann_node assign(ann_graph *g, ann_node x) { return ann_assign(g, ann_load(g, (ann_tensor){0}), x); }
 static ann_node pack(ann_graph *g, const ann_node *in) { return ann_pack(g, in, 2, (int64_t[]){1, 10}, 16); }
 
@@ -151,6 +164,12 @@ static ann_node fused(ann_graph *g, const ann_node *in) {
 const op_example example_of_allreduce[] = {{"allreduce/one_rank", ONE(GEN_SIGNED, 2, 3), .unary = allreduce},
                                            {"allreduce/wire", ONE(GEN_SIGNED, 2, 3), .unary = allreduce_as},
                                            END};
+const op_example example_of_reduce_scatter[] = {
+    {"reduce_scatter/one_rank", ONE(GEN_SIGNED, 7), .unary = reduce_scatter}, END};
+const op_example example_of_allgather[] = {{"allgather/one_rank", ONE(GEN_SIGNED, 3), .unary = allgather},
+                                           END};
+const op_example example_of_gather_block[] = {{"gather_block", .build = gather_block}, END};
+const op_example example_of_view[] = {{"view", ONE(GEN_SIGNED, 9), .unary = view}, END};
 const op_example example_of_assign[] = {{"assign", ONE(GEN_POSITIVE, 2, 3), .unary = assign}, END};
 const op_example example_of_pack[] = {
     {"pack", 2, {{GEN_SIGNED, EXTENTS(2, 3), 0}, {GEN_SIGNED, EXTENTS(4), 0}}, .build = pack}, END};

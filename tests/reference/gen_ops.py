@@ -379,6 +379,8 @@ for name, w, xs, ys, mod in (("tiles", TILES, (2, 5, 4, 3), TILES_Y, 4), ("paddi
 
 example("allreduce/one_rank", [("signed", (2, 3))], lambda x: x)
 example("allreduce/wire", [("signed", (2, 3))], lambda x: x)
+example("reduce_scatter/one_rank", [("signed", (7,))], lambda x: x[2:5])
+example("allgather/one_rank", [("signed", (3,))], lambda x: F.pad(x, (2, 2)))
 example("assign", [("positive", (2, 3))], lambda x: x)
 example("softmax", [("signed", (3, 5))], lambda x: F.softmax(x, -1))
 example("softmax/rank3", X, lambda x: F.softmax(x, -1))
@@ -388,6 +390,8 @@ example("cross_entropy", [("signed", (4, 5)), ("label", (4,), 5)], cross_entropy
 example("cross_entropy/no_label", [("signed", (4, 5)), ("label", (4,), 9)], cross_entropy)
 example("dropout", [("signed", (3, 2, 4)), ("ids", (3,))], dropout(0.375))
 example("dropout/none", [("signed", (3, 4)), ("ids", (3,))], dropout(0.0))
+example("gather_block", [], store_block)
+example("view", [("signed", (9,))], lambda x: x[1:7].reshape(2, 3))
 example("pack", [("signed", (2, 3)), ("signed", (4,))], pack)
 example("topk", [("signed", (19,))], lambda x: topk(x, 5))
 example("topk/ties", [("binary", (19,))], lambda x: topk(x, 5))

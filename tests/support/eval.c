@@ -98,6 +98,27 @@ static void commit_stores(const ann_graph *g, const ann_attrs *attrs, const ann_
     }
 }
 
+/* What a collective brings about where there are no other ranks. False: it is another op. */
+static bool run_alone(const ann_kernel_call *call, size_t in_bytes) {
+    const size_t size = ann_dtype_bytes(call->out_dtype);
+    const char *in = call->in[0];
+    char *out = call->out;
+    if (call->op == ANN_OP_ALLREDUCE || call->op == ANN_OP_GATHER_BLOCK) {
+        memcpy(out, in, in_bytes);
+    } else if (call->op == ANN_OP_REDUCE_SCATTER) {
+        memcpy(out, in + (size_t)call->attrs->chunk.begin * size, (size_t)call->attrs->chunk.count * size);
+    } else if (call->op == ANN_OP_ALLGATHER) {
+        memset(out, 0, (size_t)call->attrs->chunk.elems * size);
+        memcpy(out + (size_t)call->attrs->chunk.begin * size, in, in_bytes);
+    } else if (call->op == ANN_OP_VIEW) {
+        memcpy(out, in + (size_t)call->attrs->view.offset * size,
+               (size_t)ann_shape_elems(&call->out_shape) * size);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void run_node(const eval *e, ann_node node) {
     const ann_graph *g = e->graph;
     const ann_node *inputs;
@@ -125,8 +146,7 @@ static void run_node(const eval *e, ann_node node) {
                             .threads = 1};
     const bool fused = call.op == ANN_OP_FUSED;
     if (fused) divert_stores(call.attrs, in, bytes);
-    if (call.op == ANN_OP_ALLREDUCE) memcpy(call.out, in[0], bytes[0]);
-    else run_kernel(e, &call);
+    if (n == 0 || !run_alone(&call, bytes[0])) run_kernel(e, &call);
     if (fused) commit_stores(g, call.attrs, inputs, in, bytes);
     free(bytes);
     free(dtype);

@@ -431,6 +431,10 @@ static const struct {
     {"batch: 128\n", "batch: 128\n    compress: {method: powersdg}\n",
      "run.yaml:47:24: phases[2].compress.method: found 'powersdg', accepted is none, bf16, f16, topk, "
      "powersgd"},
+    {"program: [{epochs: 10, lr: 0.001}]\n",
+     "compress: {method: f16}\n    program: [{epochs: 10, lr: 0.001}]\ncomm: {zero: true}\n",
+     "run.yaml:47:15: phases[2].compress: with comm.zero gradients are sent as they are; accepted is method: "
+     "none"},
     {"train: 'head/*'", "train: 'encodr/*'",
      "run.yaml:39:31: phases[1].program[0].train: 'encodr/*' matches no parameter of the model; they are "
      "called "
