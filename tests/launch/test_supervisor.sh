@@ -19,11 +19,12 @@ stop_all() {
     cleanup
 }
 trap stop_all EXIT
+train_args=() # more of them, for annulus train
 supervise() { # OUTPUT OPTION...
     local output=$1
     shift
     "$run" --mpirun "$MPIRUN" --backoff 0 "$@" -n 2 -- "$ANNULUS" train --threads 1 --set output="$output" \
-        --set comm.timeout_s=3 "$dir/run.yaml" >"$dir/log" 2>&1 &
+        --set comm.timeout_s=3 "${train_args[@]}" "$dir/run.yaml" >"$dir/log" 2>&1 &
     supervisor=$!
 }
 # Sets $mpirun_pid to the job under way, waiting for it; fails when the supervisor has ended.
@@ -103,11 +104,13 @@ while [ $delivered -lt "$kills" ]; do
 done
 
 # ---- where it must not start again, or not for ever
+train_args=(--set phases.transfer.program.1.epochs=100000) # it does not end by itself
 supervise "$dir/asked" --max-restarts 5
 find_job || fail "no job"
 for _ in $(seq 200); do grep -q loss "$dir/log" && break; sleep 0.05; done
 kill -TERM "$supervisor"
 ended 75 "stopped on request"
+train_args=()
 supervise "$dir/asked" --max-restarts 5 --stall 60
 ended 0 "the run is finished: 0 restarts"
 # (A line of progress that spans the stop is over fewer steps, so that only the weights are compared.)
