@@ -229,6 +229,8 @@ ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *r
 ann_status anni_progress(ann_comm *comm, bool *moved) ANN_MUST_CHECK;
 /* Waits for the request and forgets it. */
 ann_status anni_request_wait(ann_comm *comm, int request) ANN_MUST_CHECK;
+/* The job that sums `elems` elements of the request at `data` over the group; it has no number yet. */
+anni_job anni_request_job(const anni_request *request, const anni_group *group, char *data, int64_t elems);
 /* True while a request is under way. */
 bool anni_requests_pending(const ann_comm *comm);
 void anni_requests_free(ann_comm *comm);

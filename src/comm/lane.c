@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int item_tag(const anni_job *job, int64_t item) {
-    return (int)((job->channel & 15) << 11 | (int)(job->number & 127) << 4 | (int)(item & 15));
-}
-
 static size_t wire_bytes(const anni_job *job) {
     return job->wire == ANN_WIRE_NATIVE ? job->elem_bytes : sizeof(uint16_t);
 }
@@ -48,6 +44,12 @@ static void cursor_next(const anni_lane *lane, bool sending, anni_cursor *c) {
 /* Whether the stream whose `done` this is has done the step: the same segment of it, or all of them. */
 static bool is_past(const anni_cursor *done, int step, int64_t segment, bool same) {
     return step < 0 || done->step > step || (same && done->step == step && done->segment > segment);
+}
+
+/* Of the step and the segment, as many bits as there are left. */
+static int item_tag(const anni_job *job, const anni_cursor *c) {
+    const int64_t mixed = c->step * 5 + c->segment;
+    return (int)((job->channel & 15) << 11 | (int)(job->number & 127) << 4 | (int)(mixed & 15));
 }
 
 typedef struct item {
@@ -118,9 +120,9 @@ static ann_status post_sends(ann_comm *comm, anni_lane *lane, bool *moved) {
             bytes = lane->send_staging + (size_t)slot * (ANNI_SEGMENT_MAX / 2);
             encode(job, (uint16_t *)bytes, (float *)from.place, from.count);
         }
-        const int rc = MPI_Isend(bytes, (int)((size_t)from.count * wire_bytes(job)), MPI_BYTE,
-                                 job->group->ranks[c->at.to], item_tag(job, c->step * 5 + c->segment),
-                                 comm->mpi, &send->pending[slot]);
+        const int rc =
+            MPI_Isend(bytes, (int)((size_t)from.count * wire_bytes(job)), MPI_BYTE,
+                      job->group->ranks[c->at.to], item_tag(job, c), comm->mpi, &send->pending[slot]);
         ANN_TRY(anni_mpi(comm, rc, "MPI_Isend"));
         send->n_posted++;
         cursor_next(lane, true, &send->posted);
@@ -139,9 +141,9 @@ static ann_status post_receives(ann_comm *comm, anni_lane *lane, bool *moved) {
         char *bytes = to.place;
         if (is_staged(job, &c->at)) bytes = lane->staging + (size_t)slot * ANNI_SEGMENT_MAX;
         else if (!may_write(lane, c)) break;
-        const int rc = MPI_Irecv(bytes, (int)((size_t)to.count * wire_bytes(job)), MPI_BYTE,
-                                 job->group->ranks[c->at.from], item_tag(job, c->step * 5 + c->segment),
-                                 comm->mpi, &recv->pending[slot]);
+        const int rc =
+            MPI_Irecv(bytes, (int)((size_t)to.count * wire_bytes(job)), MPI_BYTE,
+                      job->group->ranks[c->at.from], item_tag(job, c), comm->mpi, &recv->pending[slot]);
         ANN_TRY(anni_mpi(comm, rc, "MPI_Irecv"));
         recv->n_posted++;
         cursor_next(lane, false, &recv->posted);

@@ -60,20 +60,18 @@ void anni_requests_free(ann_comm *comm) {
 
 /* ---- jobs among all ranks ---- */
 
-static void job_init(anni_request *r, int index, const anni_group *group, int64_t begin, int64_t elems) {
+anni_job anni_request_job(const anni_request *r, const anni_group *group, char *data, int64_t elems) {
     const int64_t granules = (int64_t)(r->algorithm.segment_bytes / r->elem_bytes / 16);
-    r->jobs[index] =
-        (anni_job){.group = group,
-                   .pattern = r->algorithm.pattern,
-                   .collective = r->collective,
-                   .wire = r->message.wire == ANN_WIRE_SPARSE ? ANN_WIRE_NATIVE : r->message.wire,
-                   .data = r->data + (size_t)begin * r->elem_bytes,
-                   .elems = elems,
-                   .segment_elems = granules < 1 ? 16 : granules * 16,
-                   .elem_bytes = r->elem_bytes,
-                   .sum = r->sum,
-                   .channel = r->message.channel,
-                   .number = r->first_job + (uint64_t)index};
+    return (anni_job){.group = group,
+                      .pattern = r->algorithm.pattern,
+                      .collective = r->collective,
+                      .wire = r->message.wire == ANN_WIRE_SPARSE ? ANN_WIRE_NATIVE : r->message.wire,
+                      .data = data,
+                      .elems = elems,
+                      .segment_elems = granules < 1 ? 16 : granules * 16,
+                      .elem_bytes = r->elem_bytes,
+                      .sum = r->sum,
+                      .channel = r->message.channel};
 }
 
 static void jobs_begin(ann_comm *comm, anni_request *r) {
@@ -81,7 +79,9 @@ static void jobs_begin(ann_comm *comm, anni_request *r) {
     for (int k = 0; k < r->n_jobs; k++) {
         int64_t begin, count;
         ann_chunk_of(r->elems, r->n_jobs, k, &begin, &count);
-        job_init(r, k, ring ? &comm->rings[k] : &comm->everybody, begin, count);
+        r->jobs[k] = anni_request_job(r, ring ? &comm->rings[k] : &comm->everybody,
+                                      r->data + (size_t)begin * r->elem_bytes, count);
+        r->jobs[k].number = r->first_job + (uint64_t)k;
         anni_job_begin(comm, &r->jobs[k]);
     }
 }

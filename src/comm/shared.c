@@ -150,21 +150,11 @@ static void sum_slice(const piece *p) {
 
 static void send_slice(const piece *p) {
     int64_t begin, count;
-    const anni_request *r = p->request;
     anni_job *job = &p->s->jobs[slot_of(p)];
     slice_of(p, p->comm->local_rank, &begin, &count);
-    const int64_t granules = (int64_t)(r->algorithm.segment_bytes / r->elem_bytes / 16);
-    *job = (anni_job){.group = &p->comm->slice,
-                      .pattern = r->algorithm.pattern,
-                      .collective = ANN_COLLECTIVE_ALLREDUCE,
-                      .wire = r->message.wire == ANN_WIRE_SPARSE ? ANN_WIRE_NATIVE : r->message.wire,
-                      .data = part_of(p, p->comm->local_rank) + bytes_of(p, begin),
-                      .elems = count,
-                      .segment_elems = granules < 1 ? 16 : granules * 16,
-                      .elem_bytes = r->elem_bytes,
-                      .sum = r->sum,
-                      .channel = r->message.channel,
-                      .number = r->first_job + (p->number - r->pieces.first)};
+    *job = anni_request_job(p->request, &p->comm->slice, part_of(p, p->comm->local_rank) + bytes_of(p, begin),
+                            count);
+    job->number = p->request->first_job + (p->number - p->request->pieces.first);
     if (count > 0) anni_job_begin(p->comm, job);
     else job->state = ANNI_JOB_DONE;
 }

@@ -11,20 +11,9 @@
 #include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
-#include "support/tiny_data.h"
 #include "train/train.h"
 
 enum { STEPS = 60, BATCH = 48 };
-
-static int setup(void **state) {
-    char path[SCRATCH_PATH_BYTES];
-    if (stage_of_all_ranks(state) != 0) return -1;
-    if (rank == 0) {
-        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
-        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
-    }
-    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
-}
 
 static const char run_file[] = "name: tiny\n"
                                "output: %s/%s\n"
@@ -152,7 +141,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(meeting_seldom_is_something_else),
         cmocka_unit_test(one_rank_fails_and_all_say_why),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, stage_end);
+    const int failed = cmocka_run_group_tests(tests, stage_with_tiny_data, stage_end);
     MPI_Finalize();
     return failed;
 }

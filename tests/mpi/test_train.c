@@ -15,20 +15,9 @@
 #include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
-#include "support/tiny_data.h"
 #include "train/train.h"
 
 enum { STEPS = 200 };
-
-static int setup(void **state) {
-    char path[SCRATCH_PATH_BYTES];
-    if (stage_of_all_ranks(state) != 0) return -1;
-    if (rank == 0) {
-        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
-        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
-    }
-    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
-}
 
 /* 250 samples in batches of 24: batches straddle epochs, shards differ by one sample, and the last batch of
    the phase (4792 positions) is cut to 16. Convolution, batch norm over all ranks, dropout. */
@@ -191,7 +180,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(more_ranks_than_samples_in_a_batch),
         cmocka_unit_test(one_rank_fails_and_all_say_why),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, stage_end);
+    const int failed = cmocka_run_group_tests(tests, stage_with_tiny_data, stage_end);
     MPI_Finalize();
     return failed;
 }

@@ -13,18 +13,7 @@
 #include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
-#include "support/tiny_data.h"
 #include "train/train.h"
-
-static int setup(void **state) {
-    char path[SCRATCH_PATH_BYTES];
-    if (stage_of_all_ranks(state) != 0) return -1;
-    if (rank == 0) {
-        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
-        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
-    }
-    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
-}
 
 /* Buckets of 1 KiB: one for each tensor but the smallest, of which chunks are empty on some ranks. */
 static const char run_file[] = "name: tiny\n"
@@ -218,7 +207,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_batch_that_is_not_finite_is_skipped),
         cmocka_unit_test(refused_with_micro_batches),
     };
-    const int failed = cmocka_run_group_tests(tests, setup, stage_end);
+    const int failed = cmocka_run_group_tests(tests, stage_with_tiny_data, stage_end);
     MPI_Finalize();
     return failed;
 }

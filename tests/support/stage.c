@@ -1,4 +1,5 @@
 #include "support/stage.h"
+#include "support/tiny_data.h"
 
 ann_comm *comm;
 int rank, size;
@@ -15,6 +16,16 @@ static int begin(ann_status status) {
 int stage_of_all_ranks(void **state) {
     (void)state;
     return begin(ann_comm_world(&comm, 60.0));
+}
+
+int stage_with_tiny_data(void **state) {
+    char path[SCRATCH_PATH_BYTES];
+    if (stage_of_all_ranks(state) != 0) return -1;
+    if (rank == 0) {
+        tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+        tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
+    }
+    return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;
 }
 
 int stage_of_one(void **state) {

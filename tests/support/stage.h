@@ -11,6 +11,9 @@ extern int rank, size; /* of comm */
 extern char dir[SCRATCH_PATH_BYTES];
 
 int stage_of_all_ranks(void **state); /* MPI is running */
+/* With the datasets dir/tiny.h5 and dir/huge.h5 (tiny_data.h), of which the latter's sample 17 is infinite.
+ */
+int stage_with_tiny_data(void **state);
 int stage_of_one(void **state);
 int stage_end(void **state);
 
