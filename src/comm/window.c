@@ -7,33 +7,40 @@
 
 /* ---- one window ---- */
 
-/* Each rank's part begins on a page of its own. */
-static int allocate(const ann_comm *comm, anni_window *w, size_t bytes, void **mine) {
+enum { PAGE_BYTES = 4096 };
+
+/* MPI promises no alignment: a page more is allocated, and each part begins at a page's start. All ranks map
+   the memory at pages, so it is the same one for all of them. */
+static char *at_page(char *part) { return part + (PAGE_BYTES - (uintptr_t)part % PAGE_BYTES) % PAGE_BYTES; }
+
+static int allocate(const ann_comm *comm, anni_window *w, size_t bytes) {
     MPI_Info info;
+    void *mine;
     int rc = MPI_Info_create(&info);
     if (rc != MPI_SUCCESS) return rc;
     rc = MPI_Info_set(info, "alloc_shared_noncontig", "true");
-    if (rc == MPI_SUCCESS) rc = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, info, comm->node, mine, &w->win);
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Win_allocate_shared((MPI_Aint)(bytes + PAGE_BYTES), 1, info, comm->node, &mine, &w->win);
     MPI_Info_free(&info);
     return rc;
 }
 
 /* Where memory cannot be had, all ranks of the host learn it: *usable is false. Collective over the host. */
 static ann_status window_new(const ann_comm *comm, anni_window *w, size_t bytes, bool *usable) {
-    void *mine = NULL;
     *w = (anni_window){.win = MPI_WIN_NULL, .bytes = bytes};
     w->parts = calloc((size_t)comm->local_size, sizeof *w->parts);
-    int ok = w->parts && allocate(comm, w, bytes, &mine) == MPI_SUCCESS, all = 0;
+    int ok = w->parts && allocate(comm, w, bytes) == MPI_SUCCESS, all = 0;
     for (int i = 0; ok && i < comm->local_size; i++) {
         MPI_Aint size;
         int unit;
         ok = MPI_Win_shared_query(w->win, i, &size, &unit, &w->parts[i]) == MPI_SUCCESS;
+        if (ok) w->parts[i] = at_page(w->parts[i]);
     }
     if (MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm->node) != MPI_SUCCESS)
         return ann_error(ANN_ERR_COMM, "MPI_Allreduce over a host failed");
     *usable = all;
     /* Touched by its owner, so that it lies near it, and so that nothing is left to do in a step. */
-    if (all && mine) memset(mine, 0, bytes);
+    if (all) memset(w->parts[comm->local_rank], 0, bytes);
     return ANN_OK;
 }
 
@@ -45,7 +52,7 @@ static void window_free(anni_window *w) {
 
 /* ---- the communicator's own ---- */
 
-static size_t board_bytes(void) { return ann_align_up(sizeof(anni_board), 4096); }
+static size_t board_bytes(void) { return ann_align_up(sizeof(anni_board), PAGE_BYTES); }
 
 static bool shared_alloc(ann_comm *comm) {
     const size_t n = (size_t)comm->local_size;

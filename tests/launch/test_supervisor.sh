@@ -18,8 +18,7 @@ stop_all() {
     [ -z "$supervisor" ] || { sleep 1; kill -TERM "$supervisor" 2>/dev/null; wait "$supervisor"; }
     cleanup
 }
-trap stop_all EXIT
-train_args=() # more of them, for annulus train
+trap stop_all EXIT # more of them, for annulus train
 supervise() { # OUTPUT OPTION...
     local output=$1
     shift
@@ -104,7 +103,9 @@ while [ $delivered -lt "$kills" ]; do
 done
 
 # ---- where it must not start again, or not for ever
-train_args=(--set phases.transfer.program.1.epochs=100000) # it does not end by itself
+train_args=(--set phases.transfer.program.1.epochs=600) # it does not end before it is asked to stop
+supervise "$dir/long"
+ended 0 "the run is finished: 0 restarts"
 supervise "$dir/asked" --max-restarts 5
 find_job || fail "no job"
 for _ in $(seq 200); do grep -q loss "$dir/log" && break; sleep 0.05; done
@@ -114,7 +115,8 @@ train_args=()
 supervise "$dir/asked" --max-restarts 5 --stall 60
 ended 0 "the run is finished: 0 restarts"
 # (A line of progress that spans the stop is over fewer steps, so that only the weights are compared.)
-[ "$(distance "$dir/whole2/transfer" "$dir/asked/transfer")" = 0 ] || fail "other weights after a stop"
+[ "$(distance "$dir/long/transfer" "$dir/asked/transfer")" = 0 ] || fail "other weights after a stop"
+train_args=()
 
 cp "$dir/run.yaml" "$dir/kept.yaml"
 sed 's/^log:/lag:/' "$dir/kept.yaml" >"$dir/run.yaml"
