@@ -73,7 +73,7 @@ static ann_algorithm rule_of_thumb(const ann_comm *comm, int64_t bytes) {
     ann_algorithm a = {.shared = shares(comm), .rings = 1, .segment_bytes = 256 * KIB};
     if (a.shared && comm->n_nodes == 1) {
         a.segment_bytes = 0;
-        a.direct = bytes <= 16 * KIB;
+        a.direct = bytes <= 16 * KIB && comm->size > 2;
         return a;
     }
     a.pattern = bytes <= 8 * KIB                                         ? ANN_PATTERN_DOUBLING

@@ -116,7 +116,6 @@ supervise "$dir/asked" --max-restarts 5 --stall 60
 ended 0 "the run is finished: 0 restarts"
 # (A line of progress that spans the stop is over fewer steps, so that only the weights are compared.)
 [ "$(distance "$dir/long/transfer" "$dir/asked/transfer")" = 0 ] || fail "other weights after a stop"
-train_args=()
 
 cp "$dir/run.yaml" "$dir/kept.yaml"
 sed 's/^log:/lag:/' "$dir/kept.yaml" >"$dir/run.yaml"

@@ -95,10 +95,11 @@ static void one_verdict(void **state) {
     MPI_Allreduce(&spoke, &speakers, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     assert_all_ranks(status == ANN_ERR_TIMEOUT && speakers == 1);
     (void)snprintf(name, sizeof name, "verdict: phase cnn, step 120: late: rank %d (host ", late);
-    (void)snprintf(waits, sizeof waits,
-                   ") waits for the first bucket: message 1 (channel 0, 8016 bytes, shared, direct), step 1 "
-                   "of 1, from rank %d, for ",
-                   late);
+    (void)snprintf(
+        waits, sizeof waits,
+        ") waits for the first bucket: message 1 (channel 0, 8016 bytes, shared%s), step 1 of 1, from "
+        "rank %d, for ",
+        size > 2 ? ", direct" : "", late);
     if (spoke) (void)fputs(log, stderr);
     assert_all_ranks(!spoke || (strstr(log, name) && strstr(log, waits)));
     if (away) status = buckets(comm); /* comes when all is said */
