@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include "base/mem.h"
 
 /* ---- one window ---- */
@@ -25,10 +26,26 @@ static int allocate(const ann_comm *comm, anni_window *w, size_t bytes) {
     return rc;
 }
 
+/* Whether the host has room for all its ranks' parts. Open MPI (4.1.4) makes the window as a file, and where
+   that does not fit, one rank returns an error while the others wait for it for ever; so it is asked before.
+ */
+static int has_room(const ann_comm *comm, size_t bytes) {
+    const char *folder = getenv("OMPI_MCA_osc_sm_backing_directory");
+    struct statvfs fs;
+    int64_t mine = (int64_t)bytes + 2 * PAGE_BYTES, all = 0;
+    int room = 1;
+    if (MPI_Allreduce(&mine, &all, 1, MPI_INT64_T, MPI_SUM, comm->node) != MPI_SUCCESS) return 0;
+    if (comm->local_rank == 0 && statvfs(folder ? folder : "/dev/shm", &fs) == 0)
+        room = (double)fs.f_bavail * (double)fs.f_frsize > 1.05 * (double)all + (1 << 20);
+    return MPI_Bcast(&room, 1, MPI_INT, 0, comm->node) == MPI_SUCCESS && room;
+}
+
 /* Where memory cannot be had, all ranks of the host learn it: *usable is false. Collective over the host. */
 static ann_status window_new(const ann_comm *comm, anni_window *w, size_t bytes, bool *usable) {
     *w = (anni_window){.win = MPI_WIN_NULL, .bytes = bytes};
     w->parts = calloc((size_t)comm->local_size, sizeof *w->parts);
+    *usable = false;
+    if (!has_room(comm, bytes)) return ANN_OK;
     int ok = w->parts && allocate(comm, w, bytes) == MPI_SUCCESS, all = 0;
     for (int i = 0; ok && i < comm->local_size; i++) {
         MPI_Aint size;
