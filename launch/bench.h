@@ -5,8 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "comm/tuning.h"
+#include "train/overlap.h"
 
 int bench_allreduce(int argc, char **argv);
+int bench_overlap(int argc, char **argv);
+
+/* Writes the events of all ranks to a file, on rank 0. Collective. */
+ann_status bench_trace_write(ann_comm *comm, const char *path, const ann_overlap *report) ANN_MUST_CHECK;
 
 /* ---- MPI_Allreduce as a contender: bench_mpi.c ---- */
 

@@ -6,6 +6,8 @@
 static const menu_item commands[] = {
     {"allreduce", "", "sums over ranks, beside MPI_Allreduce and the limit of memory or wire",
      bench_allreduce},
+    {"overlap", "RUN.yaml", "what communication costs the training steps of a phase, message by message",
+     bench_overlap},
 };
 
 int cmd_bench(int argc, char **argv) {

@@ -62,27 +62,6 @@ static int check_only(const request *r) {
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
-/* All ranks must have read the same run file. Collective. */
-static ann_status compare_configs(ann_comm *comm, const ann_run_config *config) {
-    uint64_t first = config->hash;
-    ANN_TRY(ann_comm_broadcast(comm, &first, sizeof first, 0));
-    return ann_agree(
-        comm, first == config->hash
-                  ? ANN_OK
-                  : ann_error(ANN_ERR_CONFIG, "%s: this rank reads another text than rank 0", config->path));
-}
-
-/* Reads the run file on every rank and agrees on the outcome. The error's text is this rank's own if it has
-   one, so that rank 0 prints "file:line:column: ...". Collective. */
-static ann_status load_everywhere(ann_run_config **out, ann_comm *comm, const request *r) {
-    char own[1024] = "";
-    const ann_status local = ann_run_config_load(out, r->path, r->sets, r->set_count);
-    if (local != ANN_OK) snprintf(own, sizeof own, "%s", ann_error_text());
-    const ann_status status = ann_agree(comm, local);
-    if (status != ANN_OK) return own[0] ? ann_error(status, "%s", own) : status;
-    return compare_configs(comm, *out);
-}
-
 static ann_status train(ann_comm *comm, const ann_run_config *config, const request *r) {
     const ann_train_options options = {.resume = r->resume,
                                        .threads = (int)r->threads,
@@ -92,22 +71,6 @@ static ann_status train(ann_comm *comm, const ann_run_config *config, const requ
     return ann_train(comm, config, &options);
 }
 
-/* A wait that ended without an answer: the other ranks cannot be brought to an orderly end. */
-static bool is_lost(const job *j, ann_status status) {
-    return j->size > 1 && (status == ANN_ERR_TIMEOUT || status == ANN_ERR_COMM);
-}
-
-static int finish(const job *j, ann_status status) {
-    int code = ann_status_exit_code(status);
-    const bool lost = is_lost(j, status);
-    if (status != ANN_OK && (j->rank == 0 || lost)) code = cli_fail(status);
-    return lost ? job_abort(j, code) : job_end(j, code);
-}
-
-/* The timeout is a key of the run file, which the ranks read before they know it: until then the default
- * holds. */
-#define LOAD_TIMEOUT_S 60.0
-
 static int run_job(const request *r) {
     job j;
     ann_comm *comm = NULL;
@@ -115,18 +78,9 @@ static int run_job(const request *r) {
     job_catch_signals();
     ann_status status = job_begin(&j);
     if (r->verbose) ann_log_setup(ANN_LOG_DEBUG, j.rank);
-    if (status == ANN_OK) status = job_comm(&comm, &j, LOAD_TIMEOUT_S);
-    if (status == ANN_OK) status = load_everywhere(&config, comm, r);
-    if (status == ANN_OK) {
-        ann_comm_free(comm);
-        comm = NULL;
-        status = job_comm(&comm, &j, config->comm_timeout_s);
-    }
+    if (status == ANN_OK) status = job_config(&config, &comm, &j, r->path, r->sets, r->set_count);
     if (status == ANN_OK) status = train(comm, config, r);
-    if (is_lost(&j, status)) return finish(&j, status);
-    ann_comm_free(comm);
-    ann_run_config_free(config);
-    return finish(&j, status);
+    return job_finish(&j, comm, config, status);
 }
 
 int cmd_train(int argc, char **argv) {

@@ -3,6 +3,7 @@
 #define ANNULUS_LAUNCH_JOB_H
 
 #include "comm/comm.h"
+#include "train/config.h"
 
 typedef struct job {
     bool mpi; /* MPI has been started */
@@ -20,6 +21,12 @@ bool job_checkpoint_requested(void);
 ann_status job_begin(job *j) ANN_MUST_CHECK;
 /* The communicator of all ranks. Collective. */
 ann_status job_comm(ann_comm **out, const job *j, double timeout_s) ANN_MUST_CHECK;
+/* Reads the run file on every rank, and makes the communicator with the timeout that it asks for. Both are to
+   be given to job_finish, even after a failure, and start as NULL. Collective. */
+ann_status job_config(ann_run_config **out, ann_comm **comm, const job *j, const char *path,
+                      const char **sets, int set_count) ANN_MUST_CHECK;
+/* Says what went wrong, if anything, frees both and ends the job. Returns the exit code. */
+int job_finish(const job *j, ann_comm *comm, ann_run_config *config, ann_status status);
 /* Ends MPI, and returns exit code `code` on every rank. */
 int job_end(const job *j, int code);
 /* Ends all processes of the job at once, because some rank does not answer; without MPI returns `code`. */

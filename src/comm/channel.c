@@ -39,13 +39,19 @@ static ann_status channel_wait(void *self, int request, ann_outcome *all) {
     return ANN_OK;
 }
 
+static int64_t channel_done_ns(void *self, int request) {
+    const ann_comm *comm = self;
+    return comm->requests[request]->done_ns; /* as above */
+}
+
 const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm) {
     comm->ops = (ann_channel_ops){.self = comm,
                                   .rank = comm->rank,
                                   .size = comm->size,
                                   .start = channel_start,
                                   .progress = channel_progress,
-                                  .wait = channel_wait};
+                                  .wait = channel_wait,
+                                  .done_ns = channel_done_ns};
     return &comm->ops;
 }
 

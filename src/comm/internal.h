@@ -37,7 +37,8 @@ enum {
     ANNI_HOST_BYTES = 64,
     ANNI_SEGMENT_MAX = 512 << 10, /* bytes: the size of a staging slot */
     ANNI_TEXT_BYTES = 1024,
-    ANNI_TAG_ROLL_CALL = 1 << 15
+    ANNI_TAG_ROLL_CALL = 1 << 15,
+    ANNI_TAG_CLOCK
 };
 
 /* Ranks of the communicator, by position. */
@@ -110,7 +111,8 @@ typedef struct anni_pieces {
 
 typedef struct anni_request {
     enum { ANNI_FREE, ANNI_ACTIVE, ANNI_DONE } state;
-    uint64_t number;     /* of the message, for people */
+    uint64_t number; /* of the message, for people */
+    int64_t done_ns;
     ann_message message; /* elems: with the slots, if it has any */
     /* What is really sent: of a sparse message, its encoding. */
     ann_collective collective;
@@ -208,6 +210,7 @@ struct ann_comm {
     MPI_Comm duplicate;
     int mine, first;
     anni_verdict verdict;
+    int64_t pong; /* clock.c */
 };
 
 /* comm.c: as ann_comm_world, but consecutive ranks, node_size of them, count as the ranks of a host.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "comm/shared.h"
 #include "comm/sparse.h"
 #include "tensor/chunk.h"
@@ -124,6 +125,7 @@ ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *r
     if (index < 0) return anni_break(comm, ann_error(ANN_ERR_MEMORY, "no memory for another message"));
     anni_request *r = comm->requests[index];
     r->state = ANNI_DONE;
+    r->done_ns = ann_clock_ns();
     r->message = *message;
     r->collective = message->collective;
     r->data = message->data;
@@ -156,6 +158,7 @@ static ann_status request_progress(ann_comm *comm, anni_request *r, bool *moved)
     else done = jobs_done(r);
     if (!done) return ANN_OK;
     r->state = ANNI_DONE;
+    r->done_ns = ann_clock_ns();
     if (!r->scratch) return ANN_OK;
     const ann_status status = anni_sparse_decode(comm, r);
     return status == ANN_OK ? ANN_OK : anni_break(comm, status);

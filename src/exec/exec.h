@@ -44,7 +44,31 @@ typedef struct ann_channel_ops {
     ann_status (*start)(void *self, const ann_message *message, ann_outcome mine, int *request);
     ann_status (*progress)(void *self); /* makes progress on all requests; cheap, never blocks */
     ann_status (*wait)(void *self, int request, ann_outcome *all);
+    /* When the request that was waited for last was complete, by ann_clock_ns; NULL: unknown. */
+    int64_t (*done_ns)(void *self, int request);
 } ann_channel_ops;
+
+/* What a plan did when. Labels are the plan's. */
+typedef enum ann_event_kind {
+    ANN_EVENT_COMPUTE,  /* an instruction */
+    ANN_EVENT_START,    /* of a message, with the copy to where it is sent from */
+    ANN_EVENT_PROGRESS, /* of all messages, between instructions */
+    ANN_EVENT_WAIT,     /* for a message */
+    ANN_EVENT_VOTE      /* the last wait before the store is changed */
+} ann_event_kind;
+typedef struct ann_event {
+    ann_event_kind kind;
+    int message; /* START and WAIT: its number, by the order of starts since the trace was empty; else -1 */
+    const char *label;
+    int64_t begin_ns, end_ns; /* ann_clock_ns */
+    int64_t done_ns;          /* WAIT: when the sum was there; 0: unknown */
+} ann_event;
+typedef struct ann_trace {
+    ann_event *events; /* [room], the caller's */
+    int room, count;
+    int messages; /* started */
+    int dropped;  /* events for which there was no room */
+} ann_trace;
 
 typedef struct ann_plan_options {
     int threads; /* 0: 1 */
@@ -57,6 +81,7 @@ typedef struct ann_plan_options {
        (ann_comm_alloc), which may serve several plans that never run at the same time. NULL: the plan has its
        own. */
     void *shared;
+    ann_trace *trace; /* runs append to it; several plans may share it; NULL: they do not, at no cost */
 } ann_plan_options;
 
 typedef struct ann_plan ann_plan;

@@ -17,6 +17,7 @@ typedef struct anni_instr {
     int n_waits;
     struct anni_instr **waits; /* reductions whose result it reads first */
     int request;               /* REDUCE: while under way, else -1 */
+    int number;                /* REDUCE: in the trace */
     const char *label;
     int64_t spent_ns, runs; /* profile */
 } anni_instr;

@@ -22,6 +22,42 @@ typedef struct step {
     bool voted, wrote;
 } step;
 
+/* ---- trace ---- */
+
+static int64_t now(const step *s) { return s->plan->options.trace ? ann_clock_ns() : 0; }
+
+/* The event ends now. */
+static void record(const step *s, ann_event event) {
+    ann_trace *trace = s->plan->options.trace;
+    if (!trace) return;
+    event.end_ns = ann_clock_ns();
+    if (trace->count < trace->room) trace->events[trace->count++] = event;
+    else trace->dropped++;
+}
+
+static void record_plain(const step *s, ann_event_kind kind, const char *label, int64_t begin_ns) {
+    record(s, (ann_event){.kind = kind, .message = -1, .label = label, .begin_ns = begin_ns});
+}
+
+static void record_start(const step *s, anni_instr *instr, int64_t begin_ns) {
+    ann_trace *trace = s->plan->options.trace;
+    if (!trace) return;
+    instr->number = trace->messages++;
+    record(s, (ann_event){.kind = ANN_EVENT_START,
+                          .message = instr->number,
+                          .label = instr->label,
+                          .begin_ns = begin_ns});
+}
+
+static void record_wait(const step *s, const anni_instr *instr, int request, int64_t begin_ns) {
+    if (!s->plan->options.trace) return;
+    record(s, (ann_event){.kind = ANN_EVENT_WAIT,
+                          .message = instr->number,
+                          .label = instr->label,
+                          .begin_ns = begin_ns,
+                          .done_ns = s->ops->done_ns ? s->ops->done_ns(s->ops->self, request) : 0});
+}
+
 /* ---- reductions ---- */
 
 /* Puts what this rank brings into the message, unless that is where it lies. Alone, it gets nothing from
@@ -41,6 +77,7 @@ static void bring(const anni_instr *instr, const ann_message *message, bool alon
 
 /* Returns a failure of communication itself. */
 static ann_status start_reduce(step *s, anni_instr *instr) {
+    const int64_t begin_ns = now(s);
     const ann_message message = anni_message_of(instr);
     if (s->status == ANN_OK) bring(instr, &message, !s->ops);
     const bool nonfinite = s->status == ANN_OK && s->plan->options.check_finite &&
@@ -53,7 +90,9 @@ static ann_status start_reduce(step *s, anni_instr *instr) {
     s->nonfinite = s->nonfinite || nonfinite;
     const ann_outcome mine = {.failed = s->status != ANN_OK, .nonfinite = nonfinite};
     s->plan->in_flight++;
-    return s->ops->start(s->ops->self, &message, mine, &instr->request);
+    ANN_TRY(s->ops->start(s->ops->self, &message, mine, &instr->request));
+    record_start(s, instr, begin_ns);
+    return ANN_OK;
 }
 
 static void heed(step *s, ann_outcome all, const char *label) {
@@ -66,7 +105,9 @@ static void heed(step *s, ann_outcome all, const char *label) {
 static ann_status wait_reduce(step *s, anni_instr *instr) {
     ann_outcome all = {false, false};
     if (!s->ops || instr->request < 0) return ANN_OK;
+    const int64_t begin_ns = now(s);
     const ann_status status = s->ops->wait(s->ops->self, instr->request, &all);
+    record_wait(s, instr, instr->request, begin_ns);
     instr->request = -1;
     s->plan->in_flight--;
     if (status == ANN_OK) heed(s, all, instr->label);
@@ -94,8 +135,10 @@ static ann_status vote(step *s) {
         heed(s, mine, "an output");
         return ANN_OK;
     }
+    const int64_t begin_ns = now(s);
     ANN_TRY(s->ops->start(s->ops->self, &message, mine, &request));
     ANN_TRY(s->ops->wait(s->ops->self, request, &all));
+    record_plain(s, ANN_EVENT_VOTE, message.label, begin_ns);
     heed(s, all, message.label);
     return ANN_OK;
 }
@@ -128,13 +171,20 @@ static ann_status run_instr(step *s, anni_instr *instr) {
     ANN_TRY(wait_for_operands(s, instr));
     if (instr->kind == ANNI_REDUCE) return start_reduce(s, instr);
     if (s->status != ANN_OK) return ANN_OK;
-    if (instr->kind == ANNI_PACK) {
-        pack(&instr->call);
-        return ANN_OK;
-    }
+    const int64_t begin_ns = now(s);
     s->wrote = s->wrote || instr->writes;
-    s->status = instr->kernel->run(&instr->call);
+    if (instr->kind == ANNI_PACK) pack(&instr->call);
+    else s->status = instr->kernel->run(&instr->call);
+    record_plain(s, ANN_EVENT_COMPUTE, instr->label, begin_ns);
     if (s->status != ANN_OK) anni_error_frame(__FILE__, __LINE__, instr->label);
+    return ANN_OK;
+}
+
+static ann_status progress(step *s) {
+    if (!s->plan->in_flight) return ANN_OK;
+    const int64_t begin_ns = now(s);
+    ANN_TRY(s->ops->progress(s->ops->self));
+    record_plain(s, ANN_EVENT_PROGRESS, "progress", begin_ns);
     return ANN_OK;
 }
 
@@ -144,7 +194,7 @@ static ann_status run_all(step *s) {
         anni_instr *instr = &plan->instrs[i];
         const int64_t begin = plan->options.profile ? ann_clock_ns() : 0;
         ANN_TRY(run_instr(s, instr));
-        if (plan->in_flight) ANN_TRY(s->ops->progress(s->ops->self));
+        ANN_TRY(progress(s));
         if (!plan->options.profile) continue;
         instr->spent_ns += ann_clock_ns() - begin;
         instr->runs++;

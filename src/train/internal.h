@@ -39,6 +39,9 @@ typedef struct anni_run {
     uint64_t *hashes;       /* and this */
 } anni_run;
 
+/* train.c: where the user has not said. */
+int anni_threads_per_rank(const ann_comm *comm);
+
 /* ---- a phase ---- */
 
 typedef struct anni_phase {
@@ -153,8 +156,9 @@ ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered
 /* What a plan is for. */
 typedef struct anni_use {
     bool training;
-    bool alone;   /* it says nothing to other ranks: no vote is held before it writes to the store */
-    void *shared; /* as in ann_plan_options */
+    bool alone;       /* it says nothing to other ranks: no vote is held before it writes to the store */
+    void *shared;     /* as in ann_plan_options, */
+    ann_trace *trace; /* and this */
 } anni_use;
 /* The plan of a lowered graph over a committed store. */
 ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_graph *lowered,
@@ -214,8 +218,9 @@ ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phas
                               int64_t n) ANN_MUST_CHECK;
 /* After it: through the passes. Raises *shared_bytes to what the plans need. */
 ann_status anni_micro_lower(anni_micro *micro, const anni_phase *phase, size_t *shared_bytes) ANN_MUST_CHECK;
+/* `use.alone` is added where the phase or the micro-batch is alone anyway. */
 ann_status anni_micro_plan(anni_micro *micro, const anni_phase *phase, const anni_scalars *scalars,
-                           void *shared) ANN_MUST_CHECK;
+                           anni_use use) ANN_MUST_CHECK;
 void anni_micro_free(anni_micro *micro);
 /* Runs the micro-batches of `batch` and adds up what they computed. With `pending` this rank takes part as
    failed, like ann_plan_run with `inject`. */

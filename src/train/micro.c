@@ -121,12 +121,12 @@ static bool has_reduction(const ann_graph *g) {
 }
 
 ann_status anni_micro_plan(anni_micro *micro, const anni_phase *phase, const anni_scalars *scalars,
-                           void *shared) {
+                           anni_use use) {
     for (int k = 0; k < micro->kinds; k++) {
         anni_step *step = &micro->steps[k];
-        const bool alone = phase->config->sync.every > 0 || (k > 0 && !has_reduction(micro->graphs[k]));
-        const anni_use use = {.training = true, .alone = alone, .shared = shared};
-        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], use));
+        anni_use own = use;
+        if (phase->config->sync.every > 0 || (k > 0 && !has_reduction(micro->graphs[k]))) own.alone = true;
+        ANN_TRY(anni_step_new(step, phase, micro->graphs[k], own));
         ANN_TRY(bind_scalars(step, scalars, &micro->scale));
         ANN_TRY(anni_step_bind(step, NULL));
         ann_graph_free(micro->graphs[k]);

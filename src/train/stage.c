@@ -110,8 +110,9 @@ static ann_status start_loader(stage *s) {
 }
 
 static ann_status make_plans(stage *s) {
-    ANN_TRY(anni_micro_plan(&s->whole, s->phase, &s->scalars, s->shared));
-    ANN_TRY(anni_micro_plan(&s->cut, s->phase, &s->scalars, s->shared));
+    const anni_use use = {.training = true, .shared = s->shared};
+    ANN_TRY(anni_micro_plan(&s->whole, s->phase, &s->scalars, use));
+    ANN_TRY(anni_micro_plan(&s->cut, s->phase, &s->scalars, use));
     ANN_TRY(anni_outer_plan(&s->outer, s->phase, s->shared));
     return start_loader(s);
 }

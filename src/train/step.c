@@ -90,7 +90,8 @@ ann_status anni_plan_new(ann_plan **out, const anni_phase *phase, const ann_grap
                                       .policy = ANN_KERNEL_FAST,
                                       .check_finite = use.training && anni_nonfinite_is_handled(phase),
                                       .channels = talks ? ann_comm_channel_ops(run->comm) : NULL,
-                                      .shared = use.shared};
+                                      .shared = use.shared,
+                                      .trace = use.trace};
     return ann_plan_new(out, lowered, &options);
 }
 

@@ -15,7 +15,7 @@
 #include "train/saver.h"
 
 /* Cores of this host shared out to the ranks on it, but no more than this process may use. */
-static int threads_per_rank(const ann_comm *comm) {
+int anni_threads_per_rank(const ann_comm *comm) {
     cpu_set_t allowed;
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
     const int share = (int)(online > 0 ? online : 1) / ann_comm_local_size(comm);
@@ -175,7 +175,7 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .options = options,
                     .rank = ann_comm_rank(comm),
                     .size = ann_comm_size(comm),
-                    .threads = options->threads > 0 ? options->threads : threads_per_rank(comm),
+                    .threads = options->threads > 0 ? options->threads : anni_threads_per_rank(comm),
                     .metrics_fd = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);

@@ -264,7 +264,7 @@ static void a_failing_peer_changes_nothing(void **state) {
         ann_plan *plan;
         trace before, after;
         peer p = {.fails_at = k};
-        const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait};
+        const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, NULL};
         model_new(&m, ANN_F32);
         check_ok(standard(&g, m.graph));
         check_ok(ann_plan_new(&plan, g, &(ann_plan_options){.threads = 1, .channels = &ops}));
@@ -304,7 +304,7 @@ static void an_update_does_not_wait_for_later_sums(void **state) {
     check_ok(ann_store_commit(store));
     check_ok(ann_pass_standard(&lowered, g, &(ann_pass_options){.bucket = {1024, 1024}, .fuse = true}));
     peer p = {.fails_at = -1, .store = store, .before = params_hash(store)};
-    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait};
+    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, NULL};
     check_ok(ann_plan_new(&plan, lowered, &(ann_plan_options){.threads = 1, .channels = &ops}));
     check_ok(ann_plan_bind(plan, "x", x));
     check_ok(ann_plan_bind(plan, "lr", &lr));
