@@ -187,11 +187,17 @@ static ann_status predict(const planner *p, row *out, const plan_compute *c) {
 static void print_table(const planner *p, const char *title, const row *rows) {
     printf("\n%s\n%6s %7s %10s %11s %9s %11s %9s %12s %10s\n", title, "nodes", "ranks", "batch/rank",
            "compute_ms", "comm_ms", "exposed_ms", "step_ms", "samples/s", "efficiency");
-    for (int i = 0; i < p->r->count; i++)
+    for (int i = 0; i < p->r->count; i++) {
+        if (isnan(rows[i].step_s)) {
+            printf("%6lld %7lld  a batch of %lld samples is less than one for each rank\n",
+                   (long long)rows[i].nodes, (long long)rows[i].ranks, (long long)p->phase->batch);
+            continue;
+        }
         printf("%6lld %7lld %10lld %11.3f %9.3f %11.3f %9.3f %12.1f %10.3f\n", (long long)rows[i].nodes,
                (long long)rows[i].ranks, (long long)rows[i].batch, rows[i].compute_s * 1e3,
                rows[i].comm_s * 1e3, rows[i].exposed_s * 1e3, rows[i].step_s * 1e3, rows[i].samples_s,
                rows[i].efficiency);
+    }
 }
 
 /* Rows of weak scaling (`samples` of each rank) or strong scaling (of all ranks). */
@@ -202,6 +208,10 @@ static ann_status predict_rows(planner *p, row *rows, bool strong) {
     for (int i = 0; i < p->r->count && status == ANN_OK; i++) {
         row *r = &rows[i];
         *r = (row){.nodes = p->r->nodes[i], .ranks = p->r->nodes[i] * p->ranks};
+        if (strong && r->ranks > p->phase->batch) {
+            r->step_s = r->samples_s = r->efficiency = NAN;
+            continue;
+        }
         if (i == 0 || strong) {
             free(c.messages);
             status = plan_measure(p->comm, &c, p->config, p->phase, (int)r->ranks, p->threads);
@@ -234,7 +244,7 @@ static ann_status plot(const planner *p, const row *weak, const row *strong) {
         weak_s[i] = weak[i].samples_s;
         strong_s[i] = strong[i].samples_s;
         ideal_s[i] = weak_s[i] / weak_e[i];
-        top = fmax(top, strong_e[i]);
+        top = fmax(top, strong_e[i]); /* fmax passes over what is not a number */
     }
     const svg_series efficiency[] = {{"ideal", "#888888", one, true},
                                      {"weak", "#1f77b4", weak_e, false},
@@ -271,6 +281,10 @@ static ann_status set_up(planner *p) {
         return ann_error(ANN_ERR_CONFIG, "the hosts of this job have different numbers of ranks");
     p->ranks = p->r->ranks ? (int)p->r->ranks : p->here.ranks;
     p->cores = p->r->cores ? (int)p->r->cores : cores;
+    if (p->r->nodes[0] * p->ranks > p->phase->batch)
+        return ann_error(ANN_ERR_CONFIG,
+                         "phase %s: the first row is %lld ranks, and a batch only %lld samples", name,
+                         (long long)p->r->nodes[0] * p->ranks, (long long)p->phase->batch);
     p->threads = p->r->threads ? (int)p->r->threads : p->cores / p->ranks;
     if (p->threads < 1) p->threads = 1;
     p->crowding = load_of(p->ranks, p->threads, p->cores) / load_of(p->here.ranks, p->threads, cores);
