@@ -118,6 +118,11 @@ bool ann_plan_torn(const ann_plan *plan);
 int ann_plan_message_count(const ann_plan *plan);
 ann_message ann_plan_message(const ann_plan *plan, int index);
 
+/* Seconds of a run, in the mean since the last ann_plan_profile, before message `index` is started, and from
+   the first instruction that changes the store to the end (needs options.profile). */
+double ann_plan_message_s(const ann_plan *plan, int index);
+double ann_plan_update_s(const ann_plan *plan);
+
 /* Memory of the plan block, without `shared`. */
 size_t ann_plan_bytes(const ann_plan *plan);
 /* Time per instruction since the last call, as a table (needs options.profile). */

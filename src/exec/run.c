@@ -247,3 +247,26 @@ void ann_plan_profile(ann_plan *plan, void (*write)(void *to, const char *text),
     }
     free(sorted);
 }
+
+static double mean_s(const anni_instr *instr) {
+    return instr->runs ? 1e-9 * (double)instr->spent_ns / (double)instr->runs : 0;
+}
+
+double ann_plan_message_s(const ann_plan *plan, int index) {
+    double seconds = 0;
+    for (int i = 0; i < plan->n_instrs; i++) {
+        if (plan->instrs[i].kind == ANNI_REDUCE && index-- == 0) break;
+        seconds += mean_s(&plan->instrs[i]);
+    }
+    return seconds;
+}
+
+double ann_plan_update_s(const ann_plan *plan) {
+    double seconds = 0;
+    bool writes = false;
+    for (int i = 0; i < plan->n_instrs; i++) {
+        writes = writes || plan->instrs[i].writes;
+        if (writes) seconds += mean_s(&plan->instrs[i]);
+    }
+    return seconds;
+}
