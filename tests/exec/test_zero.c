@@ -149,8 +149,12 @@ static void run_world(job *jobs, int size, bool zero, int fails_on, int fails_at
     for (int r = 0; r < size; r++) {
         jobs[r] = (job){.w = w, .zero = zero, .fails_at = r == fails_on ? fails_at : -1};
         jobs[r].state = (rank_state){.w = w, .rank = r};
-        jobs[r].state.ops = (ann_channel_ops){NULL, r, size, start, progress, wait_for};
-        jobs[r].state.ops.self = &jobs[r].state;
+        jobs[r].state.ops = (ann_channel_ops){.self = &jobs[r].state,
+                                              .rank = r,
+                                              .size = size,
+                                              .start = start,
+                                              .progress = progress,
+                                              .wait = wait_for};
         model_new(&jobs[r].m, ANN_F64);
     }
     for (int r = 0; r < size; r++) assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &jobs[r]), 0);
