@@ -319,6 +319,58 @@ static void an_update_does_not_wait_for_later_sums(void **state) {
     ann_store_free(store);
 }
 
+/* A trace tells of every start and wait, in order, with the times at which the sums were there; what does not
+   fit is counted. */
+static int64_t peer_done_ns(void *self, int request) {
+    (void)self;
+    return 1000 + request;
+}
+
+static void a_trace_tells_of_every_message(void **state) {
+    (void)state;
+    enum { ROOM = 512, LITTLE = 5 };
+    static ann_event events[ROOM];
+    model m;
+    ann_graph *g;
+    ann_plan *plan;
+    inputs in;
+    int seen[ANN_EVENT_VOTE + 1] = {0};
+    peer p = {.fails_at = -1};
+    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, peer_done_ns};
+    ann_trace notes = {.events = events, .room = ROOM};
+    model_new(&m, ANN_F32);
+    check_ok(standard(&g, m.graph));
+    check_ok(ann_plan_new(&plan, g, &(ann_plan_options){.threads = 1, .channels = &ops, .trace = &notes}));
+    inputs_at(&in, 0);
+    bind_all(plan, &in, ANN_F32);
+    check_ok(ann_plan_run(plan, ANN_OK));
+    assert_int_equal(notes.dropped, 0);
+    for (int i = 0; i < notes.count; i++) {
+        const ann_event *e = &events[i];
+        assert_true(e->begin_ns > 0 && e->begin_ns <= e->end_ns && e->label[0]);
+        assert_true(i == 0 || events[i - 1].end_ns <= e->begin_ns);
+        if (e->kind == ANN_EVENT_START) assert_int_equal(e->message, seen[ANN_EVENT_START]);
+        else if (e->kind == ANN_EVENT_WAIT)
+            assert_true(e->message >= 0 && e->message < seen[ANN_EVENT_START]);
+        else assert_int_equal(e->message, -1);
+        assert_true((e->done_ns > 0) == (e->kind == ANN_EVENT_WAIT));
+        seen[e->kind]++;
+    }
+    assert_int_equal(seen[ANN_EVENT_START], ann_plan_message_count(plan));
+    assert_int_equal(seen[ANN_EVENT_WAIT], ann_plan_message_count(plan));
+    assert_int_equal(seen[ANN_EVENT_VOTE], 1);
+    assert_true(seen[ANN_EVENT_COMPUTE] > 0 && seen[ANN_EVENT_PROGRESS] > 0);
+
+    const int all = notes.count;
+    notes = (ann_trace){.events = events, .room = LITTLE};
+    check_ok(ann_plan_run(plan, ANN_OK));
+    assert_int_equal(notes.count, LITTLE);
+    assert_int_equal(notes.count + notes.dropped, all);
+    ann_plan_free(plan);
+    ann_graph_free(g);
+    model_free(&m);
+}
+
 int main(void) {
     ann_kernel_init();
     const struct CMUnitTest tests[] = {
@@ -327,6 +379,7 @@ int main(void) {
         cmocka_unit_test(an_injected_failure_changes_nothing),
         cmocka_unit_test(a_failing_peer_changes_nothing),
         cmocka_unit_test(an_update_does_not_wait_for_later_sums),
+        cmocka_unit_test(a_trace_tells_of_every_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
