@@ -6,7 +6,7 @@
 make_images
 run 0 "$ANNULUS" data import idx idx tiny.h5
 cat >run.yaml <<'YAML'
-name: "tiny <&> plan"
+name: tiny
 output: out.dir
 data: {path: tiny.h5}
 models:
@@ -27,6 +27,7 @@ phases:
     loss: cross_entropy
     batch: 64
     accumulate: 2
+    sampling: {remainder: drop}
     compress: {method: bf16}
     program: [{epochs: 1, lr: 0.01}]
   - name: apart
@@ -75,7 +76,7 @@ root = tree.parse("plot.svg").getroot()
 texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
 for wanted in ("nodes", "efficiency", "samples/s", "ideal", "weak", "strong", "2", "4", "8"):
     assert wanted in texts, (wanted, texts)
-assert any("tiny <&> plan" in t for t in texts), texts
+assert any("tiny, phase first" in t for t in texts), texts
 for line in root.iter("{http://www.w3.org/2000/svg}polyline"):
     points = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
     assert len(points) == 3, points
