@@ -111,7 +111,6 @@ find_job || fail "no job"
 for _ in $(seq 200); do grep -q loss "$dir/log" && break; sleep 0.05; done
 kill -TERM "$supervisor"
 ended 75 "stopped on request"
-train_args=()
 supervise "$dir/asked" --max-restarts 5 --stall 60
 ended 0 "the run is finished: 0 restarts"
 # (A line of progress that spans the stop is over fewer steps, so that only the weights are compared.)
