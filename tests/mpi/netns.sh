@@ -15,12 +15,30 @@ dir=$(mktemp -d) || exit 77
 
 down() {
     local i
-    for ((i = 1; i <= hosts; i++)); do ip netns del "${prefix}h$i" 2>/dev/null; done
+    for ((i = 1; i <= hosts; i++)); do
+        # shellcheck disable=SC2046
+        kill -KILL $(ip netns pids "${prefix}h$i" 2>/dev/null) 2>/dev/null
+        ip netns del "${prefix}h$i" 2>/dev/null
+    done
     ip link del "$bridge" 2>/dev/null
     rm -rf "$dir"
 }
+# mpirun takes a moment to end its ranks on all hosts; what is still there then is killed with its namespace.
+program=
+stop() {
+    trap '' TERM INT HUP
+    if [ -n "$program" ]; then
+        kill -TERM "$program" 2>/dev/null
+        for ((i = 0; i < 50; i++)); do
+            kill -0 "$program" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$program" 2>/dev/null
+    fi
+    exit 143
+}
 trap down EXIT
-trap 'exit 143' TERM INT HUP
+trap stop TERM INT HUP
 
 shape() { # COMMAND...: in front of `qdisc add dev`
     [ "$rate" = none ] || "$@" root tbf rate "$rate" burst 256kb latency 20ms
@@ -58,4 +76,6 @@ fi
 mpirun -np $((hosts * ranks)) --hostfile "$dir/hosts" --bind-to none --mca mpi_yield_when_idle 1 \
     --mca plm rsh --mca plm_rsh_agent "$dir/rsh" --mca plm_rsh_no_tree_spawn 1 \
     --mca oob_tcp_if_include "$net.0/24" --mca btl_tcp_if_include "$net.0/24" \
-    --mca pml ob1 --mca btl tcp,vader,self ${MPIRUN_ARGS:-} "$@"
+    --mca pml ob1 --mca btl tcp,vader,self ${MPIRUN_ARGS:-} "$@" &
+program=$!
+wait $program
