@@ -7,7 +7,7 @@
 #include "comm/shared.h"
 
 enum { SPIN_POLLS = 200 };
-static const size_t LANE_BYTES = (size_t)ANNI_DEPTH * (ANNI_SEGMENT_MAX + ANNI_SEGMENT_MAX / 2);
+static const size_t LANE_BYTES = ANNI_STAGING_BYTES + ANNI_STAGING_BYTES / 2;
 static const size_t STAGING_BYTES = (size_t)ANNI_LANES * LANE_BYTES;
 
 /* NULL when memory is exhausted. */
@@ -59,7 +59,7 @@ static ann_status world_connect(ann_comm *comm) {
     ANN_TRY(ann_agree(comm, ann_mem_alloc(&comm->staging, STAGING_BYTES)));
     for (size_t i = 0; i < ANNI_LANES; i++) {
         comm->lanes[i].staging = (char *)comm->staging + i * LANE_BYTES;
-        comm->lanes[i].send_staging = comm->lanes[i].staging + (size_t)ANNI_DEPTH * ANNI_SEGMENT_MAX;
+        comm->lanes[i].send_staging = comm->lanes[i].staging + ANNI_STAGING_BYTES;
     }
     ANN_TRY(anni_topology_find(comm));
     comm->spin_polls = spin_polls(comm);

@@ -32,10 +32,12 @@
 
 enum {
     ANNI_LANES = 8,
-    ANNI_DEPTH = 4,     /* items under way per lane, each way */
-    ANNI_RINGS_MAX = 4, /* of one message */
+    ANNI_DEPTH_MAX = 32, /* items under way per lane, each way */
+    ANNI_RINGS_MAX = 4,  /* of one message */
     ANNI_HOST_BYTES = 64,
-    ANNI_SEGMENT_MAX = 512 << 10, /* bytes: the size of a staging slot */
+    ANNI_SEGMENT_MAX = 512 << 10, /* bytes */
+    ANNI_STAGING_BYTES =
+        4 * ANNI_SEGMENT_MAX, /* of a lane, for what is received; half of it for what is sent */
     ANNI_TEXT_BYTES = 1024,
     ANNI_TAG_ROLL_CALL = 1 << 15,
     ANNI_TAG_CLOCK
@@ -75,16 +77,20 @@ typedef struct anni_cursor {
 /* One direction of a lane: items between `done` and `posted` are under way. */
 typedef struct anni_stream {
     anni_cursor posted, done;
-    int64_t n_posted, n_done; /* item i uses pending[i % ANNI_DEPTH] */
-    MPI_Request pending[ANNI_DEPTH];
+    int64_t n_posted, n_done; /* item i uses pending[i % depth] */
+    MPI_Request pending[ANNI_DEPTH_MAX];
 } anni_stream;
 
 typedef struct anni_lane {
     anni_job *job; /* NULL: free */
     int steps;
     anni_stream recv, send;
-    char *staging;      /* ANNI_DEPTH slots of ANNI_SEGMENT_MAX bytes, for what is received */
-    char *send_staging; /* ANNI_DEPTH slots of half that size, for what is sent in 16 bits */
+    /* So many items as the staging memory has room for: whoever computes long between two polls finds more
+       done the more are under way. */
+    int depth;
+    size_t slot_bytes;  /* a segment's */
+    char *staging;      /* slots for what is received */
+    char *send_staging; /* slots of half that size, for what is sent in 16 bits */
 } anni_lane;
 
 /* Gives the job to a lane, now or as soon as one is free. */

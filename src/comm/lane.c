@@ -1,6 +1,6 @@
 /* Jobs: the nonblocking state machine that runs a pattern.
 
-   A lane has two streams of items, those it receives and those it sends, each with up to ANNI_DEPTH under
+   A lane has two streams of items, those it receives and those it sends, each with up to `depth` under
    way. An item is sent when what it sends on has been received. What is added, or comes in 16 bits, is
    received into staging, one slot per item under way, and taken in when it has come; what is copied as it is,
    straight into its place. Either happens only when that place's own sending is over. */
@@ -110,14 +110,14 @@ static bool may_write(const anni_lane *lane, const anni_cursor *c) {
 static ann_status post_sends(ann_comm *comm, anni_lane *lane, bool *moved) {
     anni_stream *send = &lane->send;
     const anni_job *job = lane->job;
-    while (send->n_posted - send->n_done < ANNI_DEPTH && send->posted.step < lane->steps) {
+    while (send->n_posted - send->n_done < lane->depth && send->posted.step < lane->steps) {
         const anni_cursor *c = &send->posted;
         if (!is_past(&lane->recv.done, c->at.send_after, c->segment, c->at.send_after_same)) break;
         const item from = item_at(lane, c, true);
-        const int slot = (int)(send->n_posted % ANNI_DEPTH);
+        const int slot = (int)(send->n_posted % lane->depth);
         char *bytes = from.place;
         if (job->wire != ANN_WIRE_NATIVE) {
-            bytes = lane->send_staging + (size_t)slot * (ANNI_SEGMENT_MAX / 2);
+            bytes = lane->send_staging + (size_t)slot * (lane->slot_bytes / 2);
             encode(job, (uint16_t *)bytes, (float *)from.place, from.count);
         }
         const int rc =
@@ -134,12 +134,12 @@ static ann_status post_sends(ann_comm *comm, anni_lane *lane, bool *moved) {
 static ann_status post_receives(ann_comm *comm, anni_lane *lane, bool *moved) {
     anni_stream *recv = &lane->recv;
     const anni_job *job = lane->job;
-    while (recv->n_posted - recv->n_done < ANNI_DEPTH && recv->posted.step < lane->steps) {
+    while (recv->n_posted - recv->n_done < lane->depth && recv->posted.step < lane->steps) {
         const anni_cursor *c = &recv->posted;
         const item to = item_at(lane, c, false);
-        const int slot = (int)(recv->n_posted % ANNI_DEPTH);
+        const int slot = (int)(recv->n_posted % lane->depth);
         char *bytes = to.place;
-        if (is_staged(job, &c->at)) bytes = lane->staging + (size_t)slot * ANNI_SEGMENT_MAX;
+        if (is_staged(job, &c->at)) bytes = lane->staging + (size_t)slot * lane->slot_bytes;
         else if (!may_write(lane, c)) break;
         const int rc =
             MPI_Irecv(bytes, (int)((size_t)to.count * wire_bytes(job)), MPI_BYTE,
@@ -169,7 +169,7 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, bool *moved) {
     anni_stream *recv = &lane->recv;
     const anni_cursor *c = &recv->done;
     if (recv->n_done == recv->n_posted || !may_write(lane, c)) return ANN_OK;
-    const int slot = (int)(recv->n_done % ANNI_DEPTH);
+    const int slot = (int)(recv->n_done % lane->depth);
     int done = 0;
     MPI_Status status;
     ANN_TRY(anni_mpi(comm, MPI_Test(&recv->pending[slot], &done, &status), "receiving"));
@@ -177,7 +177,7 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, bool *moved) {
     const item to = item_at(lane, c, false);
     ANN_TRY(check_size(comm, lane, &status, to.count));
     if (is_staged(lane->job, &c->at))
-        take_in(lane->job, to, lane->staging + (size_t)slot * ANNI_SEGMENT_MAX, c->at.reduce);
+        take_in(lane->job, to, lane->staging + (size_t)slot * lane->slot_bytes, c->at.reduce);
     recv->n_done++;
     cursor_next(lane, false, &recv->done);
     *moved = true;
@@ -188,7 +188,7 @@ static ann_status finish_receive(ann_comm *comm, anni_lane *lane, bool *moved) {
    all its connections. */
 static bool send_is_awaited(const anni_lane *lane) {
     const anni_stream *send = &lane->send, *recv = &lane->recv;
-    return send->n_posted - send->n_done == ANNI_DEPTH || recv->done.step == lane->steps ||
+    return send->n_posted - send->n_done == lane->depth || recv->done.step == lane->steps ||
            !may_write(lane, &recv->done) || !may_write(lane, &recv->posted);
 }
 
@@ -196,7 +196,7 @@ static ann_status finish_send(ann_comm *comm, anni_lane *lane, bool *moved) {
     anni_stream *send = &lane->send;
     if (send->n_done == send->n_posted || !send_is_awaited(lane)) return ANN_OK;
     int done = 0;
-    ANN_TRY(anni_mpi(comm, MPI_Test(&send->pending[send->n_done % ANNI_DEPTH], &done, MPI_STATUS_IGNORE),
+    ANN_TRY(anni_mpi(comm, MPI_Test(&send->pending[send->n_done % lane->depth], &done, MPI_STATUS_IGNORE),
                      "sending"));
     if (!done) return ANN_OK;
     send->n_done++;
@@ -219,6 +219,9 @@ static void lane_begin(ann_comm *comm, int index, anni_job *job) {
     anni_lane *lane = &comm->lanes[index];
     lane->job = job;
     lane->steps = ann_pattern_steps(job->pattern, job->collective, job->group->size);
+    lane->slot_bytes = (size_t)job->segment_elems * job->elem_bytes;
+    const size_t slots = ANNI_STAGING_BYTES / lane->slot_bytes;
+    lane->depth = slots < ANNI_DEPTH_MAX ? (int)slots : ANNI_DEPTH_MAX;
     stream_begin(lane, false, &lane->recv);
     stream_begin(lane, true, &lane->send);
     job->state = ANNI_JOB_ACTIVE;
