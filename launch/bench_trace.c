@@ -92,7 +92,7 @@ static ann_status gather(ann_comm *comm, FILE *file, char *mine, const int64_t *
         ann_status status =
             ann_agree(comm, theirs ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for the trace"));
         if (status == ANN_OK) status = ann_comm_broadcast(comm, theirs, (size_t)bytes[r], r);
-        if (status == ANN_OK && rank == 0) fwrite(theirs, 1, (size_t)bytes[r], file);
+        if (status == ANN_OK && theirs && rank == 0) fwrite(theirs, 1, (size_t)bytes[r], file);
         if (r != rank) free(theirs);
         ANN_TRY(status);
     }
@@ -106,13 +106,14 @@ static ann_status collect(ann_comm *comm, FILE *file, const ann_overlap *report)
     char *mine = NULL;
     size_t length = 0;
     int64_t *bytes = calloc((size_t)size, sizeof *bytes);
-    ANN_TRY(ann_comm_broadcast(comm, &t.origin_ns, sizeof t.origin_ns, 0));
-    ann_status status = bytes ? make_text(&mine, &length, t, ann_comm_host(comm, rank))
-                              : ann_error(ANN_ERR_MEMORY, "no memory for the trace");
+    ann_status status = ann_comm_broadcast(comm, &t.origin_ns, sizeof t.origin_ns, 0);
+    if (status == ANN_OK)
+        status = bytes ? make_text(&mine, &length, t, ann_comm_host(comm, rank))
+                       : ann_error(ANN_ERR_MEMORY, "no memory for the trace");
     const int64_t own = (int64_t)length;
     status = ann_agree(comm, status);
-    if (status == ANN_OK) status = ann_comm_allgather(comm, bytes, &own, sizeof own);
-    if (status == ANN_OK) status = gather(comm, file, mine, bytes);
+    if (status == ANN_OK && bytes) status = ann_comm_allgather(comm, bytes, &own, sizeof own);
+    if (status == ANN_OK && bytes) status = gather(comm, file, mine, bytes);
     free(mine);
     free(bytes);
     return status;

@@ -57,7 +57,7 @@ static ann_status window_new(const ann_comm *comm, anni_window *w, size_t bytes,
         return ann_error(ANN_ERR_COMM, "MPI_Allreduce over a host failed");
     *usable = all;
     /* Touched by its owner, so that it lies near it, and so that nothing is left to do in a step. */
-    if (all) memset(w->parts[comm->local_rank], 0, bytes);
+    if (all && w->parts && w->parts[comm->local_rank]) memset(w->parts[comm->local_rank], 0, bytes);
     return ANN_OK;
 }
 

@@ -219,8 +219,8 @@ static void copy_roots(cutter *c) {
 static ann_status allocate(cutter *c) {
     const size_t count = (size_t)c->rw.count + 1;
     c->mark = calloc(count, sizeof *c->mark);
-    c->part = malloc(count * sizeof *c->part);
-    c->total = malloc(count * sizeof *c->total);
+    c->part = calloc(count, sizeof *c->part);
+    c->total = calloc(count, sizeof *c->total);
     c->ranges = calloc(count, sizeof *c->ranges);
     if (!c->mark || !c->part || !c->total || !c->ranges)
         return ann_error(ANN_ERR_MEMORY, "no memory to cut a graph");
