@@ -22,7 +22,8 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
                        .timeout_s = timeout_s};
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
-    if (comm->hosts && comm->heard) return comm;
+    if (comm->hosts && comm->heard && anni_requests_grow(comm)) return comm;
+    anni_requests_free(comm);
     free(comm->hosts);
     free(comm->heard);
     free(comm);

@@ -242,6 +242,8 @@ ann_status anni_request_wait(ann_comm *comm, int request) ANN_MUST_CHECK;
 anni_job anni_request_job(const anni_request *request, const anni_group *group, char *data, int64_t elems);
 /* True while a request is under way. */
 bool anni_requests_pending(const ann_comm *comm);
+/* Makes room for more requests than there ever were under way; false when memory is exhausted. */
+bool anni_requests_grow(ann_comm *comm);
 void anni_requests_free(ann_comm *comm);
 
 /* tuning.c: the algorithm of a request. */

@@ -22,7 +22,7 @@ static void *grown(void *array, int n, int by, size_t size) {
 }
 
 /* The table grows only when more requests are under way than ever before. Requests stay where they are. */
-static bool table_grow(ann_comm *comm) {
+bool anni_requests_grow(ann_comm *comm) {
     const int n = comm->n_requests;
     anni_request **requests = grown(comm->requests, n, REQUESTS_GROW, sizeof *requests);
     if (requests) comm->requests = requests;
@@ -49,7 +49,7 @@ static int request_entry(ann_comm *comm) {
     for (int i = 0; i < comm->n_requests; i++)
         if (comm->requests[i]->state == ANNI_FREE) return i;
     const int n = comm->n_requests;
-    return table_grow(comm) ? n : -1;
+    return anni_requests_grow(comm) ? n : -1;
 }
 
 void anni_requests_free(ann_comm *comm) {

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -225,10 +224,6 @@ static int without_threads(const char *sub) {
     store = ckpt_sample_store(1);
     const ann_ckpt_options options = {.dir = sub};
     if (!store || ann_ckpt_writer_new(comm, &writer, store, &options) != ANN_OK) return 1;
-    /* The heap gets room of its own, so that it is the thread's stack that cannot be had. */
-    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
-    free(malloc(8 << 20));
     getrlimit(RLIMIT_AS, &low);
     const rlim_t before = low.rlim_cur;
     low.rlim_cur = 1 << 20;
