@@ -41,34 +41,56 @@ static ann_status time_sums(ann_comm *comm, float *data, int64_t bytes, int repe
     return slowest(comm, seconds);
 }
 
-/* The best of three tries, each of which takes about budget_s. */
-static ann_status time_algorithm(ann_comm *comm, const ann_algorithm *a, float *data, int64_t bytes,
-                                 double budget_s, double *seconds) {
-    double once, again;
-    ANN_TRY(ann_comm_force(comm, a));
-    ANN_TRY(time_sums(comm, data, bytes, 1, &once));
-    *seconds = once;
-    const double fit = once > 0 ? budget_s / once : REPEATS_MAX;
-    const int repeats = fit > REPEATS_MAX ? REPEATS_MAX : (int)fit;
-    for (int turn = 0; turn < 3 && repeats > 0; turn++) {
-        ANN_TRY(time_sums(comm, data, bytes, repeats, &again));
-        if (turn == 0 || again < *seconds) *seconds = again;
-    }
+/* One algorithm at one size. */
+typedef struct contender {
+    ann_algorithm algorithm;
+    double seconds; /* of one sum, the fastest of the turns so far; 0: none */
+} contender;
+
+/* Another turn, which takes about budget_s. */
+static ann_status take_turn(ann_comm *comm, contender *c, float *data, int64_t bytes, double budget_s) {
+    double seconds;
+    ANN_TRY(ann_comm_force(comm, &c->algorithm));
+    const double fit = c->seconds > 0 ? budget_s / c->seconds : 1;
+    ANN_TRY(time_sums(comm, data, bytes, fit > REPEATS_MAX ? REPEATS_MAX : fit < 1 ? 1 : (int)fit, &seconds));
+    if (c->seconds <= 0 || seconds < c->seconds) c->seconds = seconds;
     return ANN_OK;
 }
 
+/* So many turns each, one after the other, so that a disturbance meets all alike. */
+static ann_status take_turns(ann_comm *comm, contender *all, int n, int turns, float *data, int64_t bytes,
+                             double budget_s) {
+    for (int turn = 0; turn < turns; turn++)
+        for (int i = 0; i < n; i++) ANN_TRY(take_turn(comm, &all[i], data, bytes, budget_s / (turns * n)));
+    return ANN_OK;
+}
+
+static const contender *fastest(const contender *all, int n) {
+    const contender *best = &all[0];
+    for (int i = 1; i < n; i++)
+        if (all[i].seconds < best->seconds) best = &all[i];
+    return best;
+}
+
+/* A screening of all, then a final among those that came near the best. */
 static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, double budget_s) {
-    ann_algorithm all[ALGORITHMS_MAX];
-    const int n = ann_comm_algorithms(comm, all, ALGORITHMS_MAX);
-    for (int i = 0; i < n; i++) {
-        double seconds;
-        if (all[i].direct && row->bytes > ANNI_SLOT_BYTES) continue;
-        ANN_TRY(time_algorithm(comm, &all[i], data, row->bytes, budget_s / (3 * n), &seconds));
-        /* Those that come first are simpler, and stay unless a later one is clearly faster. */
-        if (row->seconds > 0 && seconds >= 0.97 * row->seconds) continue;
-        row->best = all[i];
-        row->seconds = seconds;
-    }
+    static const double NEAR = 1.25;
+    enum { SCREENING = 3, FINAL = 6 };
+    ann_algorithm algorithms[ALGORITHMS_MAX];
+    contender all[ALGORITHMS_MAX];
+    int n = 0, finalists = 0;
+    const int known = ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX);
+    for (int i = 0; i < known; i++)
+        if (!algorithms[i].direct || row->bytes <= ANNI_SLOT_BYTES) all[n++].algorithm = algorithms[i];
+    for (int i = 0; i < n; i++) all[i].seconds = 0;
+    ANN_TRY(take_turns(comm, all, n, SCREENING, data, row->bytes, budget_s / 2));
+    const double limit_s = NEAR * fastest(all, n)->seconds;
+    for (int i = 0; i < n; i++)
+        if (all[i].seconds <= limit_s) all[finalists++] = all[i];
+    ANN_TRY(take_turns(comm, all, finalists, FINAL, data, row->bytes, budget_s / 2));
+    const contender *best = fastest(all, finalists);
+    row->best = best->algorithm;
+    row->seconds = best->seconds;
     return ANN_OK;
 }
 
@@ -106,8 +128,13 @@ static uint64_t key_of(const ann_comm *comm) {
                                            "OMPI_MCA_btl_vader_single_copy_mechanism"};
     cpu_set_t cpus;
     const int cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 0;
-    const int facts[] = {comm->size,       comm->n_nodes,   cores, comm->shared && comm->shared_allowed,
-                         (int)comm->order, ANNI_SEGMENT_MAX};
+    ann_algorithm algorithms[ALGORITHMS_MAX];
+    const int facts[] = {comm->size,
+                         comm->n_nodes,
+                         cores,
+                         comm->shared && comm->shared_allowed,
+                         (int)comm->order,
+                         ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX)};
     uint64_t key = ann_hash(comm->hosts, (size_t)comm->size * sizeof *comm->hosts, 0);
     key = ann_hash(facts, sizeof facts, key);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {

@@ -19,6 +19,7 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
                        .local_size = 1,
                        .mpi = MPI_COMM_NULL,
                        .node = MPI_COMM_NULL,
+                       .pending = MPI_REQUEST_NULL,
                        .timeout_s = timeout_s};
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
@@ -46,6 +47,12 @@ static int spin_polls(const ann_comm *comm) {
     return known && comm->local_size <= CPU_COUNT(&cpus) ? SPIN_POLLS : 0;
 }
 
+/* mpirun tells its processes so by the setting, which it makes itself where ranks outnumber cores. */
+static bool mpi_yields(void) {
+    const char *yield = getenv("OMPI_MCA_mpi_yield_when_idle"), *many = getenv("OMPI_MCA_mpi_oversubscribe");
+    return (yield && strcmp(yield, "1") == 0) || (many && strcmp(many, "1") == 0);
+}
+
 /* What a communicator of several ranks has beside one of this process alone. Until the duplicate is there,
    waits listen for roll calls on MPI_COMM_WORLD. */
 static ann_status world_connect(ann_comm *comm) {
@@ -64,6 +71,7 @@ static ann_status world_connect(ann_comm *comm) {
     }
     ANN_TRY(anni_topology_find(comm));
     comm->spin_polls = spin_polls(comm);
+    comm->mpi_yields = mpi_yields();
     return anni_shared_new(comm);
 }
 

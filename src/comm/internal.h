@@ -35,9 +35,8 @@ enum {
     ANNI_DEPTH_MAX = 32, /* items under way per lane, each way */
     ANNI_RINGS_MAX = 4,  /* of one message */
     ANNI_HOST_BYTES = 64,
-    ANNI_SEGMENT_MAX = 512 << 10, /* bytes */
-    ANNI_STAGING_BYTES =
-        4 * ANNI_SEGMENT_MAX, /* of a lane, for what is received; half of it for what is sent */
+    ANNI_SEGMENT_MAX = 2048 << 10,         /* bytes */
+    ANNI_STAGING_BYTES = ANNI_SEGMENT_MAX, /* of a lane, for what is received; half of it for what is sent */
     ANNI_TEXT_BYTES = 1024,
     ANNI_TAG_ROLL_CALL = 1 << 15,
     ANNI_TAG_CLOCK
@@ -169,7 +168,8 @@ struct ann_comm {
     MPI_Comm mpi;  /* own duplicate; MPI_COMM_NULL for size 1 */
     MPI_Comm node; /* the ranks that share memory with this one; MPI_COMM_NULL: only this one */
     double timeout_s;
-    int spin_polls; /* polls of a wait before it yields the core */
+    int spin_polls;  /* polls of a wait before it yields the core */
+    bool mpi_yields; /* Open MPI yields it, too, whenever it finds nothing to do */
     char (*hosts)[ANNI_HOST_BYTES];
     /* topology.c */
     int node_size;           /* 0: nodes are MPI's; else so many consecutive ranks count as one */

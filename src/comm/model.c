@@ -26,6 +26,10 @@ static void count_pattern(ann_pattern pattern, int size, double *messages, doubl
     *sent = 2 * part;
     *added = part;
     if (pattern == ANN_PATTERN_HALVING) *messages = 2 * steps;
+    if (pattern == ANN_PATTERN_LINEAR) { /* by the first rank's connection */
+        *sent = 2 * (p - 1);
+        *added = p - 1;
+    }
     if (pattern != ANN_PATTERN_DOUBLING) return;
     *messages = steps + 2 * ends;
     *sent = steps + 2 * ends;

@@ -63,6 +63,29 @@ static ann_pattern_step pairwise_at(ann_collective collective, int64_t elems, in
     return s;
 }
 
+/* ---- linear ---- */
+
+/* Position 0 receives from each in turn, then sends to each in turn. */
+static ann_pattern_step linear_at(int64_t elems, int position, int size, int step) {
+    ann_pattern_step s = NOTHING;
+    const bool first = step < size - 1;
+    const int turn = first ? step : step - (size - 1), other = position == 0 ? turn + 1 : 0;
+    if (position != 0 && position != turn + 1) return s;
+    const bool sends = first == (position != 0);
+    s.send_after_same = s.recv_after_same = true;
+    if (sends) {
+        s.to = other;
+        s.send_count = elems;
+        s.send_after = first ? -1 : size - 2;
+    } else {
+        s.from = other;
+        s.recv_count = elems;
+        s.reduce = first;
+        s.recv_after = first ? -1 : turn;
+    }
+    return s;
+}
+
 /* ---- doubling and halving ---- */
 
 /* The largest power of two of the positions takes part in the exchanges. Of the first 2 * `rest` positions,
@@ -177,6 +200,7 @@ ann_pattern_step ann_pattern_at(ann_pattern pattern, ann_collective collective, 
     case ANN_PATTERN_DOUBLING: return doubling_at(elems, position, size, step);
     case ANN_PATTERN_HALVING: return halving_at(elems, position, size, step);
     case ANN_PATTERN_PAIRWISE: return pairwise_at(collective, elems, position, size, step);
+    case ANN_PATTERN_LINEAR: return linear_at(elems, position, size, step);
     default: return ring_at(collective, elems, position, size, step);
     }
 }

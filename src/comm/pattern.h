@@ -21,7 +21,7 @@ typedef struct ann_pattern_step {
     bool send_after_same, recv_after_same;
 } ann_pattern_step;
 
-/* DOUBLING and HALVING know ALLREDUCE alone. */
+/* DOUBLING, HALVING and LINEAR know ALLREDUCE alone. */
 bool ann_pattern_can(ann_pattern pattern, ann_collective collective);
 int ann_pattern_steps(ann_pattern pattern, ann_collective collective, int size);
 ann_pattern_step ann_pattern_at(ann_pattern pattern, ann_collective collective, int64_t elems, int position,

@@ -7,7 +7,7 @@
 enum { KIB = 1 << 10 };
 
 char *ann_algorithm_str(char *buf, size_t size, const ann_algorithm *a) {
-    static const char *const names[ANN_PATTERN_COUNT] = {"ring", "doubling", "halving", "pairwise"};
+    static const char *const names[ANN_PATTERN_COUNT] = {"ring", "doubling", "halving", "pairwise", "linear"};
     const int kib = (int)(a->segment_bytes / KIB);
     if (a->shared && a->direct) (void)snprintf(buf, size, "shared, direct");
     else if (a->shared && a->segment_bytes == 0) (void)snprintf(buf, size, "shared");
@@ -52,12 +52,14 @@ int ann_comm_algorithms(const ann_comm *comm, ann_algorithm *out, int max) {
         {.pattern = ANN_PATTERN_DOUBLING, .rings = 1, .segment_bytes = 512 * KIB},
         {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 60 * KIB},
         {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 512 * KIB},
+        {.pattern = ANN_PATTERN_HALVING, .rings = 1, .segment_bytes = 2048 * KIB},
+        {.pattern = ANN_PATTERN_LINEAR, .rings = 1, .segment_bytes = 60 * KIB},
         {.pattern = ANN_PATTERN_PAIRWISE, .rings = 1, .segment_bytes = 256 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 60 * KIB},
-        {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 128 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 256 * KIB},
         {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 512 * KIB},
-        {.pattern = ANN_PATTERN_RING, .rings = 2, .segment_bytes = 128 * KIB},
+        {.pattern = ANN_PATTERN_RING, .rings = 1, .segment_bytes = 2048 * KIB},
+        {.pattern = ANN_PATTERN_RING, .rings = 2, .segment_bytes = 60 * KIB},
     };
     int n = 0;
     if (comm->size == 1) return 0;

@@ -21,6 +21,9 @@ typedef enum ann_pattern {
     /* Everybody sends each other rank its chunk: 2(P-1) messages and 2(P-1)/P bytes, 2 steps of latency. Each
        summand travels once, so what travels in 16 bits is rounded once. */
     ANN_PATTERN_PAIRWISE,
+    /* Everybody sends everything to the first rank and gets the sum back: 2(P-1) messages in all and 2 steps
+       of latency; where small messages meet ranks that share cores, nothing takes less work. */
+    ANN_PATTERN_LINEAR,
     ANN_PATTERN_COUNT
 } ann_pattern;
 

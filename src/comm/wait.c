@@ -19,6 +19,12 @@ double anni_grace_s(const ann_comm *comm) { return comm->timeout_s < 2.0 ? comm-
 
 anni_waiter anni_waiter_begin(void) { return (anni_waiter){.last_ns = ann_clock_ns()}; }
 
+/* The poll asked for MPI's requests, and MPI gives the core away itself where it is told to; to give it away
+   twice is to be late. */
+static bool has_yielded(const ann_comm *comm) {
+    return comm->mpi_yields && (comm->n_busy > 0 || comm->pending != MPI_REQUEST_NULL);
+}
+
 anni_pause anni_waiter_pause(anni_waiter *waiter, ann_comm *comm) {
     if (waiter->polls++ < comm->spin_polls) return ANNI_PAUSE_GO_ON;
     const int64_t now_ns = ann_clock_ns(), gap_ns = now_ns - waiter->last_ns;
@@ -27,7 +33,7 @@ anni_pause anni_waiter_pause(anni_waiter *waiter, ann_comm *comm) {
     comm->silent_ns = waiter->waited_ns;
     if ((double)waiter->waited_ns * 1e-9 >= comm->timeout_s - anni_grace_s(comm)) return ANNI_PAUSE_EXPIRED;
     if (waiter->waited_ns < 5 * MS) {
-        sched_yield();
+        if (!has_yielded(comm)) sched_yield();
         return ANNI_PAUSE_GO_ON;
     }
     if (anni_called(comm)) return ANNI_PAUSE_CALLED;

@@ -23,6 +23,7 @@ static void counts_are_those_of_the_papers(void **state) {
     } cases[] = {{ANN_PATTERN_RING, 2, 2, 1, 0.5},
                  {ANN_PATTERN_RING, 5, 8, 1.6, 0.8},
                  {ANN_PATTERN_PAIRWISE, 8, 14, 1.75, 0.875},
+                 {ANN_PATTERN_LINEAR, 4, 6, 6, 3},
                  {ANN_PATTERN_DOUBLING, 8, 3, 3, 3},
                  {ANN_PATTERN_DOUBLING, 6, 4, 4, 3},
                  {ANN_PATTERN_HALVING, 8, 6, 1.75, 0.875},

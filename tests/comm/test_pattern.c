@@ -184,8 +184,9 @@ static void huge_messages_do_not_overflow(void **state) {
         for (int step = 0; step < ann_pattern_steps((ann_pattern)p, ANN_COLLECTIVE_ALLREDUCE, 8); step++) {
             const ann_pattern_step at =
                 ann_pattern_at((ann_pattern)p, ANN_COLLECTIVE_ALLREDUCE, elems, 7, 8, step);
-            assert_true(at.send_begin >= 0 && at.send_count > 0 && at.send_begin + at.send_count <= elems);
-            assert_true(at.recv_begin >= 0 && at.recv_count > 0 && at.recv_begin + at.recv_count <= elems);
+            assert_true(at.send_begin >= 0 && at.send_count >= 0 && at.send_begin + at.send_count <= elems);
+            assert_true(at.recv_begin >= 0 && at.recv_count >= 0 && at.recv_begin + at.recv_count <= elems);
+            assert_true((at.to < 0) == (at.send_count == 0) && (at.from < 0) == (at.recv_count == 0));
         }
 }
 
