@@ -51,7 +51,7 @@ ann_status job_begin(job *j) {
     *j = (job){.mpi = launched_by_mpi(), .size = 1};
     if (j->mpi) {
         int level;
-        if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) {
+        if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level) != MPI_SUCCESS) {
             j->mpi = false;
             return ann_error(ANN_ERR_COMM, "MPI cannot be started");
         }

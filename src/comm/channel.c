@@ -44,6 +44,9 @@ static int64_t channel_done_ns(void *self, int request) {
     return comm->requests[request]->done_ns; /* as above */
 }
 
+static void channel_away(void *self) { anni_background_away(self); }
+static void channel_back(void *self) { anni_background_back(self); }
+
 const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm) {
     comm->ops = (ann_channel_ops){.self = comm,
                                   .rank = comm->rank,
@@ -51,7 +54,9 @@ const ann_channel_ops *ann_comm_channel_ops(ann_comm *comm) {
                                   .start = channel_start,
                                   .progress = channel_progress,
                                   .wait = channel_wait,
-                                  .done_ns = channel_done_ns};
+                                  .done_ns = channel_done_ns,
+                                  .away = channel_away,
+                                  .back = channel_back};
     return &comm->ops;
 }
 

@@ -72,6 +72,7 @@ static ann_status world_connect(ann_comm *comm) {
     ANN_TRY(anni_topology_find(comm));
     comm->spin_polls = spin_polls(comm);
     comm->mpi_yields = mpi_yields();
+    ANN_TRY(ann_agree(comm, anni_background_new(comm)));
     return anni_shared_new(comm);
 }
 
@@ -113,6 +114,7 @@ void ann_comm_free(ann_comm *comm) {
     int finalized = 0;
     if (!comm) return;
     if (comm->broken || anni_requests_pending(comm) || anni_shared_called(comm)) return;
+    anni_background_free(comm);
     if (comm->mpi != MPI_COMM_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) {
         anni_shared_free(comm);
         if (comm->node != MPI_COMM_NULL) (void)MPI_Comm_free(&comm->node);

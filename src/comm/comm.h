@@ -21,8 +21,9 @@
 typedef struct ann_comm ann_comm;
 
 /* Over all ranks of the job. MPI must be initialised (launch/ does that), with MPI_THREAD_FUNNELED at least;
-   every call is made by the thread that initialised it. timeout_s: deadline of every wait, > 0. Owner: the
-   caller, ann_comm_free. Collective. */
+   every call is made by the thread that initialised it. With MPI_THREAD_SERIALIZED, messages between hosts
+   move on while the rank computes, by a thread of the communicator's own. timeout_s: deadline of every wait,
+   > 0. Owner: the caller, ann_comm_free. Collective. */
 ann_status ann_comm_world(ann_comm **out, double timeout_s) ANN_MUST_CHECK;
 /* A communicator of this process alone: size 1, no MPI needed. Local. */
 ann_status ann_comm_self(ann_comm **out) ANN_MUST_CHECK;

@@ -210,6 +210,7 @@ struct ann_comm {
     ann_tuning_row *rows;
     int n_rows;
     ann_channel_ops ops;
+    struct anni_background *background; /* NULL: nobody moves messages on while this rank computes */
     /* Of the blocking collective under way; after a timeout MPI may still write to it, so it must outlive the
      * call. */
     MPI_Request pending;
@@ -266,6 +267,12 @@ ann_status anni_mpi_wait(ann_comm *comm, const char *what) ANN_MUST_CHECK;
 int64_t anni_wait_begin(void);
 void anni_wait_end(ann_comm *comm, int64_t begin_ns);
 double anni_grace_s(const ann_comm *comm);
+
+/* background.c: a thread that moves messages on between `away` and `back`, in which the caller computes. */
+ann_status anni_background_new(ann_comm *comm) ANN_MUST_CHECK;
+void anni_background_free(ann_comm *comm);
+void anni_background_away(ann_comm *comm);
+void anni_background_back(ann_comm *comm);
 
 /* verdict.c: the end of a communicator. */
 

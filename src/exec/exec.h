@@ -46,6 +46,10 @@ typedef struct ann_channel_ops {
     ann_status (*wait)(void *self, int request, ann_outcome *all);
     /* When the request that was waited for last was complete, by ann_clock_ns; NULL: unknown. */
     int64_t (*done_ns)(void *self, int request);
+    /* From `away` to `back` the caller computes, and calls nothing else here: requests may make progress by
+       themselves. NULL: they do not. */
+    void (*away)(void *self);
+    void (*back)(void *self);
 } ann_channel_ops;
 
 /* What a plan did when. Labels are the plan's. */

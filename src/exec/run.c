@@ -173,8 +173,11 @@ static ann_status run_instr(step *s, anni_instr *instr) {
     if (s->status != ANN_OK) return ANN_OK;
     const int64_t begin_ns = now(s);
     s->wrote = s->wrote || instr->writes;
+    const bool away = s->plan->in_flight > 0 && s->ops->away;
+    if (away) s->ops->away(s->ops->self);
     if (instr->kind == ANNI_PACK) pack(&instr->call);
     else s->status = instr->kernel->run(&instr->call);
+    if (away) s->ops->back(s->ops->self);
     record_plain(s, ANN_EVENT_COMPUTE, instr->label, begin_ns);
     if (s->status != ANN_OK) anni_error_frame(__FILE__, __LINE__, instr->label);
     return ANN_OK;

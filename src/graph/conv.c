@@ -111,8 +111,8 @@ static ann_status infer_conv_dw(anni_infer *node) {
 RULE(conv) {
     const ann_window window = ann_node_attrs(g, self)->window;
     const ann_node x = anni_in(g, self, 0), w = anni_in(g, self, 1);
+    if (wanted[1]) dx[1] = ann_conv2d_dw(g, x, dy, window); /* first, as of a matmul */
     if (wanted[0]) dx[0] = ann_conv2d_dx(g, dy, w, window);
-    if (wanted[1]) dx[1] = ann_conv2d_dw(g, x, dy, window);
 }
 RULE(conv_dx) {
     const ann_window window = ann_node_attrs(g, self)->window;

@@ -140,6 +140,8 @@ ann_node ann_one_hot(ann_graph *g, ann_node index, int64_t k,
 
 /* a [M,K] (or [K,M] if trans_a), b [K,N] (or [N,K]); rank 3 is batched over the first axis. */
 ann_node ann_matmul(ann_graph *g, ann_node a, ann_node b, bool trans_a, bool trans_b);
+/* [rows, N]: these rows of `product`, a matmul of rank 2, computed alone. Has no gradient. */
+ann_node ann_matmul_rows(ann_graph *g, ann_node product, int64_t first, int64_t rows);
 /* x [N,H,W,C], w [O,KH,KW,C/groups] -> [N,OH,OW,O]. kernel_* and in_* of `window` are filled in; a zero
  * stride, dilation or groups means 1. */
 ann_node ann_conv2d(ann_graph *g, ann_node x, ann_node w, ann_window window);

@@ -16,17 +16,31 @@ static ann_status infer_matmul(anni_infer *node) {
     if (ka != kb)
         return ann_error(ANN_ERR_SHAPE, "inner extents %lld and %lld differ", (long long)ka, (long long)kb);
     if (r == 3 && a->dim[0] != b->dim[0]) return ann_error(ANN_ERR_SHAPE, "batches differ");
+    const int64_t first = node->attrs->matmul.first_row, rows = node->attrs->matmul.rows;
+    if (rows > 0) {
+        if (r == 3 || first < 0 || rows > m - first)
+            return ann_error(ANN_ERR_SHAPE, "rows %lld to %lld of %lld", (long long)first,
+                             (long long)(first + rows), (long long)m);
+        node->shape = ANN_SHAPE(rows, n);
+        node->dtype = node->in_dtype[0];
+        return ANN_OK;
+    }
     node->shape = r == 3 ? ANN_SHAPE(a->dim[0], m, n) : ANN_SHAPE(m, n);
     node->dtype = node->in_dtype[0];
     return ANN_OK;
 }
 
-/* C = op(A) op(B): dA = dC op(B)^T and dB = op(A)^T dC, each transposed if its operand was. */
+/* C = op(A) op(B): dA = dC op(B)^T and dB = op(A)^T dC, each transposed if its operand was. B is mostly a
+   weight, whose gradient is to be sent while that of A is computed: it comes first. */
 static void vjp_matmul(ann_graph *g, ann_node self, ann_node dy, const bool *wanted, ann_node *dx) {
     const bool ta = ann_node_attrs(g, self)->matmul.trans_a, tb = ann_node_attrs(g, self)->matmul.trans_b;
     const ann_node a = anni_in(g, self, 0), b = anni_in(g, self, 1);
-    if (wanted[0]) dx[0] = ta ? ann_matmul(g, b, dy, tb, true) : ann_matmul(g, dy, b, false, !tb);
+    if (ann_node_attrs(g, self)->matmul.rows > 0) {
+        ann_graph_fail(g, ANN_ERR_UNSUPPORTED, "rows of a matmul are made by a pass, after the gradient");
+        return;
+    }
     if (wanted[1]) dx[1] = tb ? ann_matmul(g, dy, a, true, ta) : ann_matmul(g, a, dy, !ta, false);
+    if (wanted[0]) dx[0] = ta ? ann_matmul(g, b, dy, tb, true) : ann_matmul(g, dy, b, false, !tb);
 }
 
 static double flops_matmul(const ann_graph *g, ann_node self) {
@@ -35,7 +49,11 @@ static double flops_matmul(const ann_graph *g, ann_node self) {
     return 2.0 * (double)k * (double)ann_shape_elems(ann_node_shape(g, self));
 }
 static void print_matmul(const ann_attrs *attrs, char *buf, size_t size) {
-    snprintf(buf, size, "%s%s", attrs->matmul.trans_a ? "ta " : "", attrs->matmul.trans_b ? "tb" : "");
+    const int used =
+        snprintf(buf, size, "%s%s", attrs->matmul.trans_a ? "ta " : "", attrs->matmul.trans_b ? "tb " : "");
+    if (attrs->matmul.rows > 0 && used >= 0 && (size_t)used < size)
+        snprintf(buf + used, size - (size_t)used, "rows %lld..%lld", (long long)attrs->matmul.first_row,
+                 (long long)(attrs->matmul.first_row + attrs->matmul.rows));
 }
 
 const ann_op_info anni_op_matmul = {.name = "matmul",
@@ -49,6 +67,14 @@ const ann_op_info anni_op_matmul = {.name = "matmul",
                                     .print = print_matmul};
 
 ann_node ann_matmul(ann_graph *g, ann_node a, ann_node b, bool trans_a, bool trans_b) {
-    const ann_attrs attrs = {.matmul = {trans_a, trans_b}};
+    const ann_attrs attrs = {.matmul = {.trans_a = trans_a, .trans_b = trans_b}};
     return anni_build(g, ANN_OP_MATMUL, ANN_F32, NULL, &attrs, (ann_node[]){a, b}, 2);
+}
+
+ann_node ann_matmul_rows(ann_graph *g, ann_node product, int64_t first, int64_t rows) {
+    ann_attrs attrs = *ann_node_attrs(g, product);
+    attrs.matmul.first_row += first;
+    attrs.matmul.rows = rows;
+    return anni_build(g, ANN_OP_MATMUL, ANN_F32, NULL, &attrs,
+                      (ann_node[]){anni_in(g, product, 0), anni_in(g, product, 1)}, 2);
 }

@@ -79,6 +79,7 @@ typedef union ann_attrs {
         int64_t lo[ANN_MAX_RANK], hi[ANN_MAX_RANK];
     } range; /* slice: [lo,hi) per axis; pad: lo zeros before, hi after */
     struct {
+        int64_t first_row, rows; /* rows > 0: of the product, rank 2, only these rows */
         bool trans_a, trans_b;
     } matmul;          /* rank 2 or 3 (batched); stored [K,M] if trans_a, [N,K] if trans_b */
     ann_window window; /* conv*, *pool*, window_* */

@@ -14,7 +14,7 @@ typedef struct task {
 
 static dnnl_status_t product(const ann_kernel_call *call, const anni_matmul_shape *s, int64_t b) {
     return dnnl_sgemm(s->trans_a ? 'T' : 'N', s->trans_b ? 'T' : 'N', s->m, s->n, s->k, 1.0f,
-                      (const float *)call->in[0] + b * s->m * s->k, s->lda,
+                      (const float *)call->in[0] + s->a_at + b * s->m * s->k, s->lda,
                       (const float *)call->in[1] + b * s->k * s->n, s->ldb, 0.0f,
                       (float *)call->out + b * s->m * s->n, s->n);
 }

@@ -91,7 +91,7 @@ static int64_t part_elems(const anni_matmul_shape *s) { return GROUP * WIDTH + s
 
 static ann_status matmul(const ann_kernel_call *call) {
     task t = {.s = anni_matmul_shape_of(call),
-              .a = call->in[0],
+              .a = (const float *)call->in[0] + anni_matmul_shape_of(call).a_at,
               .b = call->in[1],
               .out = call->out,
               .scratch = call->scratch};

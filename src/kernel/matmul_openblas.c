@@ -20,7 +20,7 @@ static void block(const task *t, int64_t b, int64_t m_lo, int64_t m_hi, int64_t 
                           tb = s->trans_b ? CblasTrans : CblasNoTrans;
     const int m = (int)(m_hi - m_lo), n = (int)(n_hi - n_lo), k = (int)s->k;
     const int lda = (int)s->lda, ldb = (int)s->ldb, ldc = (int)s->n;
-    const int64_t a_at = b * s->m * s->k + (s->trans_a ? m_lo : m_lo * s->k);
+    const int64_t a_at = s->a_at + b * s->m * s->k + (s->trans_a ? m_lo : m_lo * s->k);
     const int64_t b_at = b * s->k * s->n + (s->trans_b ? n_lo * s->k : n_lo);
     const int64_t c_at = (b * s->m + m_lo) * s->n + n_lo;
     if (t->call->out_dtype == ANN_F32)

@@ -8,6 +8,7 @@ typedef struct anni_matmul_shape {
     int64_t batch, m, n, k;
     bool trans_a, trans_b;
     int64_t lda, ldb; /* row lengths of a and b as stored */
+    int64_t a_at;     /* the element of a's where the first row begins; more than 0 only without a batch */
 } anni_matmul_shape;
 
 static inline anni_matmul_shape anni_matmul_shape_of(const ann_kernel_call *call) {
@@ -19,7 +20,8 @@ static inline anni_matmul_shape anni_matmul_shape_of(const ann_kernel_call *call
                            .trans_a = call->attrs->matmul.trans_a,
                            .trans_b = call->attrs->matmul.trans_b};
     s.k = a->dim[s.trans_a ? first : first + 1];
-    s.lda = s.trans_a ? s.m : s.k;
+    s.lda = a->dim[first + 1];
+    s.a_at = call->attrs->matmul.first_row * (s.trans_a ? 1 : s.k);
     s.ldb = s.trans_b ? s.k : s.n;
     return s;
 }

@@ -1,22 +1,20 @@
 /* Reference kernels of contractions: matmul and the three sides of a convolution. Sums accumulate in double.
  */
 #include "kernel/kernels.h"
+#include "kernel/matmul_shape.h"
 #include "kernel/ref.h"
 
 static ann_status matmul(const ann_kernel_call *call) {
-    const bool ta = call->attrs->matmul.trans_a, tb = call->attrs->matmul.trans_b;
-    const ann_shape *a = &call->in_shape[0], *out = &call->out_shape;
-    const int first = out->rank - 2;
-    const int64_t batch = first == 1 ? out->dim[0] : 1;
-    const int64_t m = out->dim[first], n = out->dim[first + 1], k = a->dim[ta ? first : first + 1];
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++) {
+    const anni_matmul_shape s = anni_matmul_shape_of(call);
+    for (int64_t b = 0; b < s.batch; b++)
+        for (int64_t i = 0; i < s.m; i++)
+            for (int64_t j = 0; j < s.n; j++) {
+                const int64_t a_at = s.a_at + b * s.m * s.k, b_at = b * s.k * s.n;
                 double sum = 0.0;
-                for (int64_t t = 0; t < k; t++)
-                    sum += anni_in(call, 0, b * m * k + (ta ? t * m + i : i * k + t)) *
-                           anni_in(call, 1, b * k * n + (tb ? j * k + t : t * n + j));
-                anni_out(call, (b * m + i) * n + j, sum);
+                for (int64_t t = 0; t < s.k; t++)
+                    sum += anni_in(call, 0, a_at + (s.trans_a ? t * s.lda + i : i * s.lda + t)) *
+                           anni_in(call, 1, b_at + (s.trans_b ? j * s.ldb + t : t * s.ldb + j));
+                anni_out(call, (b * s.m + i) * s.n + j, sum);
             }
     return ANN_OK;
 }

@@ -61,7 +61,7 @@ static bool can_split(const split *s) {
 /* ---- where to cut ---- */
 
 /* Cuts lie at the offsets of the pack's inputs; a bucket is closed before the input that would make it too
- * large. */
+   large, and once it is half full, so that what is computed last does not keep back much. */
 static ann_status choose_bounds(split *s, ann_node pack, const ann_bucket_options *options) {
     const ann_graph *g = s->rw.from;
     const ann_node *in;
@@ -74,7 +74,8 @@ static ann_status choose_bounds(split *s, ann_node pack, const ann_bucket_option
     for (int i = 1; i < n; i++) {
         const int64_t limit = s->n_buckets == 0 ? options->first_bytes : options->bucket_bytes;
         const int64_t end = i + 1 < n ? offsets[i + 1] : s->elems;
-        if ((end - s->bounds[s->n_buckets]) * size <= limit) continue;
+        const int64_t begin = s->bounds[s->n_buckets];
+        if ((end - begin) * size <= limit && (offsets[i] - begin) * size < limit / 2) continue;
         s->n_buckets++;
         s->bounds[s->n_buckets] = offsets[i];
         s->first_input[s->n_buckets] = i;

@@ -11,6 +11,11 @@ ann_status ann_pass_simplify(ann_graph **out, const ann_graph *graph) ANN_MUST_C
 /* Replaces composites by their expansions: all of them, or only those without a kernel for their dtype. */
 typedef enum ann_expand { ANN_EXPAND_ALL, ANN_EXPAND_NO_KERNEL } ann_expand;
 ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand which) ANN_MUST_CHECK;
+/* Cuts matrix products that are packed for a reduction into products of some of their rows, of at most
+   slice_bytes each, and the last, behind whose reduction nothing else is left to compute, of at most a
+   quarter of that. So the reduction of one part can run while the next is computed, and what is computed
+   between two looks at the messages is short. */
+ann_status ann_pass_slice(ann_graph **out, const ann_graph *graph, int64_t slice_bytes) ANN_MUST_CHECK;
 /* Cuts allreduce(pack(...)), compression between the two, and the elementwise update behind them into buckets
    of at most bucket_bytes (the first at most first_bytes), so that the reduction of one can run while
    backward computes the next. topk, and with it the most elements of a SPARSE message, are shared out by
@@ -46,9 +51,10 @@ ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) ANN_MUST_CHECK
    step changes nothing). */
 ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_updates) ANN_MUST_CHECK;
 
-/* The standard pipeline: simplify, expand, bucket, zero, simplify, fuse, order. trace, if given, is called
- * with each stage's name and graph. */
+/* The standard pipeline: simplify, expand, slice, bucket, zero, simplify, fuse, order. trace, if given, is
+ * called with each stage's name and graph. */
 typedef struct ann_pass_options {
+    int64_t slice_bytes; /* 0: products stay whole, as ann_pass_zero needs them */
     ann_bucket_options bucket;
     ann_zero_options zero;
     bool eager_updates;

@@ -69,7 +69,8 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) {
     const anni_run *run = phase->run;
     const int64_t bucket_bytes = run->config->comm_bucket_bytes;
-    const ann_pass_options passes = {.bucket = {bucket_bytes, bucket_bytes},
+    const ann_pass_options passes = {.slice_bytes = run->config->comm_zero ? 0 : bucket_bytes,
+                                     .bucket = {bucket_bytes, bucket_bytes},
                                      .eager_updates = run->size == 1 && !anni_nonfinite_is_handled(phase),
                                      .fuse = true,
                                      .zero = {run->rank, scattered && run->config->comm_zero ? run->size : 1,

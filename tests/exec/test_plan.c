@@ -122,13 +122,15 @@ static ann_status simplify(ann_graph **out, const ann_graph *g) { return ann_pas
 static ann_status expand(ann_graph **out, const ann_graph *g) {
     return ann_pass_expand(out, g, ANN_EXPAND_ALL);
 }
+static ann_status slice(ann_graph **out, const ann_graph *g) { return ann_pass_slice(out, g, 256); }
 static ann_status bucket(ann_graph **out, const ann_graph *g) {
     return ann_pass_bucket(out, g, &(ann_bucket_options){512, 64});
 }
 static ann_status fuse(ann_graph **out, const ann_graph *g) { return ann_pass_fuse(out, g); }
 static ann_status order_eager(ann_graph **out, const ann_graph *g) { return ann_pass_order(out, g, true); }
 static ann_status standard(ann_graph **out, const ann_graph *g) {
-    return ann_pass_standard(out, g, &(ann_pass_options){.bucket = {512, 64}, .fuse = true});
+    return ann_pass_standard(out, g,
+                             &(ann_pass_options){.slice_bytes = 512, .bucket = {512, 64}, .fuse = true});
 }
 static ann_status standard_eager(ann_graph **out, const ann_graph *g) {
     return ann_pass_standard(out, g,
@@ -140,9 +142,9 @@ static void each_pass_keeps_the_step(void **state) {
     static const struct {
         const char *name;
         transform pass;
-    } passes[] = {
-        {"none", none}, {"simplify", simplify}, {"expand", expand},     {"bucket", bucket},
-        {"fuse", fuse}, {"order", order_eager}, {"standard", standard}, {"standard_eager", standard_eager}};
+    } passes[] = {{"none", none},         {"simplify", simplify}, {"expand", expand},
+                  {"slice", slice},       {"bucket", bucket},     {"fuse", fuse},
+                  {"order", order_eager}, {"standard", standard}, {"standard_eager", standard_eager}};
     trace want;
     run_oracle(&want);
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
@@ -168,6 +170,24 @@ static int count_op(const ann_graph *g, ann_op op) {
     for (int32_t id = 0; id < ann_graph_count(g); id++) n += live[id] && ann_node_op(g, (ann_node){id}) == op;
     free(live);
     return n;
+}
+
+/* The last product into quarters of what the others may have, but not below 16 rows. */
+static void large_products_are_cut(void **state) {
+    (void)state;
+    ann_graph *g, *cut;
+    check_ok(ann_graph_new(&g, NULL));
+    const ann_node x = ann_input(g, "x", ANN_F32, ANN_SHAPE(4, 100)),
+                   y = ann_input(g, "y", ANN_F32, ANN_SHAPE(4, 8));
+    const ann_node z = ann_input(g, "z", ANN_F32, ANN_SHAPE(4, 32));
+    const ann_node large = ann_matmul(g, x, y, true, false), last = ann_matmul(g, z, y, true, false);
+    const int64_t offsets[] = {0, 800};
+    ann_output(g, "sum", ann_allreduce(g, ann_pack(g, (ann_node[]){large, last}, 2, offsets, 800 + 256), 0));
+    check_ok(ann_pass_slice(&cut, g, 1024));
+    assert_int_equal(count_op(g, ANN_OP_MATMUL), 2);
+    assert_int_equal(count_op(cut, ANN_OP_MATMUL), 4 + 2); /* 32, 32, 32 and 4 rows; 16 and 16 */
+    ann_graph_free(cut);
+    ann_graph_free(g);
 }
 
 static void the_pipeline_lowers(void **state) {
@@ -264,7 +284,8 @@ static void a_failing_peer_changes_nothing(void **state) {
         ann_plan *plan;
         trace before, after;
         peer p = {.fails_at = k};
-        const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, NULL};
+        const ann_channel_ops ops = {
+            .self = &p, .size = 2, .start = peer_start, .progress = peer_progress, .wait = peer_wait};
         model_new(&m, ANN_F32);
         check_ok(standard(&g, m.graph));
         check_ok(ann_plan_new(&plan, g, &(ann_plan_options){.threads = 1, .channels = &ops}));
@@ -304,7 +325,8 @@ static void an_update_does_not_wait_for_later_sums(void **state) {
     check_ok(ann_store_commit(store));
     check_ok(ann_pass_standard(&lowered, g, &(ann_pass_options){.bucket = {1024, 1024}, .fuse = true}));
     peer p = {.fails_at = -1, .store = store, .before = params_hash(store)};
-    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, NULL};
+    const ann_channel_ops ops = {
+        .self = &p, .size = 2, .start = peer_start, .progress = peer_progress, .wait = peer_wait};
     check_ok(ann_plan_new(&plan, lowered, &(ann_plan_options){.threads = 1, .channels = &ops}));
     check_ok(ann_plan_bind(plan, "x", x));
     check_ok(ann_plan_bind(plan, "lr", &lr));
@@ -336,7 +358,12 @@ static void a_trace_tells_of_every_message(void **state) {
     inputs in;
     int seen[ANN_EVENT_VOTE + 1] = {0};
     peer p = {.fails_at = -1};
-    const ann_channel_ops ops = {&p, 0, 2, peer_start, peer_progress, peer_wait, peer_done_ns};
+    const ann_channel_ops ops = {.self = &p,
+                                 .size = 2,
+                                 .start = peer_start,
+                                 .progress = peer_progress,
+                                 .wait = peer_wait,
+                                 .done_ns = peer_done_ns};
     ann_trace notes = {.events = events, .room = ROOM};
     model_new(&m, ANN_F32);
     check_ok(standard(&g, m.graph));
@@ -375,6 +402,7 @@ int main(void) {
     ann_kernel_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pass_keeps_the_step),
+        cmocka_unit_test(large_products_are_cut),
         cmocka_unit_test(the_pipeline_lowers),
         cmocka_unit_test(an_injected_failure_changes_nothing),
         cmocka_unit_test(a_failing_peer_changes_nothing),

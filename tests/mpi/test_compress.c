@@ -339,7 +339,8 @@ static void a_peer_that_fails_anywhere_changes_nothing(void **state) {
         int messages = 1;
         for (int k = -1; k < messages; k++) {
             peer other = {.fails_at = k};
-            const ann_channel_ops ops = {&other, 0, 2, peer_start, peer_progress, peer_wait, NULL};
+            const ann_channel_ops ops = {
+                .self = &other, .size = 2, .start = peer_start, .progress = peer_progress, .wait = peer_wait};
             channels = &ops;
             problem_new(&p, &every_method[m], 256, true);
             channels = NULL;
