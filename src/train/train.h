@@ -1,4 +1,4 @@
-/* Runs: the phases of one run file, trained one after the other on all ranks of a communicator. */
+/* Runs: the graph of phases of one run file, one phase after the other on all ranks of a communicator. */
 #ifndef ANN_TRAIN_TRAIN_H
 #define ANN_TRAIN_TRAIN_H
 
@@ -9,7 +9,12 @@
 
 typedef struct ann_train_options {
     bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases */
-    int threads; /* per rank; 0: cores of this host / ranks on it */
+    int threads; /* per rank; 0: phases[].resources.threads, or cores of this host / ranks on it */
+    /* Which phases: `from` and all that need it; or those named in only[only_count]; NULL and 0: all. Others
+       from which these load must have finished in the same output folder. */
+    const char *from;
+    const char *const *only;
+    int only_count;
     void (*print)(void *to, const char *line); /* progress and tables, on rank 0 only */
     void *to;
     /* Polled every few steps, and about once a second; agreed over ranks; NULL: never. A request for a
@@ -18,7 +23,7 @@ typedef struct ann_train_options {
     bool (*checkpoint_requested)(void);
 } ann_train_options;
 
-/* Trains all phases; ends with the table phase, test loss, test accuracy, time. Writes
+/* Runs the phases in the order of run_graph.h; ends with the table phase, test loss, test accuracy, time. Writes
    config.output/{phase}/step-*, metrics.jsonl (rank 0). Errors are the same on every rank; ANN_ERR_STOP after
    a requested stop (a checkpoint has been written). Collective.
 
