@@ -145,20 +145,20 @@ typedef struct ann_phase_config {
     const char *const *after; /* names of phases; run_graph.h has all edges */
     int after_count;
     ann_resources_config resources;
-    const char *export_file; /* EXPORT; as in the run file */
+    const char *export_file;              /* EXPORT; as in the run file */
     const ann_block_config *const *model; /* blocks, applied one after the other */
     int model_count;
     const ann_data_config *data; /* its own, or the run's */
     ann_loss_kind loss;
     ann_target_kind target;
     ann_input_kind input;
-    double mask_noise;        /* 0: none */
-    int64_t labels;           /* 0: all samples */
-    const char *load_from;    /* another phase's name; or */
-    const char *load_file;    /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
+    double mask_noise;     /* 0: none */
+    int64_t labels;        /* 0: all samples */
+    const char *load_from; /* another phase's name; or */
+    const char *load_file; /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
     ann_load_checkpoint load_checkpoint; /* of load_from */
-    const char *load_tensors; /* pattern of the tensors that are loaded */
-    const ann_rename *load_rename; /* from the names there to those here */
+    const char *load_tensors;            /* pattern of the tensors that are loaded */
+    const ann_rename *load_rename;       /* from the names there to those here */
     int load_rename_count;
     const char *load_transpose; /* pattern; NULL: none */
     bool load_strict;

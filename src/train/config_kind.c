@@ -1,5 +1,5 @@
-/* What the kind of a phase asks of its keys, and what a phase without training takes from the phase that it loads
-   from. */
+/* What the kind of a phase asks of its keys, and what a phase without training takes from the phase that it
+   loads from. */
 #include "train/config_schema.h"
 
 #include <string.h>
@@ -99,7 +99,6 @@ ann_status anni_config_complete(ann_phase_config *phase, const ann_run_config *c
     phase->stage_count = 1;
     phase->batch = 1;
     if (!phase->load_from) return take_from_run(phase, config);
-    if (from >= 0 && ann_phase_is_trained(config->phases[from].kind))
-        take_over(phase, &config->phases[from]);
+    if (from >= 0 && ann_phase_is_trained(config->phases[from].kind)) take_over(phase, &config->phases[from]);
     return ANN_OK; /* else the checks say what is wrong with the name */
 }

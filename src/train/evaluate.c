@@ -1,7 +1,7 @@
 /* Evaluation: each sample of the test set once, in the file's order. The test set is cut into batches
-   ANNI_EVAL_BATCH apart, whatever the number of ranks; the ranks share the batches out, and their sums are added
-   up in the order of the file. So the result has the same bits on any number of ranks (with as many threads
-   each). */
+   ANNI_EVAL_BATCH apart, whatever the number of ranks; the ranks share the batches out, and their sums are
+   added up in the order of the file. So the result has the same bits on any number of ranks (with as many
+   threads each). */
 #include "train/internal.h"
 
 #include <math.h>

@@ -37,9 +37,9 @@ typedef struct anni_run {
     anni_result *results;   /* [phase_count] */
     ann_run_graph *graph;
     bool *selected;   /* [phase_count]: what this job runs */
-    anni_pace *paces;       /* [size] scratch, */
-    double *numbers;        /* and this */
-    uint64_t *hashes;       /* and this */
+    anni_pace *paces; /* [size] scratch, */
+    double *numbers;  /* and this */
+    uint64_t *hashes; /* and this */
 } anni_run;
 
 /* train.c: where the user has not said. */
@@ -49,8 +49,8 @@ ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
 
 /* ---- selection.c: which phases a job is about ---- */
 
-/* Fills run->graph and run->selected as the options say. Errors: those of ann_run_graph_new and _select. To be
-   freed even after a failure. Local. */
+/* Fills run->graph and run->selected as the options say. Errors: those of ann_run_graph_new and _select. To
+   be freed even after a failure. Local. */
 ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
 void anni_selection_free(anni_run *run);
 bool anni_selects_all(const anni_run *run);
@@ -284,8 +284,8 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
-/* The file or checkpoint that phases[].load names; the phase that it loads from has finished. Errors: those of
-   ann_ckpt_resolve. Local. */
+/* The file or checkpoint that phases[].load names; the phase that it loads from has finished. Errors: those
+   of ann_ckpt_resolve. Local. */
 ann_status anni_load_path(char out[ANNI_PATH_BYTES], const anni_phase *phase) ANN_MUST_CHECK;
 
 /* ---- sampling.c: the order of the training samples ---- */

@@ -174,9 +174,8 @@ static ann_status train(anni_phase *phase, anni_cursor *cursor, ann_store **stor
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
     anni_result *result = &phase->run->results[phase->index];
     ann_store *store = NULL;
-    ann_status status = ann_phase_is_trained(phase->config->kind)
-                            ? train(phase, cursor, &store, restore)
-                            : anni_untrained_run(phase, cursor, &store);
+    ann_status status = ann_phase_is_trained(phase->config->kind) ? train(phase, cursor, &store, restore)
+                                                                  : anni_untrained_run(phase, cursor, &store);
     if (status == ANN_OK) {
         cursor->finished = true;
         status = anni_saver_final(phase, cursor, store);

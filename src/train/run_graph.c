@@ -169,7 +169,9 @@ void ann_run_graph_free(ann_run_graph *g) {
 
 /* ---- paths ---- */
 
-bool ann_run_graph_needs(const ann_run_graph *g, int later, int earlier) { return *need_at(g, earlier, later); }
+bool ann_run_graph_needs(const ann_run_graph *g, int later, int earlier) {
+    return *need_at(g, earlier, later);
+}
 
 static ann_status find_named(int *out, const ann_run_config *config, const char *name) {
     char nearest[160];

@@ -22,8 +22,8 @@ typedef struct ann_run_graph {
     int *layer;          /* [count]: edges of the longest path to the phase; 0: it needs no other */
 } ann_run_graph;
 
-/* Errors: ANN_ERR_CONFIG, with its place in the run file (a name that no phase has, a phase that needs itself,
-   a cycle, which is named), ANN_ERR_MEMORY. Owner: the caller, ann_run_graph_free. Local. */
+/* Errors: ANN_ERR_CONFIG, with its place in the run file (a name that no phase has, a phase that needs
+   itself, a cycle, which is named), ANN_ERR_MEMORY. Owner: the caller, ann_run_graph_free. Local. */
 ann_status ann_run_graph_new(ann_run_graph **out, const ann_run_config *config) ANN_MUST_CHECK;
 void ann_run_graph_free(ann_run_graph *graph);
 
@@ -32,8 +32,8 @@ ann_run_edge ann_run_graph_edge(const ann_run_graph *graph, int from, int to);
 /* Whether phase `later` needs phase `earlier`, directly or through others; false for a phase and itself. */
 bool ann_run_graph_needs(const ann_run_graph *graph, int later, int earlier);
 
-/* Which phases a command is about: `from` (NULL: not given): it and all that need it; only[only_count]: these;
-   neither: all. selected: [count]. Errors: ANN_ERR_CONFIG (no phase is called so). Local. */
+/* Which phases a command is about: `from` (NULL: not given): it and all that need it; only[only_count]:
+   these; neither: all. selected: [count]. Errors: ANN_ERR_CONFIG (no phase is called so). Local. */
 ann_status ann_run_graph_select(bool *selected, const ann_run_graph *graph, const ann_run_config *config,
                                 const char *from, const char *const *only, int only_count) ANN_MUST_CHECK;
 

@@ -81,9 +81,9 @@ static ann_status check_stages(const anni_phase *phase) {
         ann_store *store;
         ann_graph *graph = NULL;
         ANN_TRY(ann_store_new(&store, phase->run->config->seed));
-        const ann_status status =
-            trained ? anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1})
-                    : anni_eval_graph(&graph, store, phase, 1);
+        const ann_status status = trained
+                                      ? anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1})
+                                      : anni_eval_graph(&graph, store, phase, 1);
         ann_graph_free(graph);
         ann_store_free(store);
         ANN_TRY(status);
@@ -123,7 +123,7 @@ static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *
         bool there;
         ANN_TRY(anni_untrained_is_there(&there, phase));
         if (there) return check_finished(phase, result->checkpoint);
-        cursor->finished = false;
+        return anni_phase_run(phase, cursor, "");
     }
     memcpy(restore, result->checkpoint, sizeof restore);
     if (restore[0])
@@ -250,8 +250,13 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
 static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int size) {
     int64_t first, count;
     const int micro = anni_micro_count(phase);
+    if (phase->config->kind == ANN_PHASE_EXPORT)
+        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: kind export computes nothing",
+                         phase->run->config->path, phase->config->name);
     ann_data_shard(&first, &count, 0, phase->config->batch, 0, size);
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
+    if (phase->config->kind == ANN_PHASE_EVALUATE)
+        return anni_eval_graph(graph, *store, phase, ANNI_EVAL_BATCH);
     return anni_train_graph(
         graph, *store, phase, 0,
         (anni_extent){count > 0 ? count / micro : 1, phase->config->batch, micro - 1, micro});

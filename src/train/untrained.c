@@ -1,5 +1,5 @@
-/* Phases without training: evaluate and export. Each leaves a checkpoint without tensors, whose metadata hold its
-   result, so that a resume and the tools treat it as any other phase. */
+/* Phases without training: evaluate and export. Each leaves a checkpoint without tensors, whose metadata hold
+   its result, so that a resume and the tools treat it as any other phase. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
