@@ -37,24 +37,4 @@ ann_status plan_measure_bytes(double *add_s, double *copy_s) ANN_MUST_CHECK;
 /* "alpha_us=50,gbit=10" into the model. False, with what is wrong in `complaint`, if it is something else. */
 bool plan_network_parse(ann_model *model, const char *text, char *complaint, size_t size);
 
-/* ---- a drawing: svg.c ---- */
-
-typedef struct svg_series {
-    const char *name, *colour;
-    const double *y; /* [count] of the plot; NAN: no point */
-    bool dashed;
-} svg_series;
-
-/* x is on a logarithmic axis of base 2; y from 0 to y_max, or logarithmic of base 2 with y_max 0. */
-typedef struct svg_panel {
-    const char *title, *x_label, *y_label;
-    double y_max;
-    const svg_series *series;
-    int series_count;
-} svg_panel;
-
-/* Writes panels side by side. Errors: ANN_ERR_IO. */
-ann_status svg_write(const char *path, const char *title, const double *x, int count, const svg_panel *panels,
-                     int panel_count) ANN_MUST_CHECK;
-
 #endif

@@ -9,6 +9,7 @@
 #include "job.h"
 #include "kernel/kernel.h"
 #include "plan.h"
+#include "svg.h"
 
 static const char help[] =
     "annulus plan scaling predicts steps, samples/s and efficiency on other numbers of nodes.\n\n"

@@ -108,7 +108,8 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     ANN_TRY(status);
     cursor->stage = (int)stage;
     cursor->finished = finished != 0;
-    phase->run->metrics_offset = offset;
+    if (offset > phase->run->metrics_offset)
+        phase->run->metrics_offset = offset; /* other phases' lines stay */
     if (stage < 0 || stage >= phase->config->stage_count)
         return ann_error(ANN_ERR_CORRUPT, "%s: stage %lld", path, (long long)stage);
     if (cursor->position < 0 || cursor->ledger.count != (uint64_t)cursor->position)

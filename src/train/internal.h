@@ -7,6 +7,7 @@
 #include "data/data.h"
 #include "pass/pass.h"
 #include "train/pace.h"
+#include "train/run_graph.h"
 #include "train/train.h"
 
 enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 1024, ANNI_BAD_POSITIONS = 64 };
@@ -34,13 +35,31 @@ typedef struct anni_run {
     int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
     int64_t metrics_offset; /* where the next line goes; rank 0 */
     anni_result *results;   /* [phase_count] */
-    anni_pace *paces;       /* [size] scratch, */
-    double *numbers;        /* and this */
-    uint64_t *hashes;       /* and this */
+    ann_run_graph *graph;
+    bool *selected;   /* [phase_count]: what this job runs */
+    anni_pace *paces; /* [size] scratch, */
+    double *numbers;  /* and this */
+    uint64_t *hashes; /* and this */
 } anni_run;
 
 /* train.c: where the user has not said. */
 int anni_threads_per_rank(const ann_comm *comm);
+/* Makes the folder and all above it. Local. */
+ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
+
+/* ---- selection.c: which phases a job is about ---- */
+
+/* Fills run->graph and run->selected as the options say. Errors: those of ann_run_graph_new and _select. To
+   be freed even after a failure. Local. */
+ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
+void anni_selection_free(anni_run *run);
+bool anni_selects_all(const anni_run *run);
+/* Does a selected phase load from this one? */
+bool anni_is_needed(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
+/* What earlier jobs left of selected phases gets another name. Rank 0. */
+ann_status anni_move_phases_aside(const anni_run *run) ANN_MUST_CHECK;
 
 /* ---- a phase ---- */
 
@@ -267,6 +286,9 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
+/* The file or checkpoint that phases[].load names; the phase that it loads from has finished. Errors: those
+   of ann_ckpt_resolve. Local. */
+ann_status anni_load_path(char out[ANNI_PATH_BYTES], const anni_phase *phase) ANN_MUST_CHECK;
 
 /* ---- sampling.c: the order of the training samples ---- */
 
@@ -298,6 +320,8 @@ void anni_tuning_say(const anni_phase *phase, int stage, const ann_plan *plan);
 void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t position);
 
 /* ---- evaluate.c ---- */
+
+enum { ANNI_EVAL_BATCH = 250 };
 
 /* Loss and accuracy over the whole test set, each sample once. Collective. */
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;

@@ -47,7 +47,7 @@ typedef struct ann_lead {
     void (*applied)(void *self, const ann_control *control, const char *phase, int64_t step);
     /* A line that goes to metrics.jsonl, JSON with '\n' at its end. */
     void (*line)(void *self, const char *json);
-    /* The phase begins, or goes on, behind `step`; `steps` it has in all. */
+    /* The phase begins, or goes on, behind `step`, or is found finished; `steps` it has in all. */
     void (*began)(void *self, const char *phase, int64_t step, int64_t steps);
     /* A checkpoint is there. */
     void (*committed)(void *self, const char *phase, int64_t step, const char *path);

@@ -35,6 +35,9 @@ ann_status anni_metrics_open(anni_run *run) {
     snprintf(path, sizeof path, "%s/metrics.jsonl", run->config->output);
     run->metrics_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (run->metrics_fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
+    /* Phases of other jobs keep their lines. */
+    run->metrics_offset = anni_selects_all(run) ? 0 : (int64_t)lseek(run->metrics_fd, 0, SEEK_END);
+    if (run->metrics_offset < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
     return ANN_OK;
 }
 
@@ -195,12 +198,14 @@ ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) {
 void anni_table(const anni_run *run) {
     anni_say(run, "%-20s %12s %14s %10s", "phase", "test loss", "test accuracy", "time");
     for (int i = 0; i < run->config->phase_count; i++) {
-        const anni_result *result = &run->results[i];
-        char accuracy[32] = "-", elapsed[32];
+        const anni_result *result = &run->results[run->graph->order[i]];
+        char loss[32] = "-", accuracy[32] = "-", elapsed[32];
+        if (!result->finished) continue;
+        if (isfinite(result->test.loss)) snprintf(loss, sizeof loss, "%.5f", result->test.loss);
         if (isfinite(result->test.accuracy))
             snprintf(accuracy, sizeof accuracy, "%.2f %%", 100 * result->test.accuracy);
         format_time(elapsed, sizeof elapsed, result->elapsed_s);
-        anni_say(run, "%-20s %12.5f %14s %10s", run->config->phases[i].name, result->test.loss, accuracy,
+        anni_say(run, "%-20s %12s %14s %10s", run->config->phases[run->graph->order[i]].name, loss, accuracy,
                  elapsed);
     }
 }
