@@ -35,7 +35,11 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"skips", &c->skips, NULL, true},
                           {"skips_in_row", &c->skips_in_row, NULL, true},
                           {"loss_scale", NULL, &c->loss_scale, true},
-                          {"loss_scale_age", &c->scale_age, NULL, true}};
+                          {"loss_scale_age", &c->scale_age, NULL, true},
+                          {"stop_best", NULL, &c->stop.best, true},
+                          {"stop_best_step", &c->stop.best_step, NULL, true},
+                          {"stop_waited", &c->stop.waited, NULL, true},
+                          {"stop_evaluated", &c->stop.evaluated, NULL, true}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
     return count;
@@ -51,6 +55,7 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
         if (fields[i].integer) ANN_TRY(ann_meta_set_i64(meta, fields[i].key, *fields[i].integer));
         else ANN_TRY(ann_meta_set_f64(meta, fields[i].key, *fields[i].real));
     }
+    ANN_TRY(ann_meta_set_str(meta, "stop_reason", anni_stop_reason_name(cursor->stop.reason)));
     ANN_TRY(ann_meta_set_str(meta, "phase", phase->config->name));
     ANN_TRY(ann_meta_set_i64(meta, "phase_index", phase->index));
     ANN_TRY(ann_meta_set_i64(meta, "epoch", cursor->position / ann_order_length(phase->order)));

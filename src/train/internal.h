@@ -7,6 +7,7 @@
 #include "data/data.h"
 #include "pass/pass.h"
 #include "train/pace.h"
+#include "train/stoprule.h"
 #include "train/train.h"
 
 enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 1024, ANNI_BAD_POSITIONS = 64 };
@@ -77,7 +78,8 @@ typedef struct anni_cursor {
     anni_metrics train, test;
     int64_t skips, skips_in_row; /* batches of the stage that were passed over (nonfinite.h) */
     double loss_scale;
-    int64_t scale_age;                 /* good steps since it last changed */
+    int64_t scale_age; /* good steps since it last changed */
+    anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     bool finished;
 } anni_cursor;
@@ -249,6 +251,8 @@ ann_status anni_outer_fold(ann_comm *comm, ann_store *store) ANN_MUST_CHECK;
 
 /* Evaluates the test set into cursor->test, and tells people and metrics.jsonl. Collective. */
 ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_store *store) ANN_MUST_CHECK;
+/* The same for the phase's stop rule, which takes it in. Collective. */
+ann_status anni_evaluate_for_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) ANN_MUST_CHECK;
 
 /* ---- stage.c: one stage's store, plans and loop ---- */
 
@@ -265,6 +269,16 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
+
+/* ---- best.c: the weights of the best evaluation ---- */
+
+/* Before the store's commit, and after all model tensors; nothing for a phase that does not restore them. */
+ann_status anni_best_declare(ann_store *store, const anni_phase *phase) ANN_MUST_CHECK;
+/* The model's values become the best; the best become the model's; those of the stage before are taken over.
+   Each does nothing where none are kept. */
+void anni_best_keep(ann_store *store);
+void anni_best_restore(ann_store *store);
+void anni_best_map(ann_store *to, const ann_store *from);
 
 /* ---- sampling.c: the order of the training samples ---- */
 

@@ -125,15 +125,45 @@ ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_sto
     return ann_agree(run->comm, anni_metrics_test(run, phase, cursor));
 }
 
+ann_status anni_evaluate_for_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    ANN_TRY(anni_evaluate_and_say(phase, cursor, store));
+    if (anni_stop_observe(&cursor->stop, &phase->config->stop, cursor->step, cursor->test.loss,
+                          cursor->test.accuracy))
+        anni_best_keep(store);
+    return ANN_OK;
+}
+
 static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     for (;;) {
         ANN_TRY(anni_stage_run(phase, cursor, store, restore));
-        ANN_TRY(anni_evaluate_and_say(phase, cursor, *store));
-        if (cursor->stage == phase->config->stage_count - 1) return ANN_OK;
+        if (cursor->stop.reason == ANNI_STOP_NOT_YET || cursor->stop.evaluated != cursor->step)
+            ANN_TRY(anni_evaluate_for_stop(phase, cursor, *store));
+        if (cursor->stop.reason != ANNI_STOP_NOT_YET) return ANN_OK;
+        if (cursor->stage == phase->config->stage_count - 1) {
+            cursor->stop.reason = ANNI_STOP_PROGRAM;
+            return ANN_OK;
+        }
         cursor->stage++;
         cursor->stage_step = 0;
         restore = NULL;
     }
+}
+
+/* Why the phase has ended, and the weights with which it does. Collective. */
+static ann_status end_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    const ann_stop_config *rule = &phase->config->stop;
+    const anni_stop_state *stop = &cursor->stop;
+    char why[256];
+    if (!rule->early.on && !rule->target.on && rule->wall_time_s <= 0) return ANN_OK;
+    anni_stop_explain(why, sizeof why, stop, rule);
+    anni_say(phase->run, "%s  stops at step %lld: %s", phase->config->name, (long long)cursor->step, why);
+    ANN_TRY(ann_agree(phase->run->comm, anni_metrics_event(phase->run, phase, cursor, "stopped",
+                                                           anni_stop_reason_name(stop->reason))));
+    if (!anni_stop_restores(stop, rule) || stop->best_step == cursor->step) return ANN_OK;
+    anni_best_restore(store);
+    anni_say(phase->run, "%s  takes back the weights of step %lld, the best", phase->config->name,
+             (long long)stop->best_step);
+    return anni_evaluate_and_say(phase, cursor, store);
 }
 
 static void say_end(const anni_phase *phase, const anni_cursor *cursor) {
@@ -169,6 +199,7 @@ ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *re
     say_left_out(phase);
     ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
     ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
+    if (status == ANN_OK) status = end_stop(phase, cursor, store);
     if (status == ANN_OK) {
         say_end(phase, cursor);
         cursor->finished = true;

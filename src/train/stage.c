@@ -31,6 +31,7 @@ typedef struct stage {
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
     anni_saver saver;
+    bool judge;           /* an evaluation for the stop rule is due */
     int64_t checked_step; /* all ranks were found to hold the same; -1: not yet */
     ann_status pending;   /* a failure of this rank that the others do not know of yet */
 } stage;
@@ -73,6 +74,7 @@ static ann_status fill_store(const stage *s, const ann_store *before, const char
     if (!restore) {
         ANN_TRY(ann_agree(comm, take_over(s, before)));
         anni_outer_drop_anchor(s->store);
+        if (before) anni_best_map(s->store, before);
         return ANN_OK;
     }
     const ann_status status = ann_agree(comm, restore_store(s, restore));
@@ -88,6 +90,7 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     ANN_TRY(anni_micro_declare(&s->whole, s->store, phase, index, phase->config->batch));
     if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
+    ANN_TRY(anni_best_declare(s->store, phase));
     ANN_TRY(ann_store_commit(s->store));
     s->whole.scattered = s->cut.scattered = &s->scattered;
     ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
@@ -309,7 +312,8 @@ static ann_status checkpoint(stage *s, anni_want want) {
     ANN_TRY(settle_ledger(s));
     ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
     ANN_TRY(check_ranks(s));
-    if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
+    if (anni_saver_needs_test(phase->run) && s->cursor->stop.evaluated != s->cursor->step)
+        ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
     anni_forget(phase->run->comm, s->store, &s->scattered);
@@ -318,8 +322,18 @@ static ann_status checkpoint(stage *s, anni_want want) {
                      phase->config->name, (long long)s->cursor->step);
 }
 
+/* The evaluation that the stop rule asks for: the one at the end of the stage is the phase's. Collective. */
+static ann_status judge(stage *s) {
+    const anni_phase *phase = s->phase;
+    if (!s->judge || s->cursor->position == s->end) return ANN_OK;
+    s->judge = false;
+    ANN_TRY(ann_agree(phase->run->comm, s->pending));
+    ANN_TRY(anni_gather_params(phase->run->comm, s->store, &s->scattered));
+    return anni_evaluate_for_stop(s->phase, s->cursor, s->store);
+}
+
 static ann_status after_step(stage *s) {
-    const anni_cursor *cursor = s->cursor;
+    anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
     anni_want want = ANNI_WANT_NOTHING;
     bool met;
@@ -327,23 +341,31 @@ static ann_status after_step(stage *s) {
     ANN_TRY(meet(s, &met));
     if (check_every > 0 && met && (last || cursor->step - s->checked_step >= check_every))
         ANN_TRY(check_ranks(s));
+    if (met) ANN_TRY(judge(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
-    if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
+    if (last || cursor->stop.reason != ANNI_STOP_NOT_YET ||
+        cursor->step % s->phase->run->config->log_every_steps == 0) {
         ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
         ANN_TRY(anni_progress_line(&s->progress, s->cursor));
     }
-    if (last && cursor->stage == s->phase->config->stage_count - 1)
+    if (cursor->stop.reason != ANNI_STOP_NOT_YET ||
+        (last && cursor->stage == s->phase->config->stage_count - 1))
         return ANN_OK; /* the final one comes soon */
     if (met) ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
     else anni_saver_pass(&s->saver, cursor);
-    return want == ANNI_WANT_NOTHING ? ANN_OK : checkpoint(s, want);
+    if (want == ANNI_WANT_END) cursor->stop.reason = ANNI_STOP_WALL_TIME;
+    return want == ANNI_WANT_NOTHING || want == ANNI_WANT_END ? ANN_OK : checkpoint(s, want);
 }
 
 static ann_status loop(stage *s) {
     anni_cursor *cursor = s->cursor;
-    while (cursor->position < s->end) {
+    const ann_stop_config *rule = &s->phase->config->stop;
+    const int64_t epoch = ann_order_length(s->phase->order);
+    while (cursor->position < s->end && cursor->stop.reason == ANNI_STOP_NOT_YET) {
+        const int64_t before = cursor->position;
         const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
         ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->whole : &s->cut, n));
+        if (anni_stop_due(rule, cursor->step, before, cursor->position, epoch)) s->judge = true;
         ANN_TRY(after_step(s));
     }
     ANN_TRY(settle_ledger(s));
