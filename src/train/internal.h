@@ -6,6 +6,7 @@
 #include "ckpt/ckpt.h"
 #include "data/data.h"
 #include "pass/pass.h"
+#include "train/lineage.h"
 #include "train/pace.h"
 #include "train/stoprule.h"
 #include "train/train.h"
@@ -23,6 +24,7 @@ typedef struct anni_result {
     anni_metrics test;
     double elapsed_s;
     char checkpoint[ANNI_PATH_BYTES]; /* the final one */
+    ann_lineage_parent parent;        /* what it is to phases that load from it; set if there are any */
 } anni_result;
 
 /* ---- a run ---- */
@@ -32,12 +34,14 @@ typedef struct anni_run {
     const ann_run_config *config;
     const ann_train_options *options;
     int rank, size, threads;
-    int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
-    int64_t metrics_offset; /* where the next line goes; rank 0 */
-    anni_result *results;   /* [phase_count] */
-    anni_pace *paces;       /* [size] scratch, */
-    double *numbers;        /* and this */
-    uint64_t *hashes;       /* and this */
+    int metrics_fd;              /* metrics.jsonl; -1 on ranks other than 0 */
+    int64_t metrics_offset;      /* where the next line goes; rank 0 */
+    int64_t metrics_lines;       /* of the phase that runs; -1: those before metrics_offset; rank 0 */
+    char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
+    anni_result *results;        /* [phase_count] */
+    anni_pace *paces;            /* [size] scratch, */
+    double *numbers;             /* and this */
+    uint64_t *hashes;            /* and this */
 } anni_run;
 
 /* train.c: where the user has not said. */
@@ -57,11 +61,12 @@ typedef struct anni_phase {
     char *facts; /* the part of the configuration that decides its results; owned */
     int64_t bad_positions[ANNI_BAD_POSITIONS]; /* of batches that are passed over; see nonfinite.h */
     int bad_count;
-    bool rolls_back;       /* the phase is to go on from its newest checkpoint, or from its beginning */
-    bool tells_rollback;   /* metrics.jsonl does not tell of it yet */
-    int64_t metrics_begin; /* metrics_offset at its beginning */
-    bool bad_checkpoint;   /* the one that was to be resumed from turned out to be damaged: there may be an
-                              older one */
+    bool rolls_back;     /* the phase is to go on from its newest checkpoint, or from its beginning */
+    bool tells_rollback; /* metrics.jsonl does not tell of it yet */
+    ann_lineage lineage; /* parents are known once it begins */
+    char changed[ANNI_LINE_BYTES]; /* why its checkpoints do not count and it runs again; "": they do */
+    bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
+                            older one */
 } anni_phase;
 
 uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase);
@@ -323,12 +328,33 @@ void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count
 ann_status anni_cursor_meta(ann_meta **out, const anni_phase *phase,
                             const anni_cursor *cursor) ANN_MUST_CHECK;
 /* The newest checkpoint of the phase whose manifest is right and that was made before `path` ("": the newest
-   of all); path "" if there is none. Its tensors have not been read yet. Errors: ANN_ERR_CONFIG (it belongs
-   to another configuration: says which key). Sets the run's metrics offset. Collective. */
+   of all); path "" if there is none. Its tensors have not been read yet. With phase->changed set afterwards,
+   it does not count. Errors: as anni_lineage_check. Sets the run's metrics offset and lines. Collective. */
 ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) ANN_MUST_CHECK;
 
 /* Whether `status`, the same on all ranks, says that the checkpoint is damaged; then rank 0 says so. */
 bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_status status);
+
+/* ---- inputs.c: what goes into a phase ---- */
+
+/* phase->lineage but its parents. Local. */
+ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
+/* Its parents, whose content rank 0 reads. Collective. */
+ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
+/* After the end of a phase: sets result->parent, if a later phase loads from it. Collective. */
+ann_status anni_lineage_result(const anni_phase *phase) ANN_MUST_CHECK;
+/* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
+   phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
+   configuration or on other data). Local. */
+ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool finished,
+                              const char *path) ANN_MUST_CHECK;
+
+/* ---- aside.c: what earlier runs left is moved, not removed ---- */
+
+/* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
+ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
+/* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
+ann_status anni_aside_phase(anni_run *run, const anni_phase *phase) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
 
@@ -358,8 +384,9 @@ void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
 double anni_progress_elapsed_s(const anni_progress *progress);
 ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
-/* Removes the lines behind the point from which training goes on: their steps will be done again. */
-ann_status anni_metrics_cut(anni_run *run) ANN_MUST_CHECK;
+/* metrics_cut.c: removes the phase's lines behind the point from which training goes on: their steps will be
+   done again. Rank 0. */
+ann_status anni_metrics_cut(anni_run *run, const char *phase) ANN_MUST_CHECK;
 /* A record of something that happened before the cursor's step was over. */
 ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
                               const char *event, const char *reason) ANN_MUST_CHECK;

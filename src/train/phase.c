@@ -87,6 +87,7 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     ANN_TRY(ann_data_check_match(phase->train, phase->test));
+    ANN_TRY(anni_lineage_begin(phase));
     phase->seed = anni_phase_seed(config, phase->config);
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
     ANN_TRY(check_data(phase));

@@ -42,29 +42,9 @@ static ann_status make_directories(const char *path) {
     }
 }
 
-/* A fresh start must not find, nor destroy, what an earlier run left: that moves to "OUTPUT.1", "OUTPUT.2"
- * ... */
-static ann_status move_aside(const anni_run *run) {
-    const char *output = run->config->output;
-    char aside[ANNI_PATH_BYTES];
-    struct stat info;
-    if (stat(output, &info) == 0 && !S_ISDIR(info.st_mode))
-        return ann_error(ANN_ERR_IO, "output %s: is not a folder", output);
-    if (rmdir(output) == 0 || errno == ENOENT || errno == ENOTDIR) return ANN_OK;
-    for (int i = 1;; i++) {
-        if (snprintf(aside, sizeof aside, "%s.%d", output, i) >= (int)sizeof aside)
-            return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", output);
-        if (lstat(aside, &info) != 0) break;
-    }
-    if (rename(output, aside) != 0)
-        return ann_error(ANN_ERR_IO, "output %s: cannot move it to %s: %s", output, aside, strerror(errno));
-    anni_say(run, "%s was there already: moved to %s (--resume goes on from it instead)", output, aside);
-    return ANN_OK;
-}
-
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
-    if (run->rank == 0 && !run->options->resume) status = move_aside(run);
+    if (run->rank == 0 && !run->options->resume) status = anni_aside_run(run);
     if (run->rank == 0 && status == ANN_OK) status = make_directories(run->config->output);
     if (status == ANN_OK) anni_control_clear(run);
     if (status == ANN_OK) status = anni_metrics_open(run);
@@ -107,12 +87,33 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     return status;
 }
 
+/* A phase that begins. */
+static anni_cursor first_cursor(void) {
+    return (anni_cursor){.train = {NAN, NAN},
+                         .test = {NAN, NAN},
+                         .loss_scale = anni_nonfinite_first_scale(),
+                         .stop = anni_stop_first()};
+}
+
+/* What it had does not count any more. */
+static ann_status run_again(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
+    anni_run *run = phase->run;
+    anni_say(run, "%s  runs again: %s", phase->config->name, phase->changed);
+    ANN_TRY(ann_agree(run->comm, run->rank == 0 ? anni_aside_phase(run, phase) : ANN_OK));
+    phase->changed[0] = '\0';
+    *cursor = first_cursor();
+    run->metrics_lines = 0;
+    result->checkpoint[0] = '\0';
+    return anni_phase_run(phase, cursor, "");
+}
+
 /* Goes on from the newest checkpoint made before result->checkpoint ("": from the newest). */
 static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
     char restore[ANNI_PATH_BYTES];
     if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
+    if (phase->changed[0]) return run_again(phase, cursor, result);
     if (cursor->finished) return check_finished(phase, result->checkpoint);
     memcpy(restore, result->checkpoint, sizeof restore);
     if (restore[0])
@@ -126,7 +127,6 @@ static void roll_back(anni_phase *phase, anni_result *result) {
     if (phase->run->rank == 0)
         ann_log_line(ANN_LOG_WARN, "%s: back to the newest checkpoint", ann_error_text());
     result->checkpoint[0] = '\0';
-    phase->run->metrics_offset = phase->metrics_begin;
     phase->rolls_back = false;
     phase->tells_rollback = true;
 }
@@ -135,12 +135,10 @@ static ann_status run_opened(anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor;
     ann_status status;
-    phase->metrics_begin = phase->run->metrics_offset;
+    ANN_TRY(anni_lineage_parents(phase));
     do {
-        cursor = (anni_cursor){.train = {NAN, NAN},
-                               .test = {NAN, NAN},
-                               .loss_scale = anni_nonfinite_first_scale(),
-                               .stop = anni_stop_first()};
+        cursor = first_cursor();
+        phase->run->metrics_lines = 0;
         if (phase->rolls_back) roll_back(phase, result);
         phase->bad_checkpoint = false;
         status = run_from(phase, &cursor, result);
@@ -149,7 +147,7 @@ static ann_status run_opened(anni_phase *phase) {
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
-    return ANN_OK;
+    return anni_lineage_result(phase);
 }
 
 static ann_status run_phase(anni_run *run, int index) {
