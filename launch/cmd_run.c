@@ -18,7 +18,7 @@ static const char help[] =
     "  --only PHASE   only this phase, again from its beginning; may be repeated\n"
     "                 Phases that these load from must have finished before in the run's output folder. What "
     "an\n"
-    "                 earlier job left of the phases themselves is moved to OUTPUT/PHASE.1\n"
+    "                 earlier job left of the phases themselves is moved to OUTPUT.1/PHASE\n"
     "  --resume       go on from the newest good checkpoints instead, on any number of ranks; finished "
     "phases are\n"
     "                 skipped\n"

@@ -15,6 +15,7 @@ static const struct {
     {"train", "run all phases of a run file, or check it", cmd_train},
     {"data", "make and inspect datasets", cmd_data},
     {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
+    {"lineage", "print from which phase, data, code and parents a checkpoint came", cmd_lineage},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
@@ -53,7 +54,8 @@ static int unknown_command(const char *name) {
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
         fprintf(stderr,
-                "annulus: unknown command '%s', accepted are run, train, data, ckpt, graph, bench, plan, "
+                "annulus: unknown command '%s', accepted are run, train, data, ckpt, lineage, graph, bench, "
+                "plan, "
                 "doctor; see "
                 "annulus --help\n",
                 name);

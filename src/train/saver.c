@@ -117,9 +117,12 @@ static void settle(anni_saver *saver) {
 ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cursor *cursor,
                             const ann_store *store) {
     const ann_checkpoint_config *c = &phase->run->config->checkpoint;
+    const double wall_time_s = phase->config->stop.wall_time_s;
+    const bool timed = wall_time_s > 0; /* then the first step tells how often to look at the clock */
     *saver = (anni_saver){.phase = phase,
                           .store = store,
-                          .next_poll = cursor->step + anni_cadence_poll_steps(0),
+                          .next_poll = cursor->step + (timed ? 1 : anni_cadence_poll_steps(0)),
+                          .over_s = timed ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
                           .polled_step = cursor->step,
                           .said_skip_step = -1,
                           .polled_ns = ann_clock_ns()};
@@ -147,7 +150,7 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_STEPS, WORD_CONTROLS, WORDS };
+enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORD_CONTROLS, WORDS };
 static const int64_t PAUSE_NS = 50 * 1000 * 1000;
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
@@ -157,7 +160,7 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_STEPS] = words[WORD_CONTROLS] = 0;
+    words[WORD_DUE] = words[WORD_OVER] = words[WORD_STEPS] = words[WORD_CONTROLS] = 0;
     if (run->rank == 0) {
         words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
@@ -165,6 +168,7 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
             words[WORD_STOP] += anni_control_take(run, "stop.now");
             words[WORD_SAVE] += anni_control_take(run, "checkpoint.now");
         }
+        words[WORD_OVER] = 1e-9 * (double)now >= saver->over_s;
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
         words[WORD_STEPS] = anni_cadence_poll_steps(1e-9 * (double)(now - saver->polled_ns) /
                                                     (double)(steps > 0 ? steps : 1));
@@ -217,6 +221,10 @@ ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer
     else if (save) ANN_TRY(move_on(saver));
     if (words[WORD_STOP] > 0 || (steer->stop_after > 0 && cursor->step >= steer->stop_after)) {
         *want = ANNI_WANT_STOP;
+        return ANN_OK;
+    }
+    if (words[WORD_OVER] > 0) {
+        *want = ANNI_WANT_END;
         return ANN_OK;
     }
     const bool asked = words[WORD_SAVE] > 0;

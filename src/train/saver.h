@@ -10,7 +10,8 @@
 typedef enum anni_want {
     ANNI_WANT_NOTHING,
     ANNI_WANT_SAVE,
-    ANNI_WANT_STOP /* save, and end the run */
+    ANNI_WANT_STOP, /* save, and end the run */
+    ANNI_WANT_END   /* the phase's wall time is over; nothing was saved */
 } anni_want;
 
 typedef struct anni_saver {
@@ -23,6 +24,7 @@ typedef struct anni_saver {
     int64_t looked_ns;              /* when rank 0 last looked for control files */
     int64_t said_skip_step;         /* the checkpoint because of which it was last told that one is skipped */
     bool missed;                    /* one was due since then, where none could be taken */
+    double over_s; /* when the phase's wall time is over, by rank 0's clock; INFINITY: never */
     double cost_s, said_interval_s; /* of the last checkpoint; the last one that was told */
 } anni_saver;
 
