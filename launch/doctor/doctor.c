@@ -47,14 +47,26 @@ static void load_run(ann_run_config **out, doctor_facts *f, const doctor_request
     *out = NULL;
 }
 
+/* Ranks on the host of this one, by its name, and whether this is the first of them. */
+static int ranks_here(const ann_comm *comm, bool *first) {
+    const char *mine = ann_comm_host(comm, ann_comm_rank(comm));
+    int n = 0;
+    for (int r = 0; r < ann_comm_size(comm); r++) {
+        if (strcmp(ann_comm_host(comm, r), mine) != 0) continue;
+        if (n++ == 0) *first = r == ann_comm_rank(comm);
+    }
+    return n;
+}
+
 static void find_local(ann_comm *comm, doctor_facts *f, const doctor_request *request,
                        const ann_run_config *config, bool mpi) {
-    const bool first = ann_comm_local_rank(comm) == 0;
+    bool first = true;
+    const int local_ranks = ranks_here(comm, &first);
     if (gethostname(f->host, sizeof f->host - 1) != 0) doctor_copy(f->host, sizeof f->host, "?");
     doctor_launch_find(&f->launch, mpi);
     doctor_pmix_find(&f->pmix);
     doctor_cpu_find(&f->cpu);
-    doctor_binding_find(&f->binding, ann_comm_local_size(comm), request->threads);
+    doctor_binding_find(&f->binding, local_ranks, request->threads);
     doctor_library_find(&f->library);
     doctor_network_find(&f->network);
     doctor_hdf5_find(&f->hdf5);

@@ -56,14 +56,14 @@ static void find_interfaces(doctor_network_facts *f) {
 
 /* A setting of Open MPI as it holds, wherever it was set (MPI 3.1, chapter 14); "" if there is none. */
 static void read_setting(char *to, size_t size, const char *name) {
-    char value[1024] = "";
+    char value[4096] = ""; /* Open MPI gives 2048 */
     int index, count;
     MPI_T_cvar_handle handle;
     to[0] = '\0';
     if (MPI_T_cvar_get_index(name, &index) != MPI_SUCCESS ||
         MPI_T_cvar_handle_alloc(index, NULL, &handle, &count) != MPI_SUCCESS)
         return;
-    if (count < (int)sizeof value && MPI_T_cvar_read(handle, value) == MPI_SUCCESS)
+    if (count <= (int)sizeof value && MPI_T_cvar_read(handle, value) == MPI_SUCCESS)
         doctor_copy(to, size, value);
     MPI_T_cvar_handle_free(&handle);
 }

@@ -19,15 +19,13 @@ bool doctor_nearest_folder(char *out, size_t size, const char *path, bool *exist
     char part[PATH_MAX], whole[PATH_MAX];
     struct stat st;
     doctor_copy(part, sizeof part, path[0] ? path : ".");
-    *exists = true;
-    while (!realpath(part, whole) || stat(whole, &st) != 0 || !S_ISDIR(st.st_mode)) {
+    for (*exists = true; stat(part, &st) != 0; *exists = false) {
         char *slash = strrchr(part, '/');
         if (strcmp(part, ".") == 0 || strcmp(part, "/") == 0) return false;
-        if (stat(part, &st) != 0) *exists = false;
         if (!slash) strcpy(part, ".");
-        else if (slash == part) strcpy(part, "/");
-        else *slash = '\0';
+        else slash[slash == part] = '\0';
     }
+    if (!S_ISDIR(st.st_mode) || !realpath(part, whole)) return false;
     doctor_copy(out, size, whole);
     return true;
 }
@@ -127,13 +125,25 @@ static void find_folder(doctor_storage_facts *s, const char *role, const char *p
     doctor_folder *f = add_folder(s, role, path);
     if (!f) return;
     if (!doctor_nearest_folder(folder, sizeof folder, path, &f->exists)) {
-        doctor_copy(f->complaint, sizeof f->complaint, "no folder above it can be seen");
+        doctor_copy(f->complaint, sizeof f->complaint, "a part of the path is no folder");
         return;
     }
     find_type(f, folder);
     find_room(f, folder);
-    if (strcmp(role, "data") != 0) try_writing(f, folder);
-    else if (access(path, R_OK) != 0) doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
+    try_writing(f, folder);
+}
+
+static void find_data(doctor_storage_facts *s, const char *path) {
+    char folder[PATH_MAX], above[PATH_MAX];
+    doctor_folder *f = add_folder(s, "data", path);
+    if (!f) return;
+    if (access(path, R_OK) != 0) doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
+    doctor_copy(above, sizeof above, path);
+    char *slash = strrchr(above, '/');
+    if (slash) slash[slash == above] = '\0';
+    if (!doctor_nearest_folder(folder, sizeof folder, slash ? above : ".", &f->exists)) return;
+    find_type(f, folder);
+    find_room(f, folder);
 }
 
 /* The place of annulus train's calibrations. */
@@ -164,7 +174,7 @@ void doctor_storage_find(doctor_storage_facts *s, const ann_run_config *config) 
     find_folder(s, "tmp", tmp && tmp[0] ? tmp : "/tmp");
     for (int i = 0; config && i < config->phase_count; i++) {
         const ann_data_config *data = config->phases[i].data;
-        for (int k = 0; k < data->source_count; k++) find_folder(s, "data", data->train[k].path);
+        for (int k = 0; k < data->source_count; k++) find_data(s, data->train[k].path);
     }
     find_shm(s);
 }

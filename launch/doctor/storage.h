@@ -4,8 +4,8 @@
 
 #include "doctor.h"
 
-/* The nearest folder at or above `path` that exists, as a whole path without links; false: none. *exists: it
-   is the path itself. */
+/* The nearest folder at or above `path` that exists, as a whole path without links. *exists: it is the path
+   itself. False: what is nearest is no folder. */
 bool doctor_nearest_folder(char *out, size_t size, const char *path, bool *exists);
 
 #endif

@@ -146,23 +146,23 @@ void doctor_shm_judge(doctor_report *report, const doctor_facts *all, int n) {
         char room[16], needed[16];
         if (!s->probed) continue;
         if (s->shm_free_bytes < 0) {
-            doctor_say_host(report, i, DOCTOR_WARNING, "shared memory", "mount a tmpfs at /dev/shm",
+            doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm", "mount a tmpfs at /dev/shm",
                             "%s is not there: ranks of a host send messages instead", s->shm);
             continue;
         }
         doctor_bytes_str(room, sizeof room, s->shm_free_bytes);
         doctor_bytes_str(needed, sizeof needed, need);
         if (need >= 0 && ranks > 1 && s->shm_free_bytes < need)
-            doctor_say_host(report, i, DOCTOR_WARNING, "shared memory",
+            doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm",
                             "a larger /dev/shm (mount -o remount,size=; docker --shm-size)",
                             "%s has %s free, and %.0f ranks need about %s: they would send messages instead",
                             s->shm, room, ranks, needed);
         else if (s->shm_bytes <= 64.0 * 1048576)
-            doctor_say_host(report, i, DOCTOR_WARNING, "shared memory",
+            doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm",
                             "docker run --shm-size=4g (or --ipc=host)",
                             "%s has %s free, as containers have by default", s->shm, room);
         else
-            doctor_say_host(report, i, DOCTOR_OK, "shared memory", NULL, "%s has %s free%s%s", s->shm, room,
+            doctor_say_host(report, i, DOCTOR_OK, "/dev/shm", NULL, "%s has %s free%s%s", s->shm, room,
                             need >= 0 && ranks > 1 ? ", ranks need about " : "",
                             need >= 0 && ranks > 1 ? needed : "");
     }
