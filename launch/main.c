@@ -19,7 +19,7 @@ static const struct {
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
-    {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
+    {"doctor", "say whether it is safe to start a run on these hosts", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
