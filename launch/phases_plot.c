@@ -12,11 +12,12 @@ enum {
     BOX_W = 200,
     BOX_H = 66,
     PASS_H = 12, /* of an edge's place */
-    GAP_X = 170,
+    GAP_X = 210,
     GAP_Y = 26,
     MARGIN = 30,
     TITLE_H = 46,
-    PORT = 12, /* between the ends of edges at one box */
+    PORT = 12,  /* between the ends of edges at one box */
+    FLAT = 110, /* in front of a box, below what is taken over */
     TEXT_BYTES = 128
 };
 
@@ -140,14 +141,12 @@ static void draw_edge(const drawing *d, const edge *e) {
         e->kind == ANN_RUN_EDGE_AFTER ? " stroke-dasharray=\"5 4\"" : "", x, y);
     for (int i = 0; i <= e->via_count; i++) {
         const int at = i < e->via_count ? e->via + i : e->to;
-        const double next_x = left_of(d->places[at].layer) - (at == e->to ? 8 : 0);
+        const double next_x = left_of(d->places[at].layer) - (at == e->to ? FLAT : 0);
         const double next_y = middle_of(d, at) + (at == e->to ? e->port : 0), half = (next_x - x) / 2;
         fprintf(d->file, " C %.1f %.1f %.1f %.1f %.1f %.1f", x + half, y, next_x - half, next_y, next_x,
                 next_y);
-        x = next_x;
+        x = next_x + (at == e->to ? FLAT - 8 : BOX_W);
         y = next_y;
-        if (at == e->to) break;
-        x += BOX_W;
         fprintf(d->file, " H %.1f", x);
     }
     fputs("\"/>\n", d->file);
@@ -158,10 +157,10 @@ static void draw_edge_text(const drawing *d, const edge *e) {
     const ann_phase_config *to = &d->e->config->phases[e->to];
     char text[TEXT_BYTES], line[TEXT_BYTES + 16];
     if (e->kind != ANN_RUN_EDGE_LOAD) return;
-    snprintf(line, sizeof line, "%s%s", shortened(text, to->load_tensors, 18),
+    snprintf(line, sizeof line, "%s%s", shortened(text, to->load_tensors, 17),
              to->load_checkpoint == ANN_LOAD_BEST ? " (best)" : "");
     fputs("<g paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"4\">", d->file);
-    svg_label(d->file, left_of(d->places[e->to].layer) - 18, middle_of(d, e->to) + e->port - 6, "end", 11,
+    svg_label(d->file, left_of(d->places[e->to].layer) - 12, middle_of(d, e->to) + e->port - 6, "end", 11,
               line);
     fputs("</g>\n", d->file);
 }
