@@ -55,13 +55,9 @@ static void add_edge(drawing *d, int from, int to, ann_run_edge kind) {
 
 static void add_edges(drawing *d) {
     const ann_run_graph *g = d->e->graph;
-    for (int to = 0; to < g->count; to++) {
-        const int first = d->edge_count;
+    for (int to = 0; to < g->count; to++)
         for (int from = 0; from < g->count; from++)
             if (ann_run_graph_edge(g, from, to)) add_edge(d, from, to, ann_run_graph_edge(g, from, to));
-        for (int i = first; i < d->edge_count; i++)
-            d->edges[i].port = PORT * (i - first - 0.5 * (d->edge_count - first - 1));
-    }
 }
 
 static void add_places(drawing *d) {
@@ -103,6 +99,25 @@ static void stack(drawing *d, const int *members, int count) {
     }
 }
 
+/* Where an edge comes from, seen from the box that it ends at. */
+static double before_end(const drawing *d, const edge *e) {
+    return d->places[e->via_count > 0 ? e->via + e->via_count - 1 : e->from].y;
+}
+
+/* Edges end at a box in the order in which they come, so that none crosses another there. */
+static void place_ports(drawing *d) {
+    for (int i = 0; i < d->edge_count; i++) {
+        int above = 0, below = 0;
+        for (int j = 0; j < d->edge_count; j++) {
+            if (j == i || d->edges[j].to != d->edges[i].to) continue;
+            const double difference = before_end(d, &d->edges[j]) - before_end(d, &d->edges[i]);
+            if (difference < 0 || (difference == 0 && j < i)) above++;
+            else below++;
+        }
+        d->edges[i].port = PORT * 0.5 * (above - below);
+    }
+}
+
 static void lay_out(drawing *d, int *members) {
     for (int layer = 0; layer < d->layer_count; layer++) {
         int count = 0;
@@ -116,6 +131,7 @@ static void lay_out(drawing *d, int *members) {
         }
         stack(d, members, count);
     }
+    place_ports(d);
 }
 
 static double left_of(int layer) { return MARGIN + layer * (double)(BOX_W + GAP_X); }
