@@ -34,7 +34,7 @@ typedef struct run_estimate {
     ann_run_graph *graph;
     bool *selected;         /* [phase_count] */
     phase_estimate *phases; /* [phase_count]; of those that are selected */
-    int threads;
+    int threads;            /* of a rank; 0: as the phase or the host says */
 } run_estimate;
 
 /* Prints the graph as a table, measuring a step of each phase on all ranks of the job, and draws it into

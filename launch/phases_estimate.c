@@ -1,9 +1,7 @@
 /* annulus run --dry-run: what the phases amount to, from the run file, the datasets and a short calibration.
  */
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "cli.h"
 #include "job.h"
@@ -11,10 +9,17 @@
 #include "phases.h"
 #include "plan.h"
 
+static int threads_here(const ann_comm *comm) {
+    const int threads = plan_cores() / ann_comm_local_size(comm);
+    return threads > 0 ? threads : 1;
+}
+
 static ann_status estimate_phase(ann_comm *comm, const run_estimate *e, int index) {
     const ann_phase_config *phase = &e->config->phases[index];
     phase_estimate *out = &e->phases[index];
-    const int threads = phase->resources.threads > 0 ? phase->resources.threads : e->threads;
+    const int wanted = phase->resources.threads, threads = e->threads > 0 ? e->threads
+                                                           : wanted > 0   ? wanted
+                                                                          : threads_here(comm);
     plan_compute step;
     out->seconds = NAN;
     out->ranks = phase->resources.ranks > 0 ? phase->resources.ranks : ann_comm_size(comm);
@@ -41,15 +46,6 @@ static ann_status estimate(ann_comm *comm, run_estimate *e, const phases_request
     return ANN_OK;
 }
 
-/* The fewest cores that this process may use, shared out to the ranks of its host. */
-static int threads_here(const ann_comm *comm) {
-    cpu_set_t allowed;
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    const int cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : (int)online;
-    const int threads = cores / ann_comm_local_size(comm);
-    return threads > 0 ? threads : 1;
-}
-
 static ann_status show(ann_comm *comm, const run_estimate *e, const char *plot) {
     ann_status status = ANN_OK;
     if (ann_comm_rank(comm) == 0) {
@@ -69,7 +65,7 @@ int phases_estimate(const phases_request *r, const char *plot) {
     if (status == ANN_OK) status = job_config(&config, &comm, &j, r->path, r->sets, r->set_count);
     run_estimate e = {.config = config};
     if (status == ANN_OK) {
-        e.threads = r->threads > 0 ? (int)r->threads : threads_here(comm);
+        e.threads = (int)r->threads;
         status = estimate(comm, &e, r);
     }
     if (status == ANN_OK) status = show(comm, &e, plot);

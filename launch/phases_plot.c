@@ -12,11 +12,12 @@ enum {
     BOX_W = 200,
     BOX_H = 66,
     PASS_H = 12, /* of an edge's place */
-    GAP_X = 170,
+    GAP_X = 210,
     GAP_Y = 26,
     MARGIN = 30,
     TITLE_H = 46,
-    PORT = 12, /* between the ends of edges at one box */
+    PORT = 12,  /* between the ends of edges at one box */
+    FLAT = 110, /* in front of a box, below what is taken over */
     TEXT_BYTES = 128
 };
 
@@ -54,13 +55,9 @@ static void add_edge(drawing *d, int from, int to, ann_run_edge kind) {
 
 static void add_edges(drawing *d) {
     const ann_run_graph *g = d->e->graph;
-    for (int to = 0; to < g->count; to++) {
-        const int first = d->edge_count;
+    for (int to = 0; to < g->count; to++)
         for (int from = 0; from < g->count; from++)
             if (ann_run_graph_edge(g, from, to)) add_edge(d, from, to, ann_run_graph_edge(g, from, to));
-        for (int i = first; i < d->edge_count; i++)
-            d->edges[i].port = PORT * (i - first - 0.5 * (d->edge_count - first - 1));
-    }
 }
 
 static void add_places(drawing *d) {
@@ -102,6 +99,25 @@ static void stack(drawing *d, const int *members, int count) {
     }
 }
 
+/* Where an edge comes from, seen from the box that it ends at. */
+static double before_end(const drawing *d, const edge *e) {
+    return d->places[e->via_count > 0 ? e->via + e->via_count - 1 : e->from].y;
+}
+
+/* Edges end at a box in the order in which they come, so that none crosses another there. */
+static void place_ports(drawing *d) {
+    for (int i = 0; i < d->edge_count; i++) {
+        int above = 0, below = 0;
+        for (int j = 0; j < d->edge_count; j++) {
+            if (j == i || d->edges[j].to != d->edges[i].to) continue;
+            const double difference = before_end(d, &d->edges[j]) - before_end(d, &d->edges[i]);
+            if (difference < 0 || (difference == 0 && j < i)) above++;
+            else below++;
+        }
+        d->edges[i].port = PORT * 0.5 * (above - below);
+    }
+}
+
 static void lay_out(drawing *d, int *members) {
     for (int layer = 0; layer < d->layer_count; layer++) {
         int count = 0;
@@ -115,6 +131,7 @@ static void lay_out(drawing *d, int *members) {
         }
         stack(d, members, count);
     }
+    place_ports(d);
 }
 
 static double left_of(int layer) { return MARGIN + layer * (double)(BOX_W + GAP_X); }
@@ -140,14 +157,12 @@ static void draw_edge(const drawing *d, const edge *e) {
         e->kind == ANN_RUN_EDGE_AFTER ? " stroke-dasharray=\"5 4\"" : "", x, y);
     for (int i = 0; i <= e->via_count; i++) {
         const int at = i < e->via_count ? e->via + i : e->to;
-        const double next_x = left_of(d->places[at].layer) - (at == e->to ? 8 : 0);
+        const double next_x = left_of(d->places[at].layer) - (at == e->to ? FLAT : 0);
         const double next_y = middle_of(d, at) + (at == e->to ? e->port : 0), half = (next_x - x) / 2;
         fprintf(d->file, " C %.1f %.1f %.1f %.1f %.1f %.1f", x + half, y, next_x - half, next_y, next_x,
                 next_y);
-        x = next_x;
+        x = next_x + (at == e->to ? FLAT - 8 : BOX_W);
         y = next_y;
-        if (at == e->to) break;
-        x += BOX_W;
         fprintf(d->file, " H %.1f", x);
     }
     fputs("\"/>\n", d->file);
@@ -158,10 +173,10 @@ static void draw_edge_text(const drawing *d, const edge *e) {
     const ann_phase_config *to = &d->e->config->phases[e->to];
     char text[TEXT_BYTES], line[TEXT_BYTES + 16];
     if (e->kind != ANN_RUN_EDGE_LOAD) return;
-    snprintf(line, sizeof line, "%s%s", shortened(text, to->load_tensors, 18),
+    snprintf(line, sizeof line, "%s%s", shortened(text, to->load_tensors, 17),
              to->load_checkpoint == ANN_LOAD_BEST ? " (best)" : "");
     fputs("<g paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"4\">", d->file);
-    svg_label(d->file, left_of(d->places[e->to].layer) - 18, middle_of(d, e->to) + e->port - 6, "end", 11,
+    svg_label(d->file, left_of(d->places[e->to].layer) - 12, middle_of(d, e->to) + e->port - 6, "end", 11,
               line);
     fputs("</g>\n", d->file);
 }

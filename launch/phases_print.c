@@ -14,7 +14,7 @@ static const bool is_number[COLUMNS] = {[5] = true, [6] = true, [8] = true, [9] 
 
 const char *phases_time(char *buf, size_t size, double seconds) {
     if (!isfinite(seconds)) snprintf(buf, size, "-");
-    else if (seconds < 59.5) snprintf(buf, size, "%.1f s", seconds);
+    else if (seconds < 59.5) snprintf(buf, size, seconds < 9.95 ? "%.2f s" : "%.0f s", seconds);
     else if (seconds < 3600) snprintf(buf, size, "%d:%02d", (int)(seconds / 60), (int)fmod(seconds, 60));
     else
         snprintf(buf, size, "%lld:%02d:%02d", (long long)(seconds / 3600), (int)fmod(seconds / 60, 60),

@@ -302,7 +302,7 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
 /* ---- the reference ---- */
 
 static void print_key(const key_spec *k, void (*print)(void *to, const char *line), void *to) {
-    char accepted[160], dflt[64] = "", line[1024];
+    char accepted[160], dflt[64] = "", line[512];
     if (!k->dflt) snprintf(dflt, sizeof dflt, "required");
     else if (k->dflt[0]) snprintf(dflt, sizeof dflt, "default %s", k->dflt);
     else snprintf(dflt, sizeof dflt, "optional");

@@ -99,6 +99,10 @@ static ann_status cycle_error(const ann_run_graph *g, const ann_run_config *conf
     int first = 0;
     while (placed[first]) first++;
     for (int i = 0; i < g->count; i++) first = find_waited_for(g, placed, first);
+    int least = first; /* of the cycle: in the file, too */
+    for (int at = find_waited_for(g, placed, first); at != first; at = find_waited_for(g, placed, at))
+        if (at < least) least = at;
+    first = least;
     const int waited_for = find_waited_for(g, placed, first);
     size_t used = (size_t)snprintf(text, sizeof text, "'%s'", config->phases[first].name);
     for (int at = waited_for;; at = find_waited_for(g, placed, at)) {
