@@ -37,7 +37,7 @@ static const char run_file[] =
     "    stop: { %s }\n"
     "    %s\n"
     "    program: [{ name: first, train: \"net/out/*\", steps: 10, lr: 0.02 }, { name: "
-    "rest, epochs: %d, lr: 0.02 }]\n";
+    "rest, epochs: %d, lr: %g }]\n";
 
 /* Every seventh step is evaluated; noisy labels let the loss rise again soon. */
 #define EARLY "every: 7 steps, early: { patience: 3 }"
@@ -48,7 +48,8 @@ static bool stop_now(void) { return true; }
 
 typedef struct how {
     const char *name, *comm, *checkpoint, *stop, *mode;
-    int epochs;
+    int epochs; /* of the second stage; 0: LONG */
+    double lr;  /* of it; 0: 0.02 */
 } how;
 
 static ann_status train(const how *h, bool resume, bool (*stop)(void)) {
@@ -57,7 +58,7 @@ static ann_status train(const how *h, bool resume, bool (*stop)(void)) {
     const ann_train_options options = {.threads = 1, .resume = resume, .stop_requested = stop};
     snprintf(text, sizeof text, run_file, dir, h->name, dir, h->comm ? h->comm : "",
              h->checkpoint ? h->checkpoint : "", h->stop, h->mode ? h->mode : "",
-             h->epochs ? h->epochs : LONG);
+             h->epochs ? h->epochs : LONG, h->lr > 0 ? h->lr : 0.02);
     ann_status status = ann_run_config_parse(&config, h->name, text, NULL, 0);
     if (status == ANN_OK) status = ann_train(comm, config, &options);
     if (status != ANN_OK && status != ANN_ERR_STOP)
@@ -203,6 +204,31 @@ static void an_interrupted_run_stops_there_too(void **state) {
     }
 }
 
+/* At such a rate nothing gets better in the second stage, so the best weights are the first stage's. */
+static void an_earlier_stage_was_best(void **state) {
+    (void)state;
+    const how whole = {"worse", .checkpoint = ALL_KEPT, .stop = EARLY, .lr = 3},
+              pieces = {"worsep", .stop = EARLY, .lr = 3};
+    bool good = true;
+    int of;
+    assert_all_ranks(train(&whole, false, NULL) == ANN_OK);
+    if (rank == 0) {
+        ann_ckpt *final = open_final("worse");
+        const int64_t step = final ? number(final, "stop_best_step") : -1;
+        ann_ckpt *best = step >= 0 ? open_step("worse", step) : NULL;
+        good = best && step <= 10 && ann_ckpt_step(final) > 20 && stopped_by(final, "early") &&
+               same_tensors(final, best, false, &of);
+        ann_ckpt_close(final);
+        ann_ckpt_close(best);
+    }
+    assert_all_ranks(good);
+    ann_status status;
+    int stops = 0;
+    while ((status = train(&pieces, true, stop_now)) == ANN_ERR_STOP && stops < 100) stops++;
+    assert_all_ranks(status == ANN_OK && stops >= 2);
+    assert_all_ranks(rank != 0 || equal_ends("worse", "worsep"));
+}
+
 /* ---- the others ---- */
 
 static void reaches_its_target(void **state) {
@@ -268,6 +294,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(takes_the_best_weights_back),
         cmocka_unit_test(ranks_that_train_apart),
         cmocka_unit_test(an_interrupted_run_stops_there_too),
+        cmocka_unit_test(an_earlier_stage_was_best),
         cmocka_unit_test(reaches_its_target),
         cmocka_unit_test(program_ends_first),
         cmocka_unit_test(wall_time_is_over),
