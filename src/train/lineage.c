@@ -197,14 +197,36 @@ ann_status ann_lineage_describe(ann_lineage_parent *out, const char *path) {
     return describe_checkpoint(out, out->path);
 }
 
+/* Bytes of `path` in front of its last component; what is behind counts as slashes. */
+static size_t folder_of(const char *path, size_t end) {
+    while (end > 1 && path[end - 1] == '/') end--;
+    while (end > 0 && path[end - 1] != '/') end--;
+    return end;
+}
+
+/* Whether the component path[from, end) is a name that ".." behind it takes away again. */
+static bool is_plain(const char *path, size_t from, size_t end) {
+    while (end > from && path[end - 1] == '/') end--;
+    const size_t n = end - from;
+    return n > 0 && !(n == 1 && path[from] == '.') && !(n == 2 && memcmp(path + from, "..", 2) == 0);
+}
+
+/* "out/fine/step-2" and "../pre/step-1": "out/pre/step-1". */
+static bool join_parent(char out[ANN_CKPT_PATH_BYTES], const char *of, const char *relative) {
+    size_t end = folder_of(of, strlen(of));
+    while (strncmp(relative, "../", 3) == 0) {
+        const size_t above = folder_of(of, end);
+        if (!is_plain(of, above, end)) break;
+        relative += 3;
+        end = above;
+    }
+    if (relative[0] == '/') end = 0;
+    return snprintf(out, ANN_CKPT_PATH_BYTES, "%.*s%s", (int)end, of, relative) < ANN_CKPT_PATH_BYTES;
+}
+
 ann_parent_state ann_lineage_look(char *path, const char *of, const ann_lineage_parent *parent) {
     ann_lineage_parent found;
-    size_t end = strlen(of);
-    while (end > 1 && of[end - 1] == '/') end--;
-    while (end > 0 && of[end - 1] != '/') end--;
-    const bool absolute = parent->path[0] == '/';
-    const int n = snprintf(path, ANN_CKPT_PATH_BYTES, "%.*s%s", absolute ? 0 : (int)end, of, parent->path);
-    if (n >= ANN_CKPT_PATH_BYTES || access(path, F_OK) != 0) return ANN_PARENT_GONE;
+    if (!join_parent(path, of, parent->path) || access(path, F_OK) != 0) return ANN_PARENT_GONE;
     const ann_status status = ann_lineage_describe(&found, path);
     if (status != ANN_OK) ann_error_clear();
     return status == ANN_OK && found.content == parent->content ? ANN_PARENT_SAME : ANN_PARENT_CHANGED;
