@@ -8,7 +8,8 @@
 #include "train/config.h"
 
 typedef struct ann_train_options {
-    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases */
+    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases
+                    into which the same would go now (lineage.h); others move to OUTPUT.N and run again */
     int threads; /* per rank; 0: cores of this host / ranks on it */
     void (*print)(void *to, const char *line); /* progress and tables, on rank 0 only */
     void *to;
