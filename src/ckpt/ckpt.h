@@ -5,7 +5,8 @@
    "block-NNNNNN";
    - manifest.yaml: format version, serial number, step, blocks, tensors (name, dtype, shape, role, block,
    offset), for each shard its size, where its piece of each tensor is, and the XXH3 checksums of each piece
-   and of the rest, and the metadata; its last line is the checksum of all lines before it;
+   and of the rest, and the metadata (of phases, among them "lineage": train/lineage.h describes that map);
+   its last line is the checksum of all lines before it;
    - whole.h5: a virtual-dataset file in which h5py sees every tensor whole. Nothing else needs it.
    DIR/latest.h5 is the same for the newest checkpoint: h5py.File("DIR/latest.h5")["encoder/fc1/weight"][:].
 

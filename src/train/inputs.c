@@ -71,11 +71,13 @@ static ann_status lineage_of(ann_lineage *out, const anni_phase *phase, const an
     return ANN_OK;
 }
 
-static void warn_of_code(const anni_phase *phase, const ann_lineage *then) {
+/* Once for all checkpoints of the phase. */
+static void warn_of_code(anni_phase *phase, const ann_lineage *then) {
     const ann_lineage *now = &phase->lineage;
-    if (phase->run->rank != 0 ||
+    if (phase->run->rank != 0 || phase->warned ||
         (strcmp(now->version, then->version) == 0 && strcmp(now->revision, then->revision) == 0))
         return;
+    phase->warned = true;
     ann_log_line(ANN_LOG_WARN, "phase %s: its checkpoints were made by annulus %s (%s), and this is %s (%s)",
                  phase->config->name, then->version, then->revision, now->version, now->revision);
 }

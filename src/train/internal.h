@@ -82,6 +82,7 @@ typedef struct anni_phase {
     int bad_count;
     bool rolls_back;     /* the phase is to go on from its newest checkpoint, or from its beginning */
     bool tells_rollback; /* metrics.jsonl does not tell of it yet */
+    bool warned;         /* of checkpoints made by other code */
     ann_lineage lineage; /* parents are known once it begins */
     char changed[ANNI_LINE_BYTES]; /* why its checkpoints do not count and it runs again; "": they do */
     bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an

@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hash.h"
 #include "ckpt/ckpt.h"
 #include "support/check.h"
-#include "train/lineage.h"
+#include "train/internal.h"
 
 /* data.path must be a readable file. */
 static const char run_file[] =
@@ -206,9 +207,91 @@ static void changes_are_found(void **state) {
     assert_true(ann_lineage_id(&then) == id);
 }
 
+/* ---- whether a checkpoint still counts ---- */
+
+static const ann_data_config data = {.path = "data.h5"};
+static const ann_phase_config fine = {.name = "fine", .data = &data};
+static const ann_run_config config = {.path = "run.yaml"};
+
+static anni_phase new_phase(anni_run *run) {
+    anni_phase phase = {
+        .run = run, .config = &fine, .facts = (char *)(uintptr_t) "batch = 30\n", .lineage = sample};
+    *run = (anni_run){.config = &config, .rank = 0};
+    return phase;
+}
+
+/* Its metadata, with the facts if the key is another. */
+static ann_meta *meta_of(const ann_lineage *then) {
+    char *text;
+    ann_meta *meta;
+    check_ok(ann_lineage_print(&text, then));
+    check_ok(ann_meta_new(&meta));
+    check_ok(ann_meta_set_str(meta, "lineage", text));
+    check_ok(ann_meta_set_str(meta, "facts", then->key == sample.key ? "batch = 30\n" : "batch = 20\n"));
+    free(text);
+    return meta;
+}
+
+/* Of a finished phase and of an unfinished one: the status, and what phase->changed says. */
+static void judged(const ann_lineage *then, const char *finished, ann_status status, const char *unfinished,
+                   bool warns) {
+    for (int i = 0; i < 2; i++) {
+        anni_run run;
+        anni_phase phase = new_phase(&run);
+        ann_meta *meta = meta_of(then);
+        assert_int_equal(anni_lineage_check(&phase, meta, i == 0, "step-7"), i == 0 ? ANN_OK : status);
+        const char *says = i == 1 && status != ANN_OK ? ann_error_text() : phase.changed;
+        const char *want = i == 0 ? finished : unfinished;
+        if (want[0] ? !strstr(says, want) : says[0]) fail_msg("'%s', not '%s'", says, want);
+        assert_int_equal(phase.warned, warns);
+        ann_meta_free(meta);
+    }
+}
+
+static void finished_runs_again_and_unfinished_is_refused(void **state) {
+    (void)state;
+    static const char batches[] =
+        "the run file says \"batch = 30\", the checkpoint was made with \"batch = 20\"";
+    ann_lineage then = sample;
+    judged(&then, "", ANN_OK, "", false);
+    then.revision[0]++;
+    judged(&then, "", ANN_OK, "", true);
+    then = sample;
+    then.key++;
+    judged(&then, batches, ANN_ERR_CONFIG, batches, false);
+    then = sample;
+    then.train_data++;
+    judged(&then, "its training data", ANN_ERR_CONFIG,
+           "run.yaml: cannot resume from step-7: it was trained on other", false);
+    then = sample;
+    then.parents[0].content++;
+    judged(&then, "its parent pre ", ANN_OK, "its parent pre ", false);
+}
+
+/* Checkpoints of before there was lineage tell of configuration and training data. */
+static void checkpoints_of_before(void **state) {
+    (void)state;
+    static const char same[] = "batch = 30\n", other[] = "batch = 20\n";
+    for (int i = 0; i < 3; i++) {
+        anni_run run;
+        anni_phase phase = new_phase(&run);
+        ann_meta *meta;
+        phase.lineage.key = ann_hash_str(same);
+        check_ok(ann_meta_new(&meta));
+        check_ok(ann_meta_set_str(meta, "facts", i == 1 ? other : same));
+        check_ok(ann_meta_set_i64(meta, "dataset_checksum", (int64_t)sample.train_data + (i == 2)));
+        check_ok(anni_lineage_check(&phase, meta, true, "step-7"));
+        assert_int_equal(phase.changed[0] != '\0', i > 0);
+        ann_meta_free(meta);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(key_is_of_what_matters), cmocka_unit_test(read_back_as_printed),
-        cmocka_unit_test(damaged_maps_are_refused), cmocka_unit_test(changes_are_found)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(key_is_of_what_matters),
+                                       cmocka_unit_test(read_back_as_printed),
+                                       cmocka_unit_test(damaged_maps_are_refused),
+                                       cmocka_unit_test(changes_are_found),
+                                       cmocka_unit_test(finished_runs_again_and_unfinished_is_refused),
+                                       cmocka_unit_test(checkpoints_of_before)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
