@@ -100,6 +100,12 @@ run 1 "${mpirun[@]}" -n 2 "$ANNULUS" doctor --quick run.yaml : -n 1 "$ANNULUS" d
 has out "error    run file     another text than rank 0 reads [rank 2]" 1
 ranks 2 2 --slow && has err "unknown option --slow" 1
 
+# ---- the estimate of a checkpoint, against one
+run 0 "$ANNULUS" train run.yaml
+real=$(du -sb out.dir/first/step-* | cut -f1)
+[ $((real * 10 / 1024)) -le 3000 ] && [ $((real * 13 / 1024)) -ge 3000 ] || { echo "a checkpoint has $real bytes, about 300 KiB were said"; bad=1; }
+rm -rf out.dir
+
 # ---- folders: full, in memory
 if unshare -m true 2>/dev/null; then
     # on SIZE CODE COMMAND...: with a tmpfs of that size at ./small, which nobody else sees
@@ -108,11 +114,11 @@ if unshare -m true 2>/dev/null; then
     on 8k 1 sh -c 'head -c 8192 /dev/zero >small/full; exec "$@"' - "$ANNULUS" doctor --quick --set output=small/run run.yaml
     has out "error    storage      output small/run cannot be written: No space left on device" 1 && has out "small/run: 0 bytes free, and one checkpoint takes about" 1
     on 256k 1 "$ANNULUS" doctor --quick --set output=small/run run.yaml
-    has out "small/run: 256 KiB free, and one checkpoint takes about 293 KiB: two of them must fit" 1 && lacks out "cannot be written"
+    has out "small/run: 256 KiB free, and one checkpoint takes about 300 KiB: two of them must fit" 1 && lacks out "cannot be written"
     on 700k 0 "$ANNULUS" doctor --quick --set output=small/run run.yaml
     has out "warning  storage      output small/run: 700 KiB free, and the checkpoints of all phases take about" 1
     on 50m 0 "$ANNULUS" doctor --quick --set output=small/run run.yaml
-    has out "warning  storage      output small/run is in memory (tmpfs)" 1 && has out "checkpoints: about 293 KiB each" 1
+    has out "warning  storage      output small/run is in memory (tmpfs)" 1 && has out "checkpoints: about 300 KiB each" 1
     on 8k 1 sh -c 'head -c 8192 /dev/zero >small/full; TMPDIR=$PWD/small exec "$@"' - "$ANNULUS" doctor --quick
     has out "error    storage      tmp $PWD/small cannot be written" 1
     on 8k 1 sh -c 'mount -o remount,ro small; exec "$@"' - "$ANNULUS" doctor --quick --set output=small/run run.yaml
