@@ -6,6 +6,7 @@
 #include "doctor.h"
 
 static const char check[] = "binding";
+enum { LISTED_RANKS = 16 }; /* of a larger job only the numbers of processors are listed */
 static const char unbind[] =
     "mpirun --bind-to none, or --map-by slot:PE=THREADS; srun --cpus-per-task=THREADS";
 
@@ -148,11 +149,12 @@ static void judge_rank(doctor_report *report, const doctor_facts *all, int n, in
     if (f->cores > 0 && f->threads > f->cores && f->threads <= count)
         doctor_say_rank(
             report, i, DOCTOR_NOTE, check, NULL,
-            "%d threads on %d cores with two processors each: matrix products gain little by that",
-            f->threads, f->cores);
+            "%d threads on %d core%s with two processors each: matrix products gain little by that",
+            f->threads, f->cores, plural(f->cores));
     if (f->numa > 1 && ranks == 1 && f->threads > 1)
         doctor_say_rank(report, i, DOCTOR_NOTE, check, NULL,
                         "one rank spans %d NUMA nodes: a rank for each is often faster", f->numa);
+    if (n > LISTED_RANKS) snprintf(list, sizeof list, "(%d of them)", count);
     doctor_say_rank(report, i, DOCTOR_OK, check, NULL, "%d thread%s on processor%s %s", f->threads,
                     plural(f->threads), plural(count), list);
 }

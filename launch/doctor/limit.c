@@ -46,26 +46,37 @@ static void judge_file_size(doctor_report *report, const doctor_facts *all, int 
                         "files may have %s at most", doctor_bytes_str(a, sizeof a, limit));
 }
 
+static void describe(doctor_report *report, int i, const doctor_limit_facts *f) {
+    char files[32], stack[16], locked[16], address[16];
+    if (f->files < 0) doctor_copy(files, sizeof files, "unlimited");
+    else snprintf(files, sizeof files, "%.0f", f->files);
+    doctor_say_rank(
+        report, i, DOCTOR_OK, check, NULL, "%s open files, stack %s, locked memory %s, address space %s",
+        files, amount(stack, sizeof stack, f->stack_bytes), amount(locked, sizeof locked, f->locked_bytes),
+        amount(address, sizeof address, f->address_bytes));
+}
+
+static void judge_memory(doctor_report *report, const doctor_facts *all, int i) {
+    const doctor_limit_facts *f = &all[i].limit;
+    char text[16];
+    if (f->address_bytes >= 0)
+        doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -v unlimited before the job starts",
+                        "address space is limited to %s: datasets are mapped into it",
+                        doctor_bytes_str(text, sizeof text, f->address_bytes));
+    if (f->stack_bytes >= 0 && f->stack_bytes < 1 << 20)
+        doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -s 8192 before the job starts",
+                        "the stack is limited to %s", doctor_bytes_str(text, sizeof text, f->stack_bytes));
+    if (f->locked_bytes >= 0 && f->locked_bytes < 1 << 30 && all[i].network.fabric[0])
+        doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -l unlimited on all hosts",
+                        "locked memory is limited to %s, and %s needs more",
+                        doctor_bytes_str(text, sizeof text, f->locked_bytes), all[i].network.fabric);
+}
+
 void doctor_limit_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++) {
-        const doctor_limit_facts *f = &all[i].limit;
-        char a[16], b[16], c[16];
-        doctor_say_rank(report, i, DOCTOR_OK, check, NULL,
-                        "%.0f open files, stack %s, locked memory %s, address space %s", f->files,
-                        amount(a, sizeof a, f->stack_bytes), amount(b, sizeof b, f->locked_bytes),
-                        amount(c, sizeof c, f->address_bytes));
+        describe(report, i, &all[i].limit);
         judge_files(report, all, n, i);
         judge_file_size(report, all, i);
-        if (f->address_bytes >= 0)
-            doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -v unlimited before the job starts",
-                            "address space is limited to %s: datasets are mapped into it",
-                            a[0] ? amount(c, sizeof c, f->address_bytes) : "");
-        if (f->stack_bytes >= 0 && f->stack_bytes < 1 << 20)
-            doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -s 8192 before the job starts",
-                            "the stack is limited to %s", amount(a, sizeof a, f->stack_bytes));
-        if (f->locked_bytes >= 0 && f->locked_bytes < (double)((int64_t)1 << 30) && all[i].network.fabric[0])
-            doctor_say_rank(report, i, DOCTOR_WARNING, check, "ulimit -l unlimited on all hosts",
-                            "locked memory is limited to %s, and %s needs more",
-                            amount(b, sizeof b, f->locked_bytes), all[i].network.fabric);
+        judge_memory(report, all, i);
     }
 }

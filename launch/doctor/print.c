@@ -20,14 +20,26 @@ void doctor_report_print(const doctor_report *report, FILE *to) {
             plural(errors), warnings, plural(warnings));
 }
 
-/* Bytes that are no UTF-8 would make it no JSON: all above ASCII become '?'. */
+/* Length of the UTF-8 character of more than one byte at `at`; 0: it is none. */
+static int utf8_length(const char *at) {
+    const unsigned char c = (unsigned char)*at;
+    const int n = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    for (int i = 1; i < n; i++)
+        if (((unsigned char)at[i] & 0xC0) != 0x80) return 0;
+    return n;
+}
+
+/* Bytes that are no UTF-8 would make it no JSON: they become '?'. */
 static void print_string(FILE *to, const char *text) {
     fputc('"', to);
     for (const char *at = text; *at; at++) {
         const unsigned char c = (unsigned char)*at;
+        const int length = c < 0x80 ? 1 : utf8_length(at);
         if (c == '"' || c == '\\') fprintf(to, "\\%c", c);
         else if (c < 0x20 || c == 0x7F) fprintf(to, "\\u%04x", c);
-        else fputc(c < 0x80 ? c : '?', to);
+        else if (length == 0) fputc('?', to);
+        else fwrite(at, 1, (size_t)length, to);
+        if (length > 1) at += length - 1;
     }
     fputc('"', to);
 }

@@ -158,8 +158,7 @@ void doctor_shm_judge(doctor_report *report, const doctor_facts *all, int n) {
                             "%s has %s free, and %.0f ranks need about %s: they would send messages instead",
                             s->shm, room, ranks, needed);
         else if (s->shm_bytes <= 64.0 * 1048576)
-            doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm",
-                            "docker run --shm-size=4g (or --ipc=host)",
+            doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm", "docker run --shm-size=4g (or --ipc=host)",
                             "%s has %s free, as containers have by default", s->shm, room);
         else
             doctor_say_host(report, i, DOCTOR_OK, "/dev/shm", NULL, "%s has %s free%s%s", s->shm, room,

@@ -100,6 +100,12 @@ run 1 "${mpirun[@]}" -n 2 "$ANNULUS" doctor --quick run.yaml : -n 1 "$ANNULUS" d
 has out "error    run file     another text than rank 0 reads [rank 2]" 1
 ranks 2 2 --slow && has err "unknown option --slow" 1
 
+# ---- the estimate of a checkpoint, against one
+run 0 "$ANNULUS" train run.yaml
+real=$(du -sb out.dir/first/step-* | cut -f1)
+[ $((real * 10 / 1024)) -le 3000 ] && [ $((real * 13 / 1024)) -ge 3000 ] || { echo "a checkpoint has $real bytes, about 300 KiB were said"; bad=1; }
+rm -rf out.dir
+
 # ---- folders: full, in memory
 if unshare -m true 2>/dev/null; then
     # on SIZE CODE COMMAND...: with a tmpfs of that size at ./small, which nobody else sees
