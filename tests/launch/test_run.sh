@@ -122,6 +122,13 @@ has out "finished before" 2
 order pretrain wide weights check adapted narrow
 same adapted two.dir first.dir
 
+# ---- a file is evaluated as the phase that it was exported from is
+job 0 --only weights --set 'phases.weights.load.tensors="*"' --set phases.weights.file=whole.safetensors
+has out "wrote 4 tensors from wide (*) to out.dir/whole.safetensors" 1
+wanted=$(awk '$1 == "wide" { print $2 }' out | tail -1)
+job 0 --only check --set 'phases.check={name: check, kind: evaluate, model: [encoder, head], loss: cross_entropy, load: {file: out.dir/whole.safetensors}}'
+[ "$(awk '$1 == "check" { print $2 }' out | tail -1)" = "$wanted" ] || { echo "the file evaluates to another loss than $wanted"; cat out; bad=1; }
+
 # ---- stopped in the middle of a branch, and resumed
 await() { for _ in $(seq 300); do "$@" 2>/dev/null && return; sleep 0.1; done; echo "never: $*"; bad=1; }
 slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[{epochs: 300000, lr: 0.01}]")
@@ -134,7 +141,7 @@ wait $pid || code=$?
 [ $code = 75 ] || { echo "exit code $code, not 75, after stop.now"; sed 's/^/    /' out err; bad=1; }
 [ ! -e slow.dir/check ] || { echo "a phase began after the stop"; bad=1; }
 touch slow.dir/stop.now # of the past: it is not obeyed
-timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 --resume "${slow[@]}" run.yaml >out 2>err &
+timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 --from wide --resume "${slow[@]}" run.yaml >out 2>err &
 pid=$!
 await grep -q "wide  resumes at step" out
 has out "pretrain  finished before" 1
