@@ -36,12 +36,13 @@ static ann_status estimate(ann_comm *comm, run_estimate *e, const phases_request
     ann_status status = ann_run_graph_new(&e->graph, e->config);
     e->selected = calloc(n, sizeof *e->selected);
     e->phases = calloc(n, sizeof *e->phases);
-    if (status == ANN_OK && (!e->selected || !e->phases))
+    const bool room = e->selected && e->phases;
+    if (status == ANN_OK && !room)
         status = ann_error(ANN_ERR_MEMORY, "no memory for the estimates of phases");
     if (status == ANN_OK)
         status = ann_run_graph_select(e->selected, e->graph, e->config, r->from, r->only, r->only_count);
     ANN_TRY(ann_agree(comm, status));
-    for (int i = 0; i < e->config->phase_count; i++)
+    for (int i = 0; room && i < e->config->phase_count; i++)
         if (e->selected[i]) ANN_TRY(estimate_phase(comm, e, i));
     return ANN_OK;
 }

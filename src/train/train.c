@@ -170,6 +170,9 @@ static int threads_of(const anni_run *run, int index) {
 static ann_status run_phase(anni_run *run, int index) {
     anni_phase phase;
     run->threads = threads_of(run, index);
+    if (run->config->phases[index].resources.threads > 0)
+        anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
+                 run->threads == 1 ? "" : "s");
     ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
     if (status == ANN_OK) status = run_opened(&phase);
     anni_phase_close(&phase);

@@ -185,8 +185,11 @@ run 5 "$ANNULUS" run --dry-run --only weights --plot none.dir/graph.svg run.yaml
 run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 run.yaml
 has err "phases[2].resources.ranks: the phase 'adapted' is to run on 3 ranks, and this job has 2: mpirun -n 3" 1
 [ ! -e res.dir ] || { echo "work began before resources were checked"; bad=1; }
-run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 1}" --only pretrain run.yaml
+run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 3}" --only pretrain run.yaml
 order pretrain
+has out "pretrain  3 threads a rank" 1
+run 0 "$ANNULUS" run --set output=res.dir --set phases.pretrain.resources.threads=3 --threads 2 --only pretrain run.yaml
+has out "pretrain  2 threads a rank" 1
 
 # ---- mistakes
 run 0 "$ANNULUS" run --check run.yaml && has out "run.yaml: good: 6 phases" 1
@@ -203,5 +206,7 @@ run 2 "$ANNULUS" run --from wide --only wide run.yaml && has err "accepted is on
 run 2 "$ANNULUS" run --plot graph.svg run.yaml && has err "--plot needs --dry-run" 1
 run 2 "$ANNULUS" run && has err "one run file is needed, found 0" 1
 run 2 "$ANNULUS" plan scaling --phase check --network alpha_us=40,gbit=1 run.yaml && has err "kind evaluate is not trained" 1
+run 0 "$ANNULUS" graph --phase check run.yaml && has out "matmul"
+run 2 "$ANNULUS" graph --phase weights run.yaml && has err "phase weights: kind export computes nothing" 1
 run 0 "$ANNULUS" run --help && has out "usage: annulus run"
 exit $bad
