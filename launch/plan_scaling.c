@@ -214,7 +214,7 @@ static ann_status predict_rows(planner *p, row *rows, bool strong) {
         }
         if (i == 0 || strong) {
             free(c.messages);
-            status = plan_measure(p->comm, &c, p->config, p->phase, (int)r->ranks, p->threads);
+            status = plan_measure(p->comm, &c, p->config, p->phase, 0, (int)r->ranks, p->threads);
         }
         if (status == ANN_OK) status = ann_agree(p->comm, predict(p, r, &c));
         if (status != ANN_OK) break;
