@@ -27,7 +27,7 @@ static const char help[] =
     "  --dry-run      only print the graph: for each phase what it needs, model, data, parameters, stop "
     "rule, "
     "steps and\n"
-    "                 time. A step of each phase is measured on made-up data for about a second, by all "
+    "                 time. A step of each stage is measured on made-up data for about a second, by all "
     "ranks "
     "of this\n"
     "                 job at once; the time is that of computing all steps, without waiting for other ranks, "

@@ -5,16 +5,21 @@
 #include "cli.h"
 #include "job.h"
 
-/* Builds every phase's graph on its dataset. */
-static ann_status check_phases(const ann_run_config *config) {
-    for (int i = 0; i < config->phase_count; i++) {
+/* Builds the graph of every stage on the phase's dataset. */
+static ann_status check_phase(const ann_run_config *config, const ann_phase_config *phase) {
+    for (int stage = 0; stage < phase->stage_count; stage++) {
         ann_graph *graph = NULL;
         ann_store *store = NULL;
-        if (config->phases[i].kind == ANN_PHASE_EXPORT) continue; /* its model is that of another phase */
-        ANN_TRY(ann_train_graph(&graph, &store, config, config->phases[i].name, 1));
+        if (phase->kind == ANN_PHASE_EXPORT) continue; /* its model is that of another phase */
+        ANN_TRY(ann_train_graph(&graph, &store, config, phase->name, stage, 1));
         ann_graph_free(graph);
         ann_store_free(store);
     }
+    return ANN_OK;
+}
+
+static ann_status check_phases(const ann_run_config *config) {
+    for (int i = 0; i < config->phase_count; i++) ANN_TRY(check_phase(config, &config->phases[i]));
     return ANN_OK;
 }
 

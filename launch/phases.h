@@ -24,7 +24,7 @@ int phases_run(const phases_request *r);
 /* ---- an estimate, without running: phases_estimate.c ---- */
 
 typedef struct phase_estimate {
-    ann_train_outline outline;
+    int64_t parameters, steps;
     int ranks;
     double seconds; /* of computing; NAN: not estimated */
 } phase_estimate;

@@ -64,9 +64,9 @@ static void fill_row(row cells, const run_estimate *e, int index) {
     for (int i = 0; i < phase->model_count; i++) add(cells[3], "+", phase->model[i]->name);
     if (phase->kind != ANN_PHASE_EXPORT) data_cell(cells[4], phase);
     if (trained) snprintf(cells[5], CELL_BYTES, "%lld", (long long)phase->batch);
-    snprintf(cells[6], CELL_BYTES, "%lld", (long long)p->outline.parameters);
+    snprintf(cells[6], CELL_BYTES, "%lld", (long long)p->parameters);
     stop_cell(cells[7], phase);
-    if (trained) snprintf(cells[8], CELL_BYTES, "%lld", (long long)p->outline.steps);
+    if (trained) snprintf(cells[8], CELL_BYTES, "%lld", (long long)p->steps);
     snprintf(cells[9], CELL_BYTES, "%d", p->ranks);
     phases_time(cells[10], CELL_BYTES, p->seconds);
 }

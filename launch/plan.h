@@ -27,11 +27,11 @@ typedef struct plan_compute {
 
 /* Cores that this process may use. */
 int plan_cores(void);
-/* Measures rank 0's part of a batch cut over `ranks` ranks, on all ranks of `comm` at the same time. Owner of
-   out->messages: the caller, free(). A phase of kind
-   evaluate: a batch of its evaluation. Errors: those of the phase and its plan. Collective. */
+/* Measures a step of a stage: rank 0's part of a batch cut over `ranks` ranks, on all ranks of `comm` at the
+   same time. Owner of out->messages: the caller, free(). A phase of kind evaluate: a batch of its evaluation.
+   Errors: those of the phase and its plan. Collective. */
 ann_status plan_measure(ann_comm *comm, plan_compute *out, const ann_run_config *config,
-                        const ann_phase_config *phase, int ranks, int threads) ANN_MUST_CHECK;
+                        const ann_phase_config *phase, int stage, int ranks, int threads) ANN_MUST_CHECK;
 /* Seconds in which this processor adds a byte to another, and copies one, in memory that no cache holds. */
 ann_status plan_measure_bytes(double *add_s, double *copy_s) ANN_MUST_CHECK;
 

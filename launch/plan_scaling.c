@@ -214,7 +214,7 @@ static ann_status predict_rows(planner *p, row *rows, bool strong) {
         }
         if (i == 0 || strong) {
             free(c.messages);
-            status = plan_measure(p->comm, &c, p->config, p->phase, (int)r->ranks, p->threads);
+            status = plan_measure(p->comm, &c, p->config, p->phase, 0, (int)r->ranks, p->threads);
         }
         if (status == ANN_OK) status = ann_agree(p->comm, predict(p, r, &c));
         if (status != ANN_OK) break;
@@ -306,7 +306,7 @@ static void print_model(const planner *p) {
 }
 
 static ann_status plan_job(planner *p) {
-    row weak[NODES_MAX], strong[NODES_MAX];
+    row weak[NODES_MAX] = {{0}}, strong[NODES_MAX] = {{0}};
     ann_kernel_init();
     ANN_TRY(ann_agree(p->comm, set_up(p)));
     ANN_TRY(make_model(p));
@@ -330,14 +330,7 @@ static int run(const request *r) {
         status = ann_agree(p.comm, ann_run_config_load(&config, r->run_file, r->sets, r->set_count));
     p.config = config;
     if (status == ANN_OK) status = plan_job(&p);
-    ann_run_config_free(config);
-    if (status != ANN_OK) {
-        const int code = j.rank == 0 ? cli_fail(status) : ann_status_exit_code(status);
-        return j.size > 1 && (status == ANN_ERR_TIMEOUT || status == ANN_ERR_COMM) ? job_abort(&j, code)
-                                                                                   : job_end(&j, code);
-    }
-    ann_comm_free(p.comm);
-    return job_end(&j, 0);
+    return job_finish(&j, p.comm, config, status);
 }
 
 /* ---- the command line ---- */

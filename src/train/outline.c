@@ -21,29 +21,27 @@ static ann_status count_parameters(int64_t *out, const anni_phase *phase) {
     return status;
 }
 
-/* Steps of the program, or of rank 0's part of an evaluation. */
-static int64_t count_steps(const anni_phase *phase) {
-    int64_t first = 0, end = 0, count, steps = 0;
+/* Steps of the stage, or of rank 0's part of an evaluation. */
+static int64_t count_steps(const anni_phase *phase, int stage) {
+    int64_t first = 0, end = 0, count;
     if (phase->config->kind == ANN_PHASE_EXPORT) return 0;
     if (phase->config->kind == ANN_PHASE_EVALUATE) {
         anni_evaluate_share(phase, &first, &count);
         return (count + ANNI_EVAL_BATCH - 1) / ANNI_EVAL_BATCH;
     }
-    for (int i = 0; i < phase->config->stage_count; i++) {
-        anni_stage_range(phase, i, &first, &end);
-        steps += ann_order_steps(phase->order, first, end);
-    }
-    return steps;
+    anni_stage_range(phase, stage, &first, &end);
+    return ann_order_steps(phase->order, first, end);
 }
 
-ann_status ann_train_outline_of(ann_train_outline *out, const ann_run_config *config, int index, int size) {
+ann_status ann_train_outline_of(ann_train_outline *out, const ann_run_config *config, int index, int stage,
+                                int size) {
     const ann_train_options options = {0};
     anni_run run = {.config = config, .options = &options, .size = size};
     anni_phase phase;
     *out = (ann_train_outline){0};
     ann_status status = anni_phase_open(&phase, &run, index);
     if (status == ANN_OK) status = count_parameters(&out->parameters, &phase);
-    if (status == ANN_OK) out->steps = count_steps(&phase);
+    if (status == ANN_OK) out->steps = count_steps(&phase, stage);
     anni_phase_close(&phase);
     return status;
 }

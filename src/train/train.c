@@ -189,6 +189,9 @@ static int threads_of(const anni_run *run, int index) {
 static ann_status run_phase(anni_run *run, int index) {
     anni_phase phase;
     run->threads = threads_of(run, index);
+    if (run->config->phases[index].resources.threads > 0)
+        anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
+                 run->threads == 1 ? "" : "s");
     ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
     if (status == ANN_OK) status = run_opened(&phase);
     anni_phase_close(&phase);
@@ -266,7 +269,8 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
 
 /* ---- for tools ---- */
 
-static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int size) {
+static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int stage,
+                           int size) {
     int64_t first, count;
     const int micro = anni_micro_count(phase);
     if (phase->config->kind == ANN_PHASE_EXPORT)
@@ -277,12 +281,12 @@ static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phas
     if (phase->config->kind == ANN_PHASE_EVALUATE)
         return anni_eval_graph(graph, *store, phase, ANNI_EVAL_BATCH);
     return anni_train_graph(
-        graph, *store, phase, 0,
+        graph, *store, phase, stage,
         (anni_extent){count > 0 ? count / micro : 1, phase->config->batch, micro - 1, micro});
 }
 
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
-                           const char *phase_name, int size) {
+                           const char *phase_name, int stage, int size) {
     const ann_train_options options = {0};
     anni_run run = {.config = config, .options = &options, .size = size};
     anni_phase phase;
@@ -292,7 +296,7 @@ ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_c
     if (index < 0)
         return ann_error(ANN_ERR_NOT_FOUND, "%s: there is no phase \"%s\"", config->path, phase_name);
     ann_status status = anni_phase_open(&phase, &run, index);
-    if (status == ANN_OK) status = graph_of(graph, store, &phase, size);
+    if (status == ANN_OK) status = graph_of(graph, store, &phase, stage, size);
     anni_phase_close(&phase);
     if (status != ANN_OK) {
         ann_store_free(*store);

@@ -40,19 +40,19 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config,
 /* What a phase amounts to. */
 typedef struct ann_train_outline {
     int64_t parameters; /* elements, trained or frozen */
-    int64_t steps;      /* of its program if it is not stopped before; evaluate: passes over a batch */
+    int64_t steps;      /* of the stage if it is not stopped before; evaluate: passes over a batch */
 } ann_train_outline;
 
-/* Of phase number `index`, as rank 0 of `size` would run it. Errors: those of opening the phase and of
-   building its model. Local. */
-ann_status ann_train_outline_of(ann_train_outline *out, const ann_run_config *config, int index,
+/* Of stage number `stage` of phase number `index`, as rank 0 of `size` would run it. Errors: those of opening
+   the phase and of building its model. Local. */
+ann_status ann_train_outline_of(ann_train_outline *out, const ann_run_config *config, int index, int stage,
                                 int size) ANN_MUST_CHECK;
 
-/* Builds the training graph of phase `phase` (as rank 0 of `size` would) for `annulus graph`; of kind
-   evaluate, the graph of a batch of its evaluation. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CONFIG (kind export
-   computes nothing), those of opening the phase. Local. */
+/* Builds the training graph of a stage of phase `phase` (as rank 0 of `size` would) for `annulus graph`; of
+   kind evaluate, the graph of a batch of its evaluation. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CONFIG (kind
+   export computes nothing), those of opening the phase. Local. */
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
-                           const char *phase, int size) ANN_MUST_CHECK;
+                           const char *phase, int stage, int size) ANN_MUST_CHECK;
 
 /* Samples as training gets them. */
 typedef struct ann_train_samples {

@@ -126,6 +126,13 @@ has out "finished before" 2
 order pretrain wide weights check adapted narrow
 same adapted two.dir first.dir
 
+# ---- a file is evaluated as the phase that it was exported from is
+job 0 --only weights --set 'phases.weights.load.tensors="*"' --set phases.weights.file=whole.safetensors
+has out "wrote 4 tensors from wide (*) to out.dir/whole.safetensors" 1
+wanted=$(awk '$1 == "wide" { print $2 }' out | tail -1)
+job 0 --only check --set 'phases.check={name: check, kind: evaluate, model: [encoder, head], loss: cross_entropy, load: {file: out.dir/whole.safetensors}}'
+[ "$(awk '$1 == "check" { print $2 }' out | tail -1)" = "$wanted" ] || { echo "the file evaluates to another loss than $wanted"; cat out; bad=1; }
+
 # ---- stopped in the middle of a branch, and resumed
 await() { for _ in $(seq 300); do "$@" 2>/dev/null && return; sleep 0.1; done; echo "never: $*"; bad=1; }
 slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[{epochs: 300000, lr: 0.01}]")
@@ -138,7 +145,7 @@ wait $pid || code=$?
 [ $code = 75 ] || { echo "exit code $code, not 75, after stop.now"; sed 's/^/    /' out err; bad=1; }
 [ ! -e slow.dir/check ] || { echo "a phase began after the stop"; bad=1; }
 touch slow.dir/stop.now # of the past: it is not obeyed
-timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 --resume "${slow[@]}" run.yaml >out 2>err &
+timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 --from wide --resume "${slow[@]}" run.yaml >out 2>err &
 pid=$!
 await grep -q "wide  resumes at step" out
 has out "pretrain  finished before" 1
@@ -182,8 +189,11 @@ run 5 "$ANNULUS" run --dry-run --only weights --plot none.dir/graph.svg run.yaml
 run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 run.yaml
 has err "phases[2].resources.ranks: the phase 'adapted' is to run on 3 ranks, and this job has 2: mpirun -n 3" 1
 [ ! -e res.dir ] || { echo "work began before resources were checked"; bad=1; }
-run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 1}" --only pretrain run.yaml
+run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 3}" --only pretrain run.yaml
 order pretrain
+has out "pretrain  3 threads a rank" 1
+run 0 "$ANNULUS" run --set output=res.dir --set phases.pretrain.resources.threads=3 --threads 2 --only pretrain run.yaml
+has out "pretrain  2 threads a rank" 1
 
 # ---- mistakes
 run 0 "$ANNULUS" run --check run.yaml && has out "run.yaml: good: 6 phases" 1
@@ -200,5 +210,7 @@ run 2 "$ANNULUS" run --from wide --only wide run.yaml && has err "accepted is on
 run 2 "$ANNULUS" run --plot graph.svg run.yaml && has err "--plot needs --dry-run" 1
 run 2 "$ANNULUS" run && has err "one run file is needed, found 0" 1
 run 2 "$ANNULUS" plan scaling --phase check --network alpha_us=40,gbit=1 run.yaml && has err "kind evaluate is not trained" 1
+run 0 "$ANNULUS" graph --phase check run.yaml && has out "matmul"
+run 2 "$ANNULUS" graph --phase weights run.yaml && has err "phase weights: kind export computes nothing" 1
 run 0 "$ANNULUS" run --help && has out "usage: annulus run"
 exit $bad
