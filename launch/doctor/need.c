@@ -33,7 +33,8 @@ static ann_status add_phase(doctor_need_facts *f, const ann_run_config *config, 
     ann_graph *graph = NULL;
     ann_store *store = NULL;
     size_t window = 0;
-    ANN_TRY(ann_train_graph(&graph, &store, config, phase->name, size));
+    if (phase->kind == ANN_PHASE_EXPORT) return ANN_OK; /* it has no model of its own */
+    ANN_TRY(ann_train_graph(&graph, &store, config, phase->name, 0, size));
     const double bytes = stored_bytes(store);
     const ann_status status = window_bytes(&window, config, graph);
     ann_graph_free(graph);
