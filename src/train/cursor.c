@@ -35,7 +35,9 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"skips", &c->skips, NULL, true},
                           {"skips_in_row", &c->skips_in_row, NULL, true},
                           {"loss_scale", NULL, &c->loss_scale, true},
-                          {"loss_scale_age", &c->scale_age, NULL, true}};
+                          {"loss_scale_age", &c->scale_age, NULL, true},
+                          {"lr_factor", NULL, &c->lr_factor, true},
+                          {"log_every", &c->log_every, NULL, true}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
     return count;

@@ -79,6 +79,8 @@ typedef struct anni_cursor {
     double loss_scale;
     int64_t scale_age;                 /* good steps since it last changed */
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
+    double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
 

@@ -47,6 +47,8 @@ static ann_status metrics_write(anni_run *run, const char *line) {
                          "%s/metrics.jsonl: %s", run->config->output,
                          strerror(written >= 0 ? ENOSPC : errno));
     run->metrics_offset += (int64_t)bytes;
+    const ann_lead *lead = run->options->lead;
+    if (lead && lead->line) lead->line(lead->self, line);
     return ANN_OK;
 }
 

@@ -137,17 +137,19 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_STEPS, WORDS };
+enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_STEPS, WORD_CONTROLS, WORDS };
+static const int64_t PAUSE_NS = 50 * 1000 * 1000;
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
-static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *cursor) {
+static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, const anni_cursor *cursor) {
     const anni_run *run = saver->phase->run;
     const ann_train_options *o = run->options;
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_STEPS] = 0;
+    words[WORD_DUE] = words[WORD_STEPS] = words[WORD_CONTROLS] = 0;
     if (run->rank == 0) {
+        words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
             saver->looked_ns = now;
             words[WORD_STOP] += anni_control_take(run, "stop.now");
@@ -183,20 +185,27 @@ static bool is_due(const anni_saver *saver, const anni_cursor *cursor) {
 
 void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor) { saver->missed = is_due(saver, cursor); }
 
-ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) {
-    bool save = is_due(saver, cursor);
+/* Asks all ranks, and applies what was asked of rank 0. Nothing is due by itself in a pause. */
+static ann_status ask(anni_saver *saver, double words[WORDS], anni_steer *steer, anni_cursor *cursor) {
+    bool save = false;
+    if (steer->paused) ann_sleep_ns(PAUSE_NS);
+    collect(saver, words, steer, cursor);
+    if (steer->paused) words[WORD_DUE] = 0;
+    ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
+    saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
+    if (words[WORD_CONTROLS] > 0) ANN_TRY(anni_steer_apply(steer, cursor, &save));
+    words[WORD_SAVE] += save;
+    return move_on(saver);
+}
+
+ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer, anni_cursor *cursor) {
+    bool save = !steer->paused && is_due(saver, cursor);
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
     saver->missed = false;
-    if (cursor->step >= saver->next_poll) {
-        collect(saver, words, cursor);
-        ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
-        saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
-        ANN_TRY(move_on(saver));
-    } else if (save) {
-        ANN_TRY(move_on(saver));
-    }
-    if (words[WORD_STOP] > 0) {
+    if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
+    else if (save) ANN_TRY(move_on(saver));
+    if (words[WORD_STOP] > 0 || (steer->stop_after > 0 && cursor->step >= steer->stop_after)) {
         *want = ANNI_WANT_STOP;
         return ANN_OK;
     }

@@ -137,8 +137,10 @@ static ann_status run_opened(anni_phase *phase) {
     ann_status status;
     phase->metrics_begin = phase->run->metrics_offset;
     do {
-        cursor = (anni_cursor){
-            .train = {NAN, NAN}, .test = {NAN, NAN}, .loss_scale = anni_nonfinite_first_scale()};
+        cursor = (anni_cursor){.train = {NAN, NAN},
+                               .test = {NAN, NAN},
+                               .loss_scale = anni_nonfinite_first_scale(),
+                               .lr_factor = 1};
         if (phase->rolls_back) roll_back(phase, result);
         phase->bad_checkpoint = false;
         status = run_from(phase, &cursor, result);

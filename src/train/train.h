@@ -6,6 +6,7 @@
 #include "comm/comm.h"
 #include "data/data.h"
 #include "train/config.h"
+#include "train/lead.h"
 
 typedef struct ann_train_options {
     bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases */
@@ -16,6 +17,7 @@ typedef struct ann_train_options {
        checkpoint counts once. */
     bool (*stop_requested)(void);
     bool (*checkpoint_requested)(void);
+    const ann_lead *lead; /* NULL: nobody leads */
 } ann_train_options;
 
 /* Trains all phases; ends with the table phase, test loss, test accuracy, time. Writes
