@@ -47,6 +47,12 @@ typedef struct ann_lead {
     void (*applied)(void *self, const ann_control *control, const char *phase, int64_t step);
     /* A line that goes to metrics.jsonl, JSON with '\n' at its end. */
     void (*line)(void *self, const char *json);
+    /* The phase begins, or goes on, behind `step`; `steps` it has in all. */
+    void (*began)(void *self, const char *phase, int64_t step, int64_t steps);
+    /* A checkpoint is there. */
+    void (*committed)(void *self, const char *phase, int64_t step, const char *path);
+    /* The phase is finished; its final checkpoint was told of before, by this job or an earlier one. */
+    void (*done)(void *self, const char *phase, double test_loss, double test_accuracy);
 } ann_lead;
 
 #endif

@@ -56,12 +56,21 @@ static ann_status begin_writing(ann_ckpt_writer *writer, const anni_phase *phase
     return status;
 }
 
+static void tell_committed(const anni_phase *phase, int64_t step) {
+    const ann_lead *lead = phase->run->options->lead;
+    char path[ANNI_PATH_BYTES + 32];
+    if (phase->run->rank != 0 || !lead || !lead->committed) return;
+    (void)snprintf(path, sizeof path, "%s/step-%010lld", phase->dir, (long long)step);
+    lead->committed(lead->self, phase->config->name, step, path);
+}
+
 ann_status anni_saver_final(anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
     ann_ckpt_writer *writer;
     ANN_TRY(make_writer(&writer, phase, store));
     ann_status status = begin_writing(writer, phase, cursor);
     if (status == ANN_OK) status = ann_ckpt_writer_wait(phase->run->comm, writer);
     ann_ckpt_writer_free(writer);
+    if (status == ANN_OK) tell_committed(phase, cursor->step);
     return status;
 }
 
@@ -94,6 +103,7 @@ static void settle(anni_saver *saver) {
         say_failure(saver, report.step, report.text);
         return;
     }
+    tell_committed(saver->phase, report.step);
     anni_cadence_measured(&saver->cadence, saver->cost_s, report.write_s);
     say_interval(saver);
     if (saver->phase->run->rank == 0)
@@ -224,12 +234,17 @@ static ann_status begin(anni_saver *saver, const anni_cursor *cursor) {
     return begin_writing(saver->writer, saver->phase, cursor);
 }
 
+static ann_status wait_to_stop(anni_saver *saver) {
+    ANN_TRY(ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer));
+    tell_committed(saver->phase, ann_ckpt_writer_report(saver->writer).step);
+    return ANN_OK;
+}
+
 ann_status anni_saver_save(anni_saver *saver, anni_want want, const anni_cursor *cursor, int64_t since_ns) {
     const ann_status status = begin(saver, cursor);
     anni_cadence_restart(&saver->cadence, epoch_of(saver->phase, cursor), now_s());
     if (is_of_comm(status) || status == ANN_ERR_NUMERIC) return status;
-    if (want == ANNI_WANT_STOP)
-        return status == ANN_OK ? ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer) : status;
+    if (want == ANNI_WANT_STOP) return status == ANN_OK ? wait_to_stop(saver) : status;
     saver->cost_s = 1e-9 * (double)(ann_clock_ns() - since_ns);
     if (status != ANN_OK) say_failure(saver, cursor->step, ann_error_text());
     return ANN_OK;

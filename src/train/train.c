@@ -107,6 +107,20 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     return status;
 }
 
+static void tell_began(const anni_phase *phase, const anni_cursor *cursor) {
+    const ann_lead *lead = phase->run->options->lead;
+    int64_t first, end;
+    if (phase->run->rank != 0 || !lead || !lead->began) return;
+    anni_stage_range(phase, phase->config->stage_count - 1, &first, &end);
+    lead->began(lead->self, phase->config->name, cursor->step, ann_order_steps(phase->order, 0, end));
+}
+
+static void tell_done(const anni_phase *phase, const anni_result *result) {
+    const ann_lead *lead = phase->run->options->lead;
+    if (phase->run->rank == 0 && lead && lead->done)
+        lead->done(lead->self, phase->config->name, result->test.loss, result->test.accuracy);
+}
+
 /* Goes on from the newest checkpoint made before result->checkpoint ("": from the newest). */
 static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
@@ -114,6 +128,7 @@ static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *
     if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
     if (cursor->finished) return check_finished(phase, result->checkpoint);
+    tell_began(phase, cursor);
     memcpy(restore, result->checkpoint, sizeof restore);
     if (restore[0])
         anni_say(run, "%s  resumes at step %lld from %s", phase->config->name, (long long)cursor->step,
@@ -149,6 +164,7 @@ static ann_status run_opened(anni_phase *phase) {
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
+    tell_done(phase, result);
     return ANN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "support/check.h"
 #include "support/curve.h"
 #include "support/mpi_verdict.h"
@@ -41,7 +42,7 @@ typedef struct guide {
     int wait[REQUESTS_MAX];
     int count, next, asked;
     int64_t applied_step[REQUESTS_MAX];
-    int n_applied, lines;
+    int n_applied, lines, n_began, n_committed, n_done;
 } guide;
 
 static bool take(void *self, ann_control *out) {
@@ -62,6 +63,21 @@ static void line(void *self, const char *json) {
     g->lines += json[0] == '{' && json[strlen(json) - 1] == '\n';
 }
 
+static void began(void *self, const char *phase, int64_t step, int64_t steps) {
+    guide *g = self;
+    g->n_began += strcmp(phase, "only") == 0 && step == STOP_STEP && steps == STEPS;
+}
+static void committed(void *self, const char *phase, int64_t step, const char *path) {
+    guide *g = self;
+    char manifest[2 * SCRATCH_PATH_BYTES];
+    (void)snprintf(manifest, sizeof manifest, "%s/manifest.yaml", path);
+    g->n_committed += strcmp(phase, "only") == 0 && step >= STOP_STEP && access(manifest, R_OK) == 0;
+}
+static void done(void *self, const char *phase, double loss, double accuracy) {
+    guide *g = self;
+    g->n_done += strcmp(phase, "only") == 0 && loss > 0 && accuracy > 0;
+}
+
 static void ask(guide *g, ann_control_kind kind, double value, int wait) {
     ann_control *c = &g->requests[g->count];
     *c = (ann_control){.id = g->count, .kind = kind, .value = value, .author = "a \"friend\"", .asked_ms = 5};
@@ -70,7 +86,7 @@ static void ask(guide *g, ann_control_kind kind, double value, int wait) {
 
 static ann_status train(const char *name, guide *g, bool resume) {
     char text[sizeof run_file + 3 * SCRATCH_PATH_BYTES];
-    const ann_lead lead = {g, take, applied, line};
+    const ann_lead lead = {g, take, applied, line, began, committed, done};
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume, .lead = g ? &lead : NULL};
     snprintf(text, sizeof text, run_file, dir, name, dir);
@@ -117,6 +133,8 @@ static void requests_are_applied_and_repeated(void **state) {
     assert_all_ranks(rank != 0 || (at[0] > STOP_STEP && at[1] == -1 && at[2] == at[3] && at[3] == at[4] &&
                                    at[5] > at[4] && at[5] < STEPS - 2));
 
+    assert_all_ranks(rank != 0 || (stopping.n_committed == 1 && leading.n_began == 1 && leading.n_done == 1));
+    assert_all_ranks(rank != 0 || leading.n_committed == 2); /* as asked for, and at the end */
     shell("cp %s/%s/control.jsonl %s/%s/", "led", "repeated");
     shell("rm -f %s/%s/control.jsonl %s/%s/control.jsonl", "alone", "alone");
     assert_all_ranks(train("repeated", NULL, true) == ANN_OK);
