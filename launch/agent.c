@@ -119,8 +119,10 @@ static void lead_done(void *self, const char *phase, double test_loss, double te
 
 /* ---- calls ---- */
 
-/* The coordinator does not answer, or does not know this job any more. */
-static bool is_away(ann_status status) { return status == ANN_ERR_COMM || status == ANN_ERR_TIMEOUT; }
+/* The coordinator will not take this, however often it is told. */
+static bool is_refused(ann_status status) {
+    return status == ANN_ERR_ARG || status == ANN_ERR_CONFIG || status == ANN_ERR_FORMAT;
+}
 
 static ann_status call(agent *a, ann_coord_method method, const ProtobufCMessage *request) {
     ProtobufCMessage *reply = NULL;
@@ -228,6 +230,7 @@ static ann_status report(agent *a, note *n) {
     request.metrics = metrics;
     const ann_status status = request.n_metrics > 0 ? call(a, ANN_COORD_REPORT, &request.base) : ANN_OK;
     free(all);
+    if (is_refused(status)) a->job = 0; /* numbers do not agree: a Register tells what is there */
     ANN_TRY(status);
     a->sent += request.n_metrics;
     drop(a, taken);
@@ -288,6 +291,10 @@ static ann_status tell(agent *a, note *n) {
     case NOTE_APPLIED: status = tell_applied(a, n); break;
     case NOTE_DONE: status = tell_done(a, n); break;
     }
+    if (is_refused(status)) {
+        ann_log_line(ANN_LOG_WARN, "coordinator: %s", ann_error_text());
+        status = ANN_OK;
+    }
     if (status == ANN_OK) drop(a, 1);
     return status;
 }
@@ -302,7 +309,6 @@ static ann_status talk(agent *a) {
     return ANN_OK;
 }
 
-/* What the coordinator will never take is left out, so that the rest arrives. */
 static void judge(agent *a, ann_status status) {
     if (status == ANN_OK) {
         if (a->away) ann_log_line(ANN_LOG_INFO, "coordinator: back");
@@ -310,12 +316,7 @@ static void judge(agent *a, ann_status status) {
         a->backoff_ms = 0;
         return;
     }
-    if (status == ANN_ERR_NOT_FOUND && a->job != 0) a->job = 0;
-    else if (!is_away(status) && status != ANN_ERR_MEMORY && status != ANN_ERR_STOP && head(a) &&
-             a->job != 0) {
-        ann_log_line(ANN_LOG_WARN, "coordinator: %s", ann_error_text());
-        drop(a, 1);
-    }
+    if (status == ANN_ERR_NOT_FOUND) a->job = 0; /* a coordinator with another registry */
     if (!a->away) ann_log_line(ANN_LOG_WARN, "coordinator: %s; training goes on", ann_error_text());
     a->away = true;
     a->backoff_ms = a->backoff_ms == 0 ? PERIOD_MS : 2 * a->backoff_ms;
