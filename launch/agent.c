@@ -28,7 +28,6 @@ struct agent {
     Annulus__V1__RegisterRequest registration;
     char **hosts;
     Annulus__V1__PhaseSpec *specs, **spec_pointers;
-    char **afters; /* one each */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
@@ -142,7 +141,7 @@ static ann_status enroll(agent *a) {
     Annulus__V1__RegisterReply *reply = NULL;
     a->registration.at = a->phase;
     ANN_TRY(
-        ann_coord_call(a->client, ANN_COORD_REGISTER, &a->registration.base, (ProtobufCMessage **)&reply));
+        ann_coord_call(a->client, ANN_COORD_REGISTER_JOB, &a->registration.base, (ProtobufCMessage **)&reply));
     a->job = reply->job;
     count_from(a, reply->sequence);
     annulus__v1__register_reply__free_unpacked(reply, NULL);
@@ -260,16 +259,14 @@ static ann_status tell_applied(agent *a, const note *n) {
 
 static ann_status tell_done(agent *a, const note *n) {
     Annulus__V1__PhaseDoneRequest request = ANNULUS__V1__PHASE_DONE_REQUEST__INIT;
-    Annulus__V1__Value values[2] = {ANNULUS__V1__VALUE__INIT, ANNULUS__V1__VALUE__INIT},
-                       *pointers[2] = {&values[0], &values[1]};
-    values[0].name = "test_loss";
-    values[0].value = n->test_loss;
-    values[1].name = "test_accuracy";
-    values[1].value = n->test_accuracy;
+    char text[128] = "";
+    if (n->test_accuracy >= 0) /* NAN: without labels */
+        (void)snprintf(text, sizeof text, "test loss %.5g, accuracy %.2f %%", n->test_loss,
+                       100 * n->test_accuracy);
+    else if (n->test_loss == n->test_loss) (void)snprintf(text, sizeof text, "test loss %.5g", n->test_loss);
     request.job = a->job;
     request.phase = n->text;
-    request.values = pointers;
-    request.n_values = n->test_accuracy >= 0 ? 2 : 1; /* NAN: without labels */
+    request.text = text;
     return call(a, ANN_COORD_PHASE_DONE, &request.base);
 }
 
@@ -368,26 +365,33 @@ static bool fill_hosts(agent *a, ann_comm *comm) {
     return a->hosts != NULL;
 }
 
+/* The phase at index `at` and what it comes after. */
+static bool fill_phase(Annulus__V1__PhaseSpec *spec, const ann_run_graph *graph, const ann_run_config *config,
+                       int at) {
+    annulus__v1__phase_spec__init(spec);
+    spec->name = (char *)(uintptr_t)config->phases[at].name;
+    spec->kind = (char *)(uintptr_t)ann_phase_kind_name(config->phases[at].kind);
+    spec->after = calloc((size_t)graph->count, sizeof *spec->after);
+    for (int from = 0; spec->after && from < graph->count; from++)
+        if (ann_run_graph_edge(graph, from, at) != ANN_RUN_EDGE_NONE)
+            spec->after[spec->n_after++] = (char *)(uintptr_t)config->phases[from].name;
+    return spec->after != NULL;
+}
+
 static bool fill_phases(agent *a, const ann_run_config *config) {
     const size_t n = (size_t)config->phase_count;
+    ann_run_graph *graph = NULL;
     a->specs = calloc(n, sizeof *a->specs);
     a->spec_pointers = calloc(n, sizeof *a->spec_pointers);
-    a->afters = calloc(n, sizeof *a->afters);
-    if (!a->specs || !a->spec_pointers || !a->afters) return false;
-    for (size_t i = 0; i < n; i++) {
-        static const char *const kinds[] = {"pretrain", "transfer", "supervised"};
-        const ann_phase_config *phase = &config->phases[i];
-        Annulus__V1__PhaseSpec *spec = a->spec_pointers[i] = &a->specs[i];
-        annulus__v1__phase_spec__init(spec);
-        spec->name = (char *)(uintptr_t)phase->name;
-        spec->kind = (char *)(uintptr_t)kinds[phase->kind];
-        a->afters[i] = (char *)(uintptr_t)phase->load_from;
-        spec->after = &a->afters[i];
-        spec->n_after = phase->load_from ? 1 : 0;
+    bool good = a->specs && a->spec_pointers && ann_run_graph_new(&graph, config) == ANN_OK;
+    for (size_t i = 0; good && i < n; i++) {
+        a->spec_pointers[i] = &a->specs[i];
+        good = fill_phase(&a->specs[i], graph, config, graph->order[i]);
+        a->registration.n_phases += good;
     }
+    ann_run_graph_free(graph);
     a->registration.phases = a->spec_pointers;
-    a->registration.n_phases = n;
-    return true;
+    return good;
 }
 
 static bool fill_registration(agent *a, const agent_options *o) {
@@ -409,9 +413,9 @@ static void release(agent *a) {
     while (a->first) drop(a, 1);
     if (a->client) ann_coord_client_close(a->client);
     free(a->hosts);
+    for (size_t i = 0; i < a->registration.n_phases; i++) free(a->specs[i].after);
     free(a->specs);
     free(a->spec_pointers);
-    free(a->afters);
     free(a);
 }
 

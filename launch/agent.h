@@ -7,6 +7,7 @@
 #define ANNULUS_LAUNCH_AGENT_H
 
 #include "coord/coord.h"
+#include "train/run_graph.h"
 #include "train/train.h"
 
 typedef struct agent agent;

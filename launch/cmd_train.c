@@ -41,6 +41,7 @@ int cmd_train(int argc, char **argv) {
     bool check = false;
     phases_request r = {.sets = calloc((size_t)argc, sizeof *r.sets)};
     if (!r.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
+    r.leader.none = true;
     const cli_option options[] = {{.name = "--check", .flag = &check},
                                   {.name = "--resume", .flag = &r.resume},
                                   {.name = "--verbose", .flag = &r.verbose},

@@ -18,22 +18,6 @@ struct leader {
 
 static const double LAST_WORDS_S = 3; /* for what has not been told at the end */
 
-const char leader_help[] = "leading: rank 0 holds a coordinator of its own in OUTPUT/coordinator (loopback "
-                           "only), so that `annulus ctl "
-                           "--dir\n"
-                           "OUTPUT/coordinator` shows and steers the job; or another one leads it:\n"
-                           "  --coordinator HOST:PORT    this one\n"
-                           "  --coordinator-dir DIR      with the certificate or token in DIR\n"
-                           "  --coordinator-plain        without TLS, on a loopback address\n"
-                           "  --no-coordinator           nobody leads\n";
-
-void leader_cli(cli_option out[LEADER_OPTIONS], leader_options *options) {
-    out[0] = (cli_option){.name = "--coordinator", .value = &options->address};
-    out[1] = (cli_option){.name = "--coordinator-dir", .value = &options->dir};
-    out[2] = (cli_option){.name = "--coordinator-plain", .flag = &options->plain};
-    out[3] = (cli_option){.name = "--no-coordinator", .flag = &options->none};
-}
-
 /* ---- starting ---- */
 
 /* Jobs of one batch job, or of one output folder, follow each other. */

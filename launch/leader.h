@@ -12,10 +12,21 @@ typedef struct leader_options {
     bool none;           /* nobody leads */
 } leader_options;
 
-enum { LEADER_OPTIONS = 4 };
-/* Fills in the options of a command line, and what --help says of them. */
-void leader_cli(cli_option out[LEADER_OPTIONS], leader_options *options);
-extern const char leader_help[];
+/* Options of a command line, for a list of cli_option, and what --help says of them. */
+#define LEADER_CLI(options)                                                                                  \
+    {.name = "--coordinator", .value = &(options).address},                                                  \
+        {.name = "--coordinator-dir", .value = &(options).dir},                                              \
+        {.name = "--coordinator-plain", .flag = &(options).plain}, {                                         \
+        .name = "--no-coordinator", .flag = &(options).none                                                  \
+    }
+#define LEADER_HELP                                                                                          \
+    "  --coordinator HOST:PORT  this coordinator leads the run, instead of one that rank 0 holds in\n"       \
+    "                 OUTPUT/coordinator (on the loopback interface): `annulus ctl --state "                 \
+    "OUTPUT/coordinator`\n"                                                                                  \
+    "                 shows and steers the run\n"                                                            \
+    "  --coordinator-dir DIR    with the certificate or token in DIR\n"                                      \
+    "  --coordinator-plain      without TLS, on a loopback address\n"                                        \
+    "  --no-coordinator         nobody leads the run\n"
 
 typedef struct leader leader;
 /* On ranks other than 0 nothing is made. The coordinator and the agent start when the first phase does.
