@@ -370,12 +370,12 @@ static bool fill_phase(Annulus__V1__PhaseSpec *spec, const ann_run_graph *graph,
                        int at) {
     annulus__v1__phase_spec__init(spec);
     spec->name = (char *)(uintptr_t)config->phases[at].name;
-    spec->kind = (char *)(uintptr_t)ann_phase_kind_name(config->phases[at].kind);
+    spec->kind = strdup(ann_phase_kind_name(config->phases[at].kind));
     spec->after = calloc((size_t)graph->count, sizeof *spec->after);
     for (int from = 0; spec->after && from < graph->count; from++)
         if (ann_run_graph_edge(graph, from, at) != ANN_RUN_EDGE_NONE)
             spec->after[spec->n_after++] = (char *)(uintptr_t)config->phases[from].name;
-    return spec->after != NULL;
+    return spec->kind && spec->after;
 }
 
 static bool fill_phases(agent *a, const ann_run_config *config) {
@@ -387,7 +387,7 @@ static bool fill_phases(agent *a, const ann_run_config *config) {
     for (size_t i = 0; good && i < n; i++) {
         a->spec_pointers[i] = &a->specs[i];
         good = fill_phase(&a->specs[i], graph, config, graph->order[i]);
-        a->registration.n_phases += good;
+        a->registration.n_phases++;
     }
     ann_run_graph_free(graph);
     a->registration.phases = a->spec_pointers;
@@ -413,7 +413,10 @@ static void release(agent *a) {
     while (a->first) drop(a, 1);
     if (a->client) ann_coord_client_close(a->client);
     free(a->hosts);
-    for (size_t i = 0; i < a->registration.n_phases; i++) free(a->specs[i].after);
+    for (size_t i = 0; i < a->registration.n_phases; i++) {
+        free(a->specs[i].kind);
+        free(a->specs[i].after);
+    }
     free(a->specs);
     free(a->spec_pointers);
     free(a);
