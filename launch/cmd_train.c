@@ -28,6 +28,12 @@ static const char help[] =
     "checkpoint and end with exit code 75. With mpirun send them to mpirun, which passes SIGUSR1 and SIGUSR2 "
     "on to\n"
     "its ranks; after SIGTERM or ^C it gives them only a second, and kills them then: so use SIGUSR2.\n"
+    "deadline: a job that will be ended at a known time, the Unix time in ANNULUS_DEADLINE or (set by Slurm) "
+    "in\n"
+    "SLURM_JOB_END_TIME, stops by itself with code 75: 10 s and three times what a checkpoint has cost so "
+    "far "
+    "before.\n"
+    "Code 75 is every rank's, and so mpirun's and srun's.\n"
     "files: `touch OUTPUT/checkpoint.now` and `touch OUTPUT/stop.now` ask for the same; looked for once a "
     "second.\n"
     "exit codes: see annulus --help.\n\n"
@@ -67,7 +73,8 @@ static ann_status train(ann_comm *comm, const ann_run_config *config, const requ
                                        .threads = (int)r->threads,
                                        .print = cli_print,
                                        .stop_requested = job_stop_requested,
-                                       .checkpoint_requested = job_checkpoint_requested};
+                                       .checkpoint_requested = job_checkpoint_requested,
+                                       .deadline_ns = job_deadline_ns()};
     return ann_train(comm, config, &options);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "train/deadline.h"
 
 #define LOOK_NS ((int64_t)1000000000)
 
@@ -56,11 +57,15 @@ static ann_status begin_writing(ann_ckpt_writer *writer, const anni_phase *phase
     return status;
 }
 
+static void note_time(anni_run *run, double seconds) { run->checkpoint_s = fmax(run->checkpoint_s, seconds); }
+
 ann_status anni_saver_final(anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
     ann_ckpt_writer *writer;
     ANN_TRY(make_writer(&writer, phase, store));
+    const double began_s = now_s();
     ann_status status = begin_writing(writer, phase, cursor);
     if (status == ANN_OK) status = ann_ckpt_writer_wait(phase->run->comm, writer);
+    note_time(phase->run, now_s() - began_s);
     ann_ckpt_writer_free(writer);
     return status;
 }
@@ -95,6 +100,7 @@ static void settle(anni_saver *saver) {
         return;
     }
     anni_cadence_measured(&saver->cadence, saver->cost_s, report.write_s);
+    note_time(saver->phase->run, saver->cost_s + report.write_s);
     say_interval(saver);
     if (saver->phase->run->rank == 0)
         ann_log_line(ANN_LOG_DEBUG,
@@ -137,7 +143,27 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_STEPS, WORDS };
+enum { WORD_STOP, WORD_DEADLINE, WORD_SAVE, WORD_DUE, WORD_STEPS, WORDS };
+
+/* What a checkpoint holds of it. */
+static size_t bytes_of(const ann_store *store) {
+    size_t bytes = 0;
+    for (ann_block b = {0}; b.id < ann_store_block_count(store); b.id++)
+        if (!ann_store_block_is_scratch(store, b))
+            bytes +=
+                (size_t)ann_store_block_elems(store, b) * ann_dtype_bytes(ann_store_block_dtype(store, b));
+    return bytes;
+}
+
+/* Whether this poll is the last one from which a checkpoint is there before the job is ended. */
+static bool is_last_chance(const anni_saver *saver, int64_t now_ns, double step_s) {
+    const anni_run *run = saver->phase->run;
+    const int64_t deadline_ns = run->options->deadline_ns;
+    const anni_deadline_cost cost = {.measured_s = run->checkpoint_s, .bytes = bytes_of(saver->store)};
+    const double poll_s =
+        fmax(1e-9 * (double)(now_ns - saver->polled_ns), step_s * anni_cadence_poll_steps(step_s));
+    return deadline_ns != 0 && anni_deadline_is_near(1e-9 * (double)(deadline_ns - now_ns), poll_s, &cost);
+}
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
 static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *cursor) {
@@ -146,7 +172,7 @@ static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *c
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_STEPS] = 0;
+    words[WORD_DEADLINE] = words[WORD_DUE] = words[WORD_STEPS] = 0;
     if (run->rank == 0) {
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
             saver->looked_ns = now;
@@ -154,8 +180,9 @@ static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *c
             words[WORD_SAVE] += anni_control_take(run, "checkpoint.now");
         }
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
-        words[WORD_STEPS] = anni_cadence_poll_steps(1e-9 * (double)(now - saver->polled_ns) /
-                                                    (double)(steps > 0 ? steps : 1));
+        const double step_s = 1e-9 * (double)(now - saver->polled_ns) / (double)(steps > 0 ? steps : 1);
+        words[WORD_DEADLINE] = is_last_chance(saver, now, step_s);
+        words[WORD_STEPS] = anni_cadence_poll_steps(step_s);
     }
     saver->polled_step = cursor->step;
     saver->polled_ns = now;
@@ -196,7 +223,8 @@ ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor
     } else if (save) {
         ANN_TRY(move_on(saver));
     }
-    if (words[WORD_STOP] > 0) {
+    if (words[WORD_STOP] + words[WORD_DEADLINE] > 0) {
+        saver->at_deadline = words[WORD_STOP] == 0;
         *want = ANNI_WANT_STOP;
         return ANN_OK;
     }

@@ -16,6 +16,8 @@ typedef struct ann_train_options {
        checkpoint counts once. */
     bool (*stop_requested)(void);
     bool (*checkpoint_requested)(void);
+    int64_t deadline_ns; /* on the clock of ann_clock_ns; 0: none. Training stops as after a request, early
+                            enough for a last checkpoint by what one has cost so far. Rank 0's counts */
 } ann_train_options;
 
 /* Trains all phases; ends with the table phase, test loss, test accuracy, time. Writes

@@ -165,7 +165,7 @@ output: out
 data: { path: good.h5 }
 checkpoint: { every: 200 steps, keep: 3 }
 log: { every_steps: 20 }
-comm: { timeout_s: 5 }
+comm: { timeout_s: 5, calibrate: never }
 models:
   net: [flatten: {}, dense: { name: fc1, units: 32, activation: relu }, dense: { name: fc2, units: 2 }]
 phases:
