@@ -14,6 +14,7 @@ int cmd_ckpt(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_slurm(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* ---- options: --name VALUE, --name=VALUE, --flag; "--" ends them ---- */

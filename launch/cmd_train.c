@@ -47,22 +47,9 @@ typedef struct request {
     int64_t threads;
 } request;
 
-/* Builds every phase's graph on its dataset. */
-static ann_status check_phases(const ann_run_config *config) {
-    for (int i = 0; i < config->phase_count; i++) {
-        ann_graph *graph = NULL;
-        ann_store *store = NULL;
-        ANN_TRY(ann_train_graph(&graph, &store, config, config->phases[i].name, 1));
-        ann_graph_free(graph);
-        ann_store_free(store);
-    }
-    return ANN_OK;
-}
-
 static int check_only(const request *r) {
     ann_run_config *config = NULL;
-    ann_status status = ann_run_config_load(&config, r->path, r->sets, r->set_count);
-    if (status == ANN_OK) status = check_phases(config);
+    const ann_status status = job_check(&config, r->path, r->sets, r->set_count);
     if (status == ANN_OK) printf("%s: good: %d phases\n", r->path, config->phase_count);
     ann_run_config_free(config);
     return status == ANN_OK ? 0 : cli_fail(status);

@@ -30,6 +30,9 @@ ann_status job_comm(ann_comm **out, const job *j, double timeout_s) ANN_MUST_CHE
    be given to job_finish, even after a failure, and start as NULL. Collective. */
 ann_status job_config(ann_run_config **out, ann_comm **comm, const job *j, const char *path,
                       const char **sets, int set_count) ANN_MUST_CHECK;
+/* Reads the run file and builds every phase's graph on its dataset, without ranks. *out is to be freed, even
+   after a failure, and starts as NULL. Local. */
+ann_status job_check(ann_run_config **out, const char *path, const char **sets, int set_count) ANN_MUST_CHECK;
 /* Says what went wrong, if anything, frees both and ends the job. Returns the exit code. */
 int job_finish(const job *j, ann_comm *comm, ann_run_config *config, ann_status status);
 /* Ends MPI, and returns exit code `code` on every rank. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include "cli.h"
 #include "job.h"
+#include "train/train.h"
 
 /* The timeout is a key of the run file, which the ranks read before they know it: until then the default
  * holds. */
@@ -50,4 +51,21 @@ int job_finish(const job *j, ann_comm *comm, ann_run_config *config, ann_status 
     if (status != ANN_OK && (j->rank == 0 || lost)) code = cli_fail(status);
     ann_run_config_free(config);
     return lost ? job_abort(j, code) : job_end(j, code);
+}
+
+/* Builds every phase's graph on its dataset. */
+static ann_status check_phases(const ann_run_config *config) {
+    for (int i = 0; i < config->phase_count; i++) {
+        ann_graph *graph = NULL;
+        ann_store *store = NULL;
+        ANN_TRY(ann_train_graph(&graph, &store, config, config->phases[i].name, 1));
+        ann_graph_free(graph);
+        ann_store_free(store);
+    }
+    return ANN_OK;
+}
+
+ann_status job_check(ann_run_config **out, const char *path, const char **sets, int set_count) {
+    ANN_TRY(ann_run_config_load(out, path, sets, set_count));
+    return check_phases(*out);
 }

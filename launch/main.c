@@ -17,6 +17,7 @@ static const struct {
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
+    {"slurm", "write or submit a batch script for a run", cmd_slurm},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -51,11 +52,11 @@ static int unknown_command(const char *name) {
     const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
-        fprintf(
-            stderr,
-            "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, plan, doctor; see "
-            "annulus --help\n",
-            name);
+        fprintf(stderr,
+                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, plan, slurm, "
+                "doctor; see "
+                "annulus --help\n",
+                name);
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }
 
