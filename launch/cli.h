@@ -12,10 +12,13 @@ int cmd_run(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);
+int cmd_lineage(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_coordinator(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
 
 /* ---- options: --name VALUE, --name=VALUE, --flag; "--" ends them ---- */
 

@@ -18,7 +18,7 @@ static const char help[] =
     "  --only PHASE   only this phase, again from its beginning; may be repeated\n"
     "                 Phases that these load from must have finished before in the run's output folder. What "
     "an\n"
-    "                 earlier job left of the phases themselves is moved to OUTPUT/PHASE.1\n"
+    "                 earlier job left of the phases themselves is moved to OUTPUT.1/PHASE\n"
     "  --resume       go on from the newest good checkpoints instead, on any number of ranks; finished "
     "phases are\n"
     "                 skipped\n"
@@ -39,7 +39,7 @@ static const char help[] =
     "                 phases.cnn.batch=64, phases[0].program[0].lr=0.01; may be repeated\n"
     "  --threads N    threads of each rank, 1 to 1024 (default: phases[].resources.threads, or cores of the "
     "host / ranks\n"
-    "                 on it)\n"
+    "                 on it)\n" LEADER_HELP
     "  --verbose      with an error, show where in the program it was found\n"
     "  --help         this text\n\n"
     "Signals, files, exit codes and the keys of the run file are those of annulus train, see annulus train "
@@ -89,7 +89,8 @@ int cmd_run(int argc, char **argv) {
                                   {.name = "--plot", .value = &r.plot},
                                   {.name = "--threads", .value = &r.threads},
                                   {.name = "--only", .list = p->only, .list_count = &p->only_count},
-                                  {.name = "--set", .list = p->sets, .list_count = &p->set_count}};
+                                  {.name = "--set", .list = p->sets, .list_count = &p->set_count},
+                                  LEADER_CLI(p->leader)};
     const cli c = {"annulus run", help, options, sizeof options / sizeof options[0]};
     const int code =
         p->sets && p->only ? run(&c, &r, argc, argv) : cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));

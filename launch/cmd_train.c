@@ -13,7 +13,13 @@ static const char help[] =
     "mpirun\n"
     "  --resume       go on from the newest good checkpoint in the run's output folder, on any number of "
     "ranks;\n"
-    "                 finished phases are skipped; without a checkpoint, start from the beginning\n"
+    "                 finished phases are skipped; without a checkpoint, start from the beginning. A "
+    "finished phase "
+    "whose\n"
+    "                 configuration, data or parents (phases[].load) have changed runs again, and what it "
+    "had moves "
+    "to\n"
+    "                 OUTPUT.1, OUTPUT.2 ...\n"
     "  --set KEY=VALUE  replace a value of the run file before it is checked, such as seed=2, "
     "output=runs/b,\n"
     "                 phases.cnn.batch=64, phases[0].program[0].lr=0.01; may be repeated\n"
@@ -35,6 +41,7 @@ int cmd_train(int argc, char **argv) {
     bool check = false;
     phases_request r = {.sets = calloc((size_t)argc, sizeof *r.sets)};
     if (!r.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
+    r.leader.none = true;
     const cli_option options[] = {{.name = "--check", .flag = &check},
                                   {.name = "--resume", .flag = &r.resume},
                                   {.name = "--verbose", .flag = &r.verbose},

@@ -34,6 +34,8 @@ int phases_check(const phases_request *r) {
 }
 
 static ann_status train(ann_comm *comm, const ann_run_config *config, const phases_request *r) {
+    leader *l;
+    ANN_TRY(ann_agree(comm, leader_begin(&l, &r->leader, comm, config, r->resume)));
     const ann_train_options options = {.resume = r->resume,
                                        .threads = (int)r->threads,
                                        .from = r->from,
@@ -41,8 +43,11 @@ static ann_status train(ann_comm *comm, const ann_run_config *config, const phas
                                        .only_count = r->only_count,
                                        .print = cli_print,
                                        .stop_requested = job_stop_requested,
-                                       .checkpoint_requested = job_checkpoint_requested};
-    return ann_train(comm, config, &options);
+                                       .checkpoint_requested = job_checkpoint_requested,
+                                       .lead = leader_lead(l)};
+    const ann_status status = ann_train(comm, config, &options);
+    leader_end(l, status);
+    return status;
 }
 
 int phases_run(const phases_request *r) {

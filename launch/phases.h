@@ -2,6 +2,7 @@
 #ifndef ANNULUS_LAUNCH_PHASES_H
 #define ANNULUS_LAUNCH_PHASES_H
 
+#include "leader.h"
 #include "train/run_graph.h"
 #include "train/train.h"
 
@@ -13,6 +14,7 @@ typedef struct phases_request {
     const char **only; /* and this */
     int only_count;
     bool resume, verbose;
+    leader_options leader;
     int64_t threads; /* 0: not said */
 } phases_request;
 

@@ -219,6 +219,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
         ANN_TRY(read_shares(&phases[i].sampling, config, list->items[i]));
         ANN_TRY(anni_config_augment(&phases[i], config, list->items[i]));
         ANN_TRY(read_program(&phases[i], config, list->items[i]));
+        ANN_TRY(anni_config_stop(&phases[i], list->items[i]));
     }
     config->phases = phases;
     config->phase_count = list->count;

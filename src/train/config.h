@@ -139,6 +139,26 @@ typedef struct ann_resources_config {
     int threads; /* of a rank */
 } ann_resources_config;
 
+typedef enum ann_stop_metric { ANN_STOP_TEST_LOSS, ANN_STOP_TEST_ACCURACY } ann_stop_metric;
+
+/* What may end a phase before its program is over; stoprule.h says how. */
+typedef struct ann_stop_config {
+    int64_t every_steps, every_epochs; /* between evaluations; exactly one is > 0, or there are none */
+    struct {
+        bool on;
+        ann_stop_metric metric;
+        int64_t patience; /* evaluations */
+        double min_delta;
+        bool restore_best;
+    } early;
+    struct {
+        bool on;
+        ann_stop_metric metric;
+        double reach;
+    } target;
+    double wall_time_s; /* 0: any */
+} ann_stop_config;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -173,6 +193,7 @@ typedef struct ann_phase_config {
     ann_optim optimizer;
     ann_nonfinite nonfinite_policy;
     int64_t nonfinite_at_most;
+    ann_stop_config stop;
     const ann_stage_config *program;
     int stage_count;
     const ann_yaml_node *node;

@@ -34,6 +34,8 @@ ann_status anni_config_complete(ann_phase_config *phase, const ann_run_config *c
 /* Reads phase.augment, if it is there. */
 ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config_stop.c: reads and checks what phase.stop says beside its sections. */
+ann_status anni_config_stop(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
 /* config_data.c: the map "data" of a run or a phase; *out in the config's arena. */
 ann_status anni_config_data(const ann_data_config **out, const ann_run_config *config,
                             const ann_yaml_node *map) ANN_MUST_CHECK;

@@ -67,6 +67,21 @@ static void mode_facts(FILE *out, const ann_phase_config *p) {
                 (long long)p->sync.every, p->sync.outer.lr, p->sync.outer.momentum);
 }
 
+/* Said only of rules that there are, as above. */
+static void stop_facts(FILE *out, const char *phase, const ann_stop_config *s) {
+    if (s->early.on || s->target.on)
+        fprintf(out, "phases.%s.stop.every = %lld steps %lld epochs\n", phase, (long long)s->every_steps,
+                (long long)s->every_epochs);
+    if (s->early.on)
+        fprintf(out, "phases.%s.stop.early = metric %d patience %lld min_delta %.17g restore_best %d\n",
+                phase, (int)s->early.metric, (long long)s->early.patience, s->early.min_delta,
+                s->early.restore_best);
+    if (s->target.on)
+        fprintf(out, "phases.%s.stop.target = metric %d reach %.17g\n", phase, (int)s->target.metric,
+                s->target.reach);
+    if (s->wall_time_s > 0) fprintf(out, "phases.%s.stop.wall_time = %.17g s\n", phase, s->wall_time_s);
+}
+
 static void augment_facts(FILE *out, const char *phase, int index, const ann_augment_op *o) {
     fprintf(out,
             "phases.%s.augment.%d = %s p %.17g horizontal %.17g vertical %.17g pixels %lldx%lld border %d "
@@ -139,6 +154,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
         fprintf(out, "phases.%s.on_nonfinite = policy %d at_most %lld\n", p->name, (int)p->nonfinite_policy,
                 (long long)p->nonfinite_at_most);
     compress_facts(out, p->name, &p->optimizer.compress);
+    stop_facts(out, p->name, &p->stop);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
 }
 

@@ -208,7 +208,8 @@ static ann_status load_matching(loading *l) {
 static void say_unused(loading *l) {
     for (int i = 0; i < ann_foreign_count(l->from) && !l->config->load_from; i++) {
         const char *name = ann_foreign_tensor_at(l->from, i)->name;
-        const bool moment = strncmp(name, "m/", 2) == 0 || strncmp(name, "v/", 2) == 0;
+        const bool moment =
+            strncmp(name, "m/", 2) == 0 || strncmp(name, "v/", 2) == 0 || strncmp(name, "best/", 5) == 0;
         if (l->used[i] || moment || !ann_name_matches(l->config->load_tensors, l->names[i])) continue;
         if (strcmp(name, l->names[i]) == 0) say(l, true, "skipped", "%s: no tensor here is called so", name);
         else say(l, true, "skipped", "%s: no tensor here is called %s", name, l->names[i]);

@@ -33,11 +33,8 @@ ann_status anni_metrics_open(anni_run *run) {
     if (run->rank != 0) return ANN_OK;
     char path[ANNI_PATH_BYTES];
     snprintf(path, sizeof path, "%s/metrics.jsonl", run->config->output);
-    run->metrics_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    run->metrics_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (run->metrics_fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    /* Phases of other jobs keep their lines. */
-    run->metrics_offset = anni_selects_all(run) ? 0 : (int64_t)lseek(run->metrics_fd, 0, SEEK_END);
-    if (run->metrics_offset < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
     return ANN_OK;
 }
 
@@ -50,12 +47,10 @@ static ann_status metrics_write(anni_run *run, const char *line) {
                          "%s/metrics.jsonl: %s", run->config->output,
                          strerror(written >= 0 ? ENOSPC : errno));
     run->metrics_offset += (int64_t)bytes;
+    run->metrics_lines++;
+    const ann_lead *lead = run->options->lead;
+    if (lead && lead->line) lead->line(lead->self, line);
     return ANN_OK;
-}
-
-ann_status anni_metrics_cut(anni_run *run) {
-    if (run->rank != 0 || ftruncate(run->metrics_fd, run->metrics_offset) == 0) return ANN_OK;
-    return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
 }
 
 ann_status anni_metrics_sync(anni_run *run) {
@@ -83,10 +78,11 @@ ann_status anni_metrics_test(anni_run *run, const anni_phase *phase, const anni_
     char line[ANNI_LINE_BYTES], loss[32], accuracy[32];
     snprintf(line, sizeof line,
              "{\"phase\":\"%s\",\"stage\":\"%s\",\"step\":%lld,\"position\":%lld,\"test_loss\":%s,"
-             "\"test_accuracy\":%s}\n",
+             "\"test_accuracy\":%s,\"lineage\":\"0x%016llx\"}\n",
              phase->config->name, phase->config->program[cursor->stage].name, (long long)cursor->step,
              (long long)cursor->position, json_number(loss, cursor->test.loss),
-             json_number(accuracy, cursor->test.accuracy));
+             json_number(accuracy, cursor->test.accuracy),
+             (unsigned long long)ann_lineage_id(&phase->lineage));
     return metrics_write(run, line);
 }
 

@@ -1,10 +1,6 @@
 /* Which phases of the run a job is about, and what becomes of the others: the ones that are not selected, but
    from which a selected one loads, must have finished in an earlier job. */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include "train/phase.h"
 
 bool anni_selects_all(const anni_run *run) { return !run->options->from && run->options->only_count == 0; }
@@ -43,24 +39,8 @@ bool anni_is_needed(const anni_run *run, int index) {
     return false;
 }
 
-/* "OUTPUT/PHASE.1", "OUTPUT/PHASE.2" ...: the first name that is free. */
-static ann_status move_phase_aside(const anni_run *run, const char *name) {
-    char folder[ANNI_PATH_BYTES], aside[ANNI_PATH_BYTES + 16];
-    struct stat info;
-    const int n = snprintf(folder, sizeof folder, "%s/%s", run->config->output, name);
-    if (n >= (int)sizeof folder) return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", folder);
-    if (lstat(folder, &info) != 0) return ANN_OK;
-    int i = 0;
-    do snprintf(aside, sizeof aside, "%s.%d", folder, ++i);
-    while (lstat(aside, &info) == 0);
-    if (rename(folder, aside) != 0)
-        return ann_error(ANN_ERR_IO, "%s: cannot move it to %s: %s", folder, aside, strerror(errno));
-    anni_say(run, "%s was there already: moved to %s (--resume goes on from it instead)", folder, aside);
-    return ANN_OK;
-}
-
-ann_status anni_move_phases_aside(const anni_run *run) {
+ann_status anni_move_phases_aside(anni_run *run) {
     for (int i = 0; i < run->config->phase_count; i++)
-        if (run->selected[i]) ANN_TRY(move_phase_aside(run, run->config->phases[i].name));
+        if (run->selected[i]) ANN_TRY(anni_aside_phase(run, run->config->phases[i].name));
     return ANN_OK;
 }

@@ -42,30 +42,10 @@ ann_status anni_make_directories(const char *path) {
     }
 }
 
-/* A fresh start must not find, nor destroy, what an earlier run left: that moves to "OUTPUT.1", "OUTPUT.2"
- * ... */
-static ann_status move_aside(const anni_run *run) {
-    const char *output = run->config->output;
-    char aside[ANNI_PATH_BYTES];
-    struct stat info;
-    if (stat(output, &info) == 0 && !S_ISDIR(info.st_mode))
-        return ann_error(ANN_ERR_IO, "output %s: is not a folder", output);
-    if (rmdir(output) == 0 || errno == ENOENT || errno == ENOTDIR) return ANN_OK;
-    for (int i = 1;; i++) {
-        if (snprintf(aside, sizeof aside, "%s.%d", output, i) >= (int)sizeof aside)
-            return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", output);
-        if (lstat(aside, &info) != 0) break;
-    }
-    if (rename(output, aside) != 0)
-        return ann_error(ANN_ERR_IO, "output %s: cannot move it to %s: %s", output, aside, strerror(errno));
-    anni_say(run, "%s was there already: moved to %s (--resume goes on from it instead)", output, aside);
-    return ANN_OK;
-}
-
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
     const bool aside = run->rank == 0 && !run->options->resume;
-    if (aside) status = anni_selects_all(run) ? move_aside(run) : anni_move_phases_aside(run);
+    if (aside) status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
     if (run->rank == 0 && status == ANN_OK) status = anni_make_directories(run->config->output);
     if (status == ANN_OK) anni_control_clear(run);
     if (status == ANN_OK) status = anni_metrics_open(run);
@@ -113,12 +93,51 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     return status;
 }
 
+static void tell_began(const anni_phase *phase, const anni_cursor *cursor) {
+    const ann_lead *lead = phase->run->options->lead;
+    int64_t first, end = 0;
+    if (phase->run->rank != 0 || !lead || !lead->began) return;
+    const bool trained = ann_phase_is_trained(phase->config->kind);
+    if (trained) anni_stage_range(phase, phase->config->stage_count - 1, &first, &end);
+    lead->began(lead->self, phase->config->name, cursor->step,
+                trained ? ann_order_steps(phase->order, 0, end) : 0);
+}
+
+static void tell_done(const anni_phase *phase, const anni_result *result) {
+    const ann_lead *lead = phase->run->options->lead;
+    if (phase->run->rank == 0 && lead && lead->done)
+        lead->done(lead->self, phase->config->name, result->test.loss, result->test.accuracy);
+}
+
+/* A phase that begins. */
+static anni_cursor first_cursor(void) {
+    return (anni_cursor){.train = {NAN, NAN},
+                         .test = {NAN, NAN},
+                         .loss_scale = anni_nonfinite_first_scale(),
+                         .stop = anni_stop_first(),
+                         .lr_factor = 1};
+}
+
+/* What it had does not count any more. */
+static ann_status run_again(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
+    anni_run *run = phase->run;
+    anni_say(run, "%s  runs again: %s", phase->config->name, phase->changed);
+    ANN_TRY(ann_agree(run->comm, run->rank == 0 ? anni_aside_phase(run, phase->config->name) : ANN_OK));
+    phase->changed[0] = '\0';
+    *cursor = first_cursor();
+    run->metrics_lines = 0;
+    result->checkpoint[0] = '\0';
+    return anni_phase_run(phase, cursor, "");
+}
+
 /* Goes on from the newest checkpoint made before result->checkpoint ("": from the newest). */
 static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
     char restore[ANNI_PATH_BYTES];
     if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
+    tell_began(phase, cursor);
+    if (phase->changed[0]) return run_again(phase, cursor, result);
     if (cursor->finished) {
         bool there;
         ANN_TRY(anni_untrained_is_there(&there, phase));
@@ -145,20 +164,20 @@ static ann_status run_opened(anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor;
     ann_status status;
-    phase->metrics_begin = phase->run->metrics_offset;
+    ANN_TRY(anni_lineage_parents(phase));
     do {
-        cursor = (anni_cursor){
-            .train = {NAN, NAN}, .test = {NAN, NAN}, .loss_scale = anni_nonfinite_first_scale()};
+        cursor = first_cursor();
+        phase->run->metrics_lines = 0;
         if (phase->rolls_back) roll_back(phase, result);
         phase->bad_checkpoint = false;
-        phase->run->metrics_offset = phase->metrics_begin;
         status = run_from(phase, &cursor, result);
     } while (phase->bad_checkpoint || phase->rolls_back);
     ANN_TRY(status);
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
-    return ANN_OK;
+    tell_done(phase, result);
+    return anni_lineage_result(phase);
 }
 
 static int threads_of(const anni_run *run, int index) {

@@ -6,9 +6,11 @@
 #include "comm/comm.h"
 #include "data/data.h"
 #include "train/config.h"
+#include "train/lead.h"
 
 typedef struct ann_train_options {
-    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases */
+    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases
+                    into which the same would go now (lineage.h); others move to OUTPUT.N and run again */
     int threads; /* per rank; 0: phases[].resources.threads, or cores of this host / ranks on it */
     /* Which phases: `from` and all that need it; or those named in only[only_count]; NULL and 0: all. Others
        from which these load must have finished in the same output folder. */
@@ -21,6 +23,7 @@ typedef struct ann_train_options {
        checkpoint counts once. */
     bool (*stop_requested)(void);
     bool (*checkpoint_requested)(void);
+    const ann_lead *lead; /* NULL: nobody leads */
 } ann_train_options;
 
 /* Runs the phases in the order of run_graph.h; ends with the table phase, test loss, test accuracy, time.
