@@ -140,8 +140,8 @@ static void count_from(agent *a, uint64_t received) {
 static ann_status enroll(agent *a) {
     Annulus__V1__RegisterReply *reply = NULL;
     a->registration.at = a->phase;
-    ANN_TRY(
-        ann_coord_call(a->client, ANN_COORD_REGISTER_JOB, &a->registration.base, (ProtobufCMessage **)&reply));
+    ANN_TRY(ann_coord_call(a->client, ANN_COORD_REGISTER_JOB, &a->registration.base,
+                           (ProtobufCMessage **)&reply));
     a->job = reply->job;
     count_from(a, reply->sequence);
     annulus__v1__register_reply__free_unpacked(reply, NULL);

@@ -16,6 +16,7 @@ int cmd_lineage(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_slurm(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_coordinator(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);

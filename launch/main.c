@@ -21,6 +21,7 @@ static const struct {
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
     {"coordinator", "serve runs: which phase is next, metrics, requests of operators", cmd_coordinator},
     {"ctl", "ask the coordinator about runs, and steer them", cmd_ctl},
+    {"slurm", "write or submit a batch script for a run", cmd_slurm},
     {"doctor", "say whether it is safe to start a run on these hosts", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -23,11 +23,15 @@ static ann_status check_phases(const ann_run_config *config) {
     return ANN_OK;
 }
 
+ann_status phases_load(ann_run_config **out, const char *path, const char **sets, int set_count) {
+    ANN_TRY(ann_run_config_load(out, path, sets, set_count));
+    return check_phases(*out);
+}
+
 int phases_check(const phases_request *r) {
     ann_run_config *config = NULL;
     if (r->verbose) ann_log_setup(ANN_LOG_DEBUG, 0);
-    ann_status status = ann_run_config_load(&config, r->path, r->sets, r->set_count);
-    if (status == ANN_OK) status = check_phases(config);
+    const ann_status status = phases_load(&config, r->path, r->sets, r->set_count);
     if (status == ANN_OK) printf("%s: good: %d phases\n", r->path, config->phase_count);
     ann_run_config_free(config);
     return status == ANN_OK ? 0 : cli_fail(status);
@@ -44,6 +48,7 @@ static ann_status train(ann_comm *comm, const ann_run_config *config, const phas
                                        .print = cli_print,
                                        .stop_requested = job_stop_requested,
                                        .checkpoint_requested = job_checkpoint_requested,
+                                       .deadline_ns = job_deadline_ns(),
                                        .lead = leader_lead(l)};
     const ann_status status = ann_train(comm, config, &options);
     leader_end(l, status);

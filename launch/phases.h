@@ -18,7 +18,11 @@ typedef struct phases_request {
     int64_t threads; /* 0: not said */
 } phases_request;
 
-/* Checks the run file: keys, values, graph, model and dataset of every phase. Returns the exit code. */
+/* Reads a run file and checks it: keys, values, graph, model and dataset of every phase. *out is to be freed
+   even after a failure; it starts as NULL. Local. */
+ann_status phases_load(ann_run_config **out, const char *path, const char **sets,
+                       int set_count) ANN_MUST_CHECK;
+/* The same, and says so. Returns the exit code. */
 int phases_check(const phases_request *r);
 /* Runs the phases as one job. Returns the exit code. Collective over the job's processes. */
 int phases_run(const phases_request *r);

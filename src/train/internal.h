@@ -41,10 +41,11 @@ typedef struct anni_run {
     char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
     anni_result *results;        /* [phase_count] */
     ann_run_graph *graph;
-    bool *selected;   /* [phase_count]: what this job runs */
-    anni_pace *paces; /* [size] scratch, */
-    double *numbers;  /* and this */
-    uint64_t *hashes; /* and this */
+    bool *selected;      /* [phase_count]: what this job runs */
+    anni_pace *paces;    /* [size] scratch, */
+    double *numbers;     /* and this */
+    uint64_t *hashes;    /* and this */
+    double checkpoint_s; /* the longest time that a checkpoint has taken so far; negative: none was timed */
 } anni_run;
 
 /* train.c: where the user has not said. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "train/deadline.h"
 
 #define LOOK_NS ((int64_t)1000000000)
 
@@ -64,11 +65,15 @@ static void tell_committed(const anni_phase *phase, int64_t step) {
     lead->committed(lead->self, phase->config->name, step, path);
 }
 
+static void note_time(anni_run *run, double seconds) { run->checkpoint_s = fmax(run->checkpoint_s, seconds); }
+
 ann_status anni_saver_final(anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
     ann_ckpt_writer *writer;
     ANN_TRY(make_writer(&writer, phase, store));
+    const double began_s = now_s();
     ann_status status = begin_writing(writer, phase, cursor);
     if (status == ANN_OK) status = ann_ckpt_writer_wait(phase->run->comm, writer);
+    note_time(phase->run, now_s() - began_s);
     ann_ckpt_writer_free(writer);
     if (status == ANN_OK) tell_committed(phase, cursor->step);
     return status;
@@ -105,6 +110,7 @@ static void settle(anni_saver *saver) {
     }
     tell_committed(saver->phase, report.step);
     anni_cadence_measured(&saver->cadence, saver->cost_s, report.write_s);
+    note_time(saver->phase->run, saver->cost_s + report.write_s);
     say_interval(saver);
     if (saver->phase->run->rank == 0)
         ann_log_line(ANN_LOG_DEBUG,
@@ -150,8 +156,28 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORD_CONTROLS, WORDS };
+enum { WORD_STOP, WORD_DEADLINE, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORD_CONTROLS, WORDS };
 static const int64_t PAUSE_NS = 50 * 1000 * 1000;
+
+/* What a checkpoint holds of it. */
+static size_t bytes_of(const ann_store *store) {
+    size_t bytes = 0;
+    for (ann_block b = {0}; b.id < ann_store_block_count(store); b.id++)
+        if (!ann_store_block_is_scratch(store, b))
+            bytes +=
+                (size_t)ann_store_block_elems(store, b) * ann_dtype_bytes(ann_store_block_dtype(store, b));
+    return bytes;
+}
+
+/* Whether this poll is the last one from which a checkpoint is there before the job is ended. */
+static bool is_last_chance(const anni_saver *saver, int64_t now_ns, double step_s) {
+    const anni_run *run = saver->phase->run;
+    const int64_t deadline_ns = run->options->deadline_ns;
+    const anni_deadline_cost cost = {.measured_s = run->checkpoint_s, .bytes = bytes_of(saver->store)};
+    const double poll_s =
+        fmax(1e-9 * (double)(now_ns - saver->polled_ns), step_s * anni_cadence_poll_steps(step_s));
+    return deadline_ns != 0 && anni_deadline_is_near(1e-9 * (double)(deadline_ns - now_ns), poll_s, &cost);
+}
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
 static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, const anni_cursor *cursor) {
@@ -160,7 +186,8 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_OVER] = words[WORD_STEPS] = words[WORD_CONTROLS] = 0;
+    for (int i = WORD_SAVE + 1; i < WORDS; i++) words[i] = 0;
+    words[WORD_DEADLINE] = 0;
     if (run->rank == 0) {
         words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
@@ -170,8 +197,9 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
         }
         words[WORD_OVER] = 1e-9 * (double)now >= saver->over_s;
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
-        words[WORD_STEPS] = anni_cadence_poll_steps(1e-9 * (double)(now - saver->polled_ns) /
-                                                    (double)(steps > 0 ? steps : 1));
+        const double step_s = 1e-9 * (double)(now - saver->polled_ns) / (double)(steps > 0 ? steps : 1);
+        words[WORD_DEADLINE] = is_last_chance(saver, now, step_s);
+        words[WORD_STEPS] = anni_cadence_poll_steps(step_s);
     }
     saver->polled_step = cursor->step;
     saver->polled_ns = now;
@@ -219,7 +247,9 @@ ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer
     saver->missed = false;
     if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
     else if (save) ANN_TRY(move_on(saver));
-    if (words[WORD_STOP] > 0 || (steer->stop_after > 0 && cursor->step >= steer->stop_after)) {
+    words[WORD_STOP] += steer->stop_after > 0 && cursor->step >= steer->stop_after;
+    if (words[WORD_STOP] + words[WORD_DEADLINE] > 0) {
+        saver->at_deadline = words[WORD_STOP] == 0;
         *want = ANNI_WANT_STOP;
         return ANN_OK;
     }

@@ -24,7 +24,8 @@ typedef struct anni_saver {
     int64_t looked_ns;              /* when rank 0 last looked for control files */
     int64_t said_skip_step;         /* the checkpoint because of which it was last told that one is skipped */
     bool missed;                    /* one was due since then, where none could be taken */
-    double over_s; /* when the phase's wall time is over, by rank 0's clock; INFINITY: never */
+    double over_s;    /* when the phase's wall time is over, by rank 0's clock; INFINITY: never */
+    bool at_deadline; /* the request to stop is the job's deadline */
     double cost_s, said_interval_s; /* of the last checkpoint; the last one that was told */
 } anni_saver;
 

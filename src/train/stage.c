@@ -319,7 +319,8 @@ static ann_status checkpoint(stage *s, anni_want want) {
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
     anni_forget(phase->run->comm, s->store, &s->scattered);
     if (want != ANNI_WANT_STOP) return ANN_OK;
-    return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
+    return ann_error(ANN_ERR_STOP, "stopped %s phase %s at step %lld; a checkpoint was written",
+                     s->saver.at_deadline ? "because the job ends soon, in" : "on request in",
                      phase->config->name, (long long)s->cursor->step);
 }
 

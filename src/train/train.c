@@ -247,7 +247,8 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .rank = ann_comm_rank(comm),
                     .size = ann_comm_size(comm),
                     .threads = options->threads > 0 ? options->threads : anni_threads_per_rank(comm),
-                    .metrics_fd = -1};
+                    .metrics_fd = -1,
+                    .checkpoint_s = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);
     run.paces = calloc((size_t)run.size, sizeof *run.paces);

@@ -23,6 +23,8 @@ typedef struct ann_train_options {
        checkpoint counts once. */
     bool (*stop_requested)(void);
     bool (*checkpoint_requested)(void);
+    int64_t deadline_ns;  /* on the clock of ann_clock_ns; 0: none. Training stops as after a request, early
+                             enough for a last checkpoint by what one has cost so far. Rank 0's counts */
     const ann_lead *lead; /* NULL: nobody leads */
 } ann_train_options;
 
