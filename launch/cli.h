@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "base/status.h"
 
+int cmd_run(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);

@@ -1,7 +1,6 @@
 /* annulus plan scaling: computing is measured here, communication comes from a model of latencies and
    bandwidths, and both are put together as a step does. */
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "job.h"
 #include "kernel/kernel.h"
 #include "plan.h"
+#include "svg.h"
 
 static const char help[] =
     "annulus plan scaling predicts steps, samples/s and efficiency on other numbers of nodes.\n\n"
@@ -263,16 +263,14 @@ static ann_status plot(const planner *p, const row *weak, const row *strong) {
 
 /* ---- all ---- */
 
-static int cores_here(void) {
-    cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-}
-
 static ann_status set_up(planner *p) {
     const char *name = p->r->phase ? p->r->phase : p->config->phases[0].name;
-    const int index = ann_run_config_find_phase(p->config, name), cores = cores_here();
+    const int index = ann_run_config_find_phase(p->config, name), cores = plan_cores();
     if (index < 0) return ann_error(ANN_ERR_CONFIG, "%s has no phase '%s'", p->config->path, name);
     p->phase = &p->config->phases[index];
+    if (!ann_phase_is_trained(p->phase->kind))
+        return ann_error(ANN_ERR_CONFIG, "phase %s: kind %s is not trained", name,
+                         ann_phase_kind_name(p->phase->kind));
     if (p->phase->sync.every > 0)
         return ann_error(ANN_ERR_UNSUPPORTED, "phase %s: ranks that train apart (sync) are not modelled",
                          name);

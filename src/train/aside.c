@@ -67,13 +67,17 @@ static ann_status make_aside(anni_run *run) {
     return copy_metrics(run);
 }
 
-ann_status anni_aside_phase(anni_run *run, const anni_phase *phase) {
-    char to[ANNI_PATH_BYTES];
-    ANN_TRY(make_aside(run));
-    if (snprintf(to, sizeof to, "%s/%s", run->aside, phase->config->name) >= (int)sizeof to)
+ann_status anni_aside_phase(anni_run *run, const char *name) {
+    char folder[ANNI_PATH_BYTES], to[ANNI_PATH_BYTES];
+    struct stat info;
+    if (snprintf(folder, sizeof folder, "%s/%s", run->config->output, name) >= (int)sizeof folder)
         return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
-    if (rename(phase->dir, to) != 0)
-        return ann_error(ANN_ERR_IO, "%s: cannot move it to %s: %s", phase->dir, to, strerror(errno));
-    anni_say(run, "%s  what it had is moved to %s", phase->config->name, to);
+    if (lstat(folder, &info) != 0) return ANN_OK;
+    ANN_TRY(make_aside(run));
+    if (snprintf(to, sizeof to, "%s/%s", run->aside, name) >= (int)sizeof to)
+        return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
+    if (rename(folder, to) != 0)
+        return ann_error(ANN_ERR_IO, "%s: cannot move it to %s: %s", folder, to, strerror(errno));
+    anni_say(run, "%s  what it had is moved to %s", name, to);
     return ANN_OK;
 }

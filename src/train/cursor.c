@@ -13,7 +13,7 @@ typedef struct field {
     bool optional; /* checkpoints of earlier versions are without it */
 } field;
 
-enum { FIELDS = 24 };
+enum { FIELDS = 32 };
 
 static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
                      int64_t *metrics_offset, int64_t *metrics_lines) {
@@ -37,6 +37,8 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"skips_in_row", &c->skips_in_row, NULL, true},
                           {"loss_scale", NULL, &c->loss_scale, true},
                           {"loss_scale_age", &c->scale_age, NULL, true},
+                          {"lr_factor", NULL, &c->lr_factor, true},
+                          {"log_every", &c->log_every, NULL, true},
                           {"stop_best", NULL, &c->stop.best, true},
                           {"stop_best_step", &c->stop.best_step, NULL, true},
                           {"stop_waited", &c->stop.waited, NULL, true},

@@ -103,6 +103,7 @@ static void load_facts(FILE *out, const ann_phase_config *p) {
     for (int i = 0; i < p->load_rename_count; i++)
         fprintf(out, "phases.%s.load.rename = %s to %s\n", p->name, p->load_rename[i].from,
                 p->load_rename[i].to);
+    if (p->load_checkpoint == ANN_LOAD_BEST) fprintf(out, "phases.%s.load.checkpoint = best\n", p->name);
     if (p->load_transpose) fprintf(out, "phases.%s.load.transpose = %s\n", p->name, p->load_transpose);
 }
 
@@ -127,6 +128,8 @@ static void data_facts(FILE *out, const char *phase, const ann_data_config *data
 
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
+    if (!ann_phase_is_trained(p->kind))
+        fprintf(out, "phases.%s.kind = %s\n", p->name, ann_phase_kind_name(p->kind));
     for (int i = 0; i < p->model_count; i++) {
         fprintf(out, "phases.%s.model.%d = %s\n", p->name, i, p->model[i]->name);
         for (int j = 0; j < p->model[i]->layer_count; j++)

@@ -8,6 +8,7 @@
 #include "pass/pass.h"
 #include "train/lineage.h"
 #include "train/pace.h"
+#include "train/run_graph.h"
 #include "train/stoprule.h"
 #include "train/train.h"
 
@@ -39,13 +40,31 @@ typedef struct anni_run {
     int64_t metrics_lines;       /* of the phase that runs; -1: those before metrics_offset; rank 0 */
     char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
     anni_result *results;        /* [phase_count] */
-    anni_pace *paces;            /* [size] scratch, */
-    double *numbers;             /* and this */
-    uint64_t *hashes;            /* and this */
+    ann_run_graph *graph;
+    bool *selected;   /* [phase_count]: what this job runs */
+    anni_pace *paces; /* [size] scratch, */
+    double *numbers;  /* and this */
+    uint64_t *hashes; /* and this */
 } anni_run;
 
 /* train.c: where the user has not said. */
 int anni_threads_per_rank(const ann_comm *comm);
+/* Makes the folder and all above it. Local. */
+ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
+
+/* ---- selection.c: which phases a job is about ---- */
+
+/* Fills run->graph and run->selected as the options say. Errors: those of ann_run_graph_new and _select. To
+   be freed even after a failure. Local. */
+ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
+void anni_selection_free(anni_run *run);
+bool anni_selects_all(const anni_run *run);
+/* Does a selected phase load from this one? */
+bool anni_is_needed(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
+/* What earlier jobs left of selected phases gets another name. Rank 0. */
+ann_status anni_move_phases_aside(anni_run *run) ANN_MUST_CHECK;
 
 /* ---- a phase ---- */
 
@@ -87,6 +106,8 @@ typedef struct anni_cursor {
     int64_t scale_age; /* good steps since it last changed */
     anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
+    double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
 
@@ -275,6 +296,9 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
+/* The file or checkpoint that phases[].load names; the phase that it loads from has finished. Errors: those
+   of ann_ckpt_resolve. Local. */
+ann_status anni_load_path(char out[ANNI_PATH_BYTES], const anni_phase *phase) ANN_MUST_CHECK;
 
 /* ---- best.c: the weights of the best evaluation ---- */
 
@@ -317,6 +341,8 @@ void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t p
 
 /* ---- evaluate.c ---- */
 
+enum { ANNI_EVAL_BATCH = 250 };
+
 /* Loss and accuracy over the whole test set, each sample once. Collective. */
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
 
@@ -355,7 +381,7 @@ ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool fini
 /* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
 ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
 /* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
-ann_status anni_aside_phase(anni_run *run, const anni_phase *phase) ANN_MUST_CHECK;
+ann_status anni_aside_phase(anni_run *run, const char *phase) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
 

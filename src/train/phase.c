@@ -11,7 +11,7 @@
 static ann_status check_data(const anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
     const ann_phase_config *p = phase->config;
-    if (p->batch < phase->run->size)
+    if (ann_phase_is_trained(p->kind) && p->batch < phase->run->size)
         return ann_yaml_error(ann_yaml_find(p->node, "batch"),
                               "%lld samples for %d ranks, accepted is at least one for each rank",
                               (long long)p->batch, phase->run->size);
@@ -194,15 +194,21 @@ static ann_status hold_shares(const anni_phase *phase) {
     return count > 0 ? ann_dataset_hold(phase->test, first, count) : ANN_OK;
 }
 
+static ann_status train(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
+    say_left_out(phase);
+    ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
+    ANN_TRY(run_stages(phase, cursor, store, restore[0] ? restore : NULL));
+    ANN_TRY(end_stop(phase, cursor, *store));
+    say_end(phase, cursor);
+    return ANN_OK;
+}
+
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
     anni_result *result = &phase->run->results[phase->index];
     ann_store *store = NULL;
-    say_left_out(phase);
-    ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
-    ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
-    if (status == ANN_OK) status = end_stop(phase, cursor, store);
+    ann_status status = ann_phase_is_trained(phase->config->kind) ? train(phase, cursor, &store, restore)
+                                                                  : anni_untrained_run(phase, cursor, &store);
     if (status == ANN_OK) {
-        say_end(phase, cursor);
         cursor->finished = true;
         status = anni_saver_final(phase, cursor, store);
     }

@@ -48,6 +48,8 @@ static ann_status metrics_write(anni_run *run, const char *line) {
                          strerror(written >= 0 ? ENOSPC : errno));
     run->metrics_offset += (int64_t)bytes;
     run->metrics_lines++;
+    const ann_lead *lead = run->options->lead;
+    if (lead && lead->line) lead->line(lead->self, line);
     return ANN_OK;
 }
 
@@ -190,12 +192,14 @@ ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) {
 void anni_table(const anni_run *run) {
     anni_say(run, "%-20s %12s %14s %10s", "phase", "test loss", "test accuracy", "time");
     for (int i = 0; i < run->config->phase_count; i++) {
-        const anni_result *result = &run->results[i];
-        char accuracy[32] = "-", elapsed[32];
+        const anni_result *result = &run->results[run->graph->order[i]];
+        char loss[32] = "-", accuracy[32] = "-", elapsed[32];
+        if (!result->finished) continue;
+        if (isfinite(result->test.loss)) snprintf(loss, sizeof loss, "%.5f", result->test.loss);
         if (isfinite(result->test.accuracy))
             snprintf(accuracy, sizeof accuracy, "%.2f %%", 100 * result->test.accuracy);
         format_time(elapsed, sizeof elapsed, result->elapsed_s);
-        anni_say(run, "%-20s %12.5f %14s %10s", run->config->phases[i].name, result->test.loss, accuracy,
+        anni_say(run, "%-20s %12s %14s %10s", run->config->phases[run->graph->order[i]].name, loss, accuracy,
                  elapsed);
     }
 }

@@ -56,12 +56,21 @@ static ann_status begin_writing(ann_ckpt_writer *writer, const anni_phase *phase
     return status;
 }
 
+static void tell_committed(const anni_phase *phase, int64_t step) {
+    const ann_lead *lead = phase->run->options->lead;
+    char path[ANNI_PATH_BYTES + 32];
+    if (phase->run->rank != 0 || !lead || !lead->committed) return;
+    (void)snprintf(path, sizeof path, "%s/step-%010lld", phase->dir, (long long)step);
+    lead->committed(lead->self, phase->config->name, step, path);
+}
+
 ann_status anni_saver_final(anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
     ann_ckpt_writer *writer;
     ANN_TRY(make_writer(&writer, phase, store));
     ann_status status = begin_writing(writer, phase, cursor);
     if (status == ANN_OK) status = ann_ckpt_writer_wait(phase->run->comm, writer);
     ann_ckpt_writer_free(writer);
+    if (status == ANN_OK) tell_committed(phase, cursor->step);
     return status;
 }
 
@@ -94,6 +103,7 @@ static void settle(anni_saver *saver) {
         say_failure(saver, report.step, report.text);
         return;
     }
+    tell_committed(saver->phase, report.step);
     anni_cadence_measured(&saver->cadence, saver->cost_s, report.write_s);
     say_interval(saver);
     if (saver->phase->run->rank == 0)
@@ -140,17 +150,19 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORDS };
+enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORD_CONTROLS, WORDS };
+static const int64_t PAUSE_NS = 50 * 1000 * 1000;
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
-static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *cursor) {
+static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, const anni_cursor *cursor) {
     const anni_run *run = saver->phase->run;
     const ann_train_options *o = run->options;
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_OVER] = words[WORD_STEPS] = 0;
+    words[WORD_DUE] = words[WORD_OVER] = words[WORD_STEPS] = words[WORD_CONTROLS] = 0;
     if (run->rank == 0) {
+        words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
             saver->looked_ns = now;
             words[WORD_STOP] += anni_control_take(run, "stop.now");
@@ -187,20 +199,27 @@ static bool is_due(const anni_saver *saver, const anni_cursor *cursor) {
 
 void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor) { saver->missed = is_due(saver, cursor); }
 
-ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) {
-    bool save = is_due(saver, cursor);
+/* Asks all ranks, and applies what was asked of rank 0. Nothing is due by itself in a pause. */
+static ann_status ask(anni_saver *saver, double words[WORDS], anni_steer *steer, anni_cursor *cursor) {
+    bool save = false;
+    if (steer->paused) ann_sleep_ns(PAUSE_NS);
+    collect(saver, words, steer, cursor);
+    if (steer->paused) words[WORD_DUE] = 0;
+    ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
+    saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
+    if (words[WORD_CONTROLS] > 0) ANN_TRY(anni_steer_apply(steer, cursor, &save));
+    words[WORD_SAVE] += save;
+    return move_on(saver);
+}
+
+ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer, anni_cursor *cursor) {
+    bool save = !steer->paused && is_due(saver, cursor);
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
     saver->missed = false;
-    if (cursor->step >= saver->next_poll) {
-        collect(saver, words, cursor);
-        ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
-        saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
-        ANN_TRY(move_on(saver));
-    } else if (save) {
-        ANN_TRY(move_on(saver));
-    }
-    if (words[WORD_STOP] > 0) {
+    if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
+    else if (save) ANN_TRY(move_on(saver));
+    if (words[WORD_STOP] > 0 || (steer->stop_after > 0 && cursor->step >= steer->stop_after)) {
         *want = ANNI_WANT_STOP;
         return ANN_OK;
     }
@@ -223,12 +242,17 @@ static ann_status begin(anni_saver *saver, const anni_cursor *cursor) {
     return begin_writing(saver->writer, saver->phase, cursor);
 }
 
+static ann_status wait_to_stop(anni_saver *saver) {
+    ANN_TRY(ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer));
+    tell_committed(saver->phase, ann_ckpt_writer_report(saver->writer).step);
+    return ANN_OK;
+}
+
 ann_status anni_saver_save(anni_saver *saver, anni_want want, const anni_cursor *cursor, int64_t since_ns) {
     const ann_status status = begin(saver, cursor);
     anni_cadence_restart(&saver->cadence, epoch_of(saver->phase, cursor), now_s());
     if (is_of_comm(status) || status == ANN_ERR_NUMERIC) return status;
-    if (want == ANNI_WANT_STOP)
-        return status == ANN_OK ? ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer) : status;
+    if (want == ANNI_WANT_STOP) return status == ANN_OK ? wait_to_stop(saver) : status;
     saver->cost_s = 1e-9 * (double)(ann_clock_ns() - since_ns);
     if (status != ANN_OK) say_failure(saver, cursor->step, ann_error_text());
     return ANN_OK;

@@ -5,6 +5,7 @@
 
 #include "train/cadence.h"
 #include "train/internal.h"
+#include "train/steer.h"
 
 typedef enum anni_want {
     ANNI_WANT_NOTHING,
@@ -30,9 +31,10 @@ typedef struct anni_saver {
 /* Where checkpoints are to be expected, their memory is allocated now. Collective. */
 ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cursor *cursor,
                             const ann_store *store) ANN_MUST_CHECK;
-/* After each step: moves on what is being written, and says what is wanted now. Collective; without
-   communication but every few steps. */
-ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) ANN_MUST_CHECK;
+/* After each step, and again and again while the stage is paused: moves on what is being written, applies
+   what was asked for, and says what is wanted now. Collective; without communication but every few steps. */
+ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer,
+                           anni_cursor *cursor) ANN_MUST_CHECK;
 /* Instead of a poll, after a step from which training cannot be resumed: what is due there is due at the next
    poll. Local. */
 void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor);

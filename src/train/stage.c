@@ -31,6 +31,7 @@ typedef struct stage {
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
     anni_saver saver;
+    anni_steer steer;
     bool judge;           /* an evaluation for the stop rule is due */
     int64_t checked_step; /* all ranks were found to hold the same; -1: not yet */
     ann_status pending;   /* a failure of this rank that the others do not know of yet */
@@ -242,7 +243,7 @@ static const ann_batch *next_batch(stage *s, int64_t n) {
 
 static void set_scalars(stage *s) {
     anni_cursor *cursor = s->cursor;
-    cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
+    cursor->lr = cursor->lr_factor * ann_schedule_lr(&s->schedule, cursor->stage_step);
     s->scalars.lr = cursor->lr;
     s->scalars.step = (double)(cursor->stage_step + 1 - cursor->skips);
     s->scalars.loss_scale = cursor->loss_scale;
@@ -322,6 +323,21 @@ static ann_status checkpoint(stage *s, anni_want want) {
                      phase->config->name, (long long)s->cursor->step);
 }
 
+static int64_t log_every(const stage *s) {
+    return s->cursor->log_every > 0 ? s->cursor->log_every : s->phase->run->config->log_every_steps;
+}
+
+/* What is due or asked for; a pause lasts until something else is. Collective. */
+static ann_status heed(stage *s) {
+    do {
+        anni_want want;
+        ANN_TRY(anni_saver_poll(&s->saver, &want, &s->steer, s->cursor));
+        if (want == ANNI_WANT_END) s->cursor->stop.reason = ANNI_STOP_WALL_TIME;
+        else if (want != ANNI_WANT_NOTHING) ANN_TRY(checkpoint(s, want));
+    } while (s->steer.paused && s->cursor->stop.reason == ANNI_STOP_NOT_YET);
+    return ANN_OK;
+}
+
 /* The evaluation that the stop rule asks for: the one at the end of the stage is the phase's. Collective. */
 static ann_status judge(stage *s) {
     const anni_phase *phase = s->phase;
@@ -335,7 +351,6 @@ static ann_status judge(stage *s) {
 static ann_status after_step(stage *s) {
     anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
-    anni_want want = ANNI_WANT_NOTHING;
     bool met;
     const int64_t check_every = s->phase->run->config->comm_check_every;
     ANN_TRY(meet(s, &met));
@@ -343,18 +358,17 @@ static ann_status after_step(stage *s) {
         ANN_TRY(check_ranks(s));
     if (met) ANN_TRY(judge(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
-    if (last || cursor->stop.reason != ANNI_STOP_NOT_YET ||
-        cursor->step % s->phase->run->config->log_every_steps == 0) {
+    if (last || cursor->stop.reason != ANNI_STOP_NOT_YET || cursor->step % log_every(s) == 0) {
         ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
         ANN_TRY(anni_progress_line(&s->progress, s->cursor));
     }
     if (cursor->stop.reason != ANNI_STOP_NOT_YET ||
         (last && cursor->stage == s->phase->config->stage_count - 1))
         return ANN_OK; /* the final one comes soon */
-    if (met) ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
-    else anni_saver_pass(&s->saver, cursor);
-    if (want == ANNI_WANT_END) cursor->stop.reason = ANNI_STOP_WALL_TIME;
-    return want == ANNI_WANT_NOTHING || want == ANNI_WANT_END ? ANN_OK : checkpoint(s, want);
+    anni_steer_repeat(&s->steer, s->cursor);
+    if (met) return heed(s);
+    anni_saver_pass(&s->saver, cursor);
+    return ANN_OK;
 }
 
 static ann_status loop(stage *s) {
@@ -404,11 +418,13 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
         anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
+    if (status == ANN_OK) status = anni_steer_begin(&s.steer, phase, cursor);
     ann_comm_watch(phase->run->comm, phase->config->name, &cursor->step);
     if (status == ANN_OK) status = loop(&s);
     status = anni_saver_end(&s.saver, status);
     ann_comm_watch(phase->run->comm, NULL, NULL);
     anni_saver_fini(&s.saver);
+    anni_steer_fini(&s.steer);
     finish(&s);
     ann_store_free(*store);
     *store = s.store;
