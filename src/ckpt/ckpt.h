@@ -192,9 +192,10 @@ const char *ann_ckpt_block_name(const ann_ckpt *ckpt, ann_block block);
    Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CORRUPT (names shard and tensor), ANN_ERR_IO. Local. */
 ann_status ann_ckpt_read(const ann_ckpt *ckpt, const char *name, void *out) ANN_MUST_CHECK;
 /* Hash of the step and of all tensors (name, dtype, shape, role, values): the same in any number of shards.
-   Reads everything and compares the checksums of tensors on the way. Errors: ANN_ERR_CORRUPT, ANN_ERR_IO,
-   ANN_ERR_MEMORY. Local. */
-ann_status ann_ckpt_content(uint64_t *out, const ann_ckpt *ckpt) ANN_MUST_CHECK;
+   Reads everything, and compares the checksums of tensors on the way. The ranks of comm share the reading,
+   all with the same checkpoint; NULL: alone. Errors: ANN_ERR_CORRUPT, ANN_ERR_IO, ANN_ERR_MEMORY. Collective;
+   one small reduction. Without comm Local. */
+ann_status ann_ckpt_content(ann_comm *comm, uint64_t *out, const ann_ckpt *ckpt) ANN_MUST_CHECK;
 /* Fills every tensor of the (committed) store from the checkpoint; each must be there with equal dtype and
    shape, or nothing is changed. Each byte is read once, straight to its place, and its checksum compared on
    the way: after ANN_ERR_CORRUPT the store's values are undefined. Two threads. Local. */

@@ -1,4 +1,4 @@
-#include "train/internal.h"
+#include "train/steer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +49,7 @@ static ann_status copy_metrics(const anni_run *run) {
         snprintf(to, sizeof to, "%s/metrics.jsonl", run->aside) >= (int)sizeof to)
         return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
     const int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0 && errno == ENOENT) return ANN_OK;
     const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     const ann_status status =
         in < 0 || out < 0 ? ann_error(ANN_ERR_IO, "%s: cannot copy it to %s: %s", from, to, strerror(errno))
@@ -79,5 +80,5 @@ ann_status anni_aside_phase(anni_run *run, const char *name) {
     if (rename(folder, to) != 0)
         return ann_error(ANN_ERR_IO, "%s: cannot move it to %s: %s", folder, to, strerror(errno));
     anni_say(run, "%s  what it had is moved to %s", name, to);
-    return ANN_OK;
+    return anni_steer_anew(run, name);
 }

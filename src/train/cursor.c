@@ -106,7 +106,7 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     field fields[FIELDS];
     const int count = fields_of(fields, cursor, &stage, &finished, &offset, &lines);
     ann_status status = check_inputs(phase, meta, path);
-    for (int i = 0; i < count && status == ANN_OK; i++) {
+    for (int i = 0; i < count && status == ANN_OK && !phase->changed[0]; i++) {
         status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)
                                    : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
         if (status == ANN_ERR_NOT_FOUND && fields[i].optional) status = ANN_OK;

@@ -12,6 +12,7 @@ ann_status anni_lineage_begin(anni_phase *phase) {
     (void)snprintf(l->phase, sizeof l->phase, "%s", phase->config->name);
     (void)snprintf(l->version, sizeof l->version, "%s", ann_version());
     (void)snprintf(l->revision, sizeof l->revision, "%s", ann_revision());
+    l->parent_count = -1;
     l->train_data = ann_dataset_checksum(phase->train);
     l->test_data = ann_dataset_checksum(phase->test);
     return ann_lineage_key(&l->key, phase->run->config, phase->index);
@@ -19,39 +20,35 @@ ann_status anni_lineage_begin(anni_phase *phase) {
 
 /* ---- parents ---- */
 
-static ann_status describe(ann_comm *comm, ann_lineage_parent *out, const char *path) {
-    const bool root = ann_comm_rank(comm) == 0;
-    ANN_TRY(ann_agree(comm, root ? ann_lineage_describe(out, path) : ANN_OK));
-    return ann_comm_broadcast(comm, out, sizeof *out, 0);
+/* A checkpoint of another phase of the run, by its place beside this one's; read once for all that take from
+ * it.
+ */
+static ann_status describe_phase(const anni_phase *phase, anni_result *from, ann_lineage_parent *out,
+                                 const char *path) {
+    const char *slash = strrchr(path, '/');
+    char beside[ANNI_PATH_BYTES];
+    if (snprintf(beside, sizeof beside, "../%s%s", phase->config->load_from, slash ? slash : "") >=
+        (int)sizeof beside)
+        return ann_error(ANN_ERR_INTERNAL, "%.64s... is too long", path);
+    if (strcmp(from->parent.path, beside) != 0) {
+        ANN_TRY(ann_lineage_describe(phase->run->comm, &from->parent, path));
+        memcpy(from->parent.path, beside, sizeof beside);
+    }
+    *out = from->parent;
+    return ANN_OK;
 }
 
 ann_status anni_lineage_parents(anni_phase *phase) {
     const ann_phase_config *config = phase->config;
+    const anni_run *run = phase->run;
     ann_lineage_parent *parent = &phase->lineage.parents[0];
-    if (config->load_file) ANN_TRY(describe(phase->run->comm, parent, config->load_file));
-    else if (config->load_from)
-        *parent =
-            phase->run->results[ann_run_config_find_phase(phase->run->config, config->load_from)].parent;
-    phase->lineage.parent_count = config->load_file || config->load_from;
-    return ANN_OK;
-}
-
-static bool is_loaded(const anni_phase *phase) {
-    const ann_run_config *config = phase->run->config;
-    for (int i = phase->index + 1; i < config->phase_count; i++)
-        if (config->phases[i].load_from && strcmp(config->phases[i].load_from, phase->config->name) == 0)
-            return true;
-    return false;
-}
-
-ann_status anni_lineage_result(const anni_phase *phase) {
-    anni_result *result = &phase->run->results[phase->index];
-    const char *slash = strrchr(result->checkpoint, '/');
-    if (!is_loaded(phase)) return ANN_OK;
-    ANN_TRY(describe(phase->run->comm, &result->parent, result->checkpoint));
-    (void)snprintf(result->parent.path, sizeof result->parent.path, "../%s%s", phase->config->name,
-                   slash ? slash : "");
-    return ANN_OK;
+    char path[ANNI_PATH_BYTES];
+    phase->lineage.parent_count = config->load_from || config->load_file;
+    if (phase->lineage.parent_count == 0) return ANN_OK;
+    ANN_TRY(ann_agree(run->comm, anni_load_path(path, phase)));
+    if (!config->load_from) return ann_lineage_describe(run->comm, parent, path);
+    return describe_phase(phase, &run->results[ann_run_config_find_phase(run->config, config->load_from)],
+                          parent, path);
 }
 
 /* ---- checkpoints of before ---- */

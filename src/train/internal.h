@@ -25,7 +25,7 @@ typedef struct anni_result {
     anni_metrics test;
     double elapsed_s;
     char checkpoint[ANNI_PATH_BYTES]; /* the final one */
-    ann_lineage_parent parent;        /* what it is to phases that load from it; set if there are any */
+    ann_lineage_parent parent;        /* what phases that load from it have read; path "": nothing yet */
 } anni_result;
 
 /* ---- a run ---- */
@@ -367,10 +367,8 @@ bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_statu
 
 /* phase->lineage but its parents. Local. */
 ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
-/* Its parents, whose content rank 0 reads. Collective. */
+/* Its parents; those in the run have finished. Collective. */
 ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
-/* After the end of a phase: sets result->parent, if a later phase loads from it. Collective. */
-ann_status anni_lineage_result(const anni_phase *phase) ANN_MUST_CHECK;
 /* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
    phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
    configuration or on other data). Local. */

@@ -161,20 +161,6 @@ static ann_status hash_file(uint64_t *out, const char *path) {
     return status;
 }
 
-static ann_status describe_checkpoint(ann_lineage_parent *out, const char *path) {
-    ann_ckpt *ckpt;
-    ann_lineage lineage;
-    ANN_TRY(ann_ckpt_peek(&ckpt, path));
-    out->step = ann_ckpt_step(ckpt);
-    const ann_status status = ann_ckpt_content(&out->content, ckpt);
-    if (ann_lineage_read(&lineage, ann_ckpt_meta(ckpt)) == ANN_OK) {
-        memcpy(out->phase, lineage.phase, sizeof out->phase);
-        out->key = lineage.key;
-    } else if (status == ANN_OK) ann_error_clear();
-    ann_ckpt_close(ckpt);
-    return status;
-}
-
 static ann_status make_absolute(char out[ANN_CKPT_PATH_BYTES], const char *path) {
     char *absolute = realpath(path, NULL);
     if (!absolute) return file_error(path);
@@ -183,18 +169,43 @@ static ann_status make_absolute(char out[ANN_CKPT_PATH_BYTES], const char *path)
     return n < ANN_CKPT_PATH_BYTES ? ANN_OK : ann_error(ANN_ERR_IO, "%s: is too long a path", path);
 }
 
-ann_status ann_lineage_describe(ann_lineage_parent *out, const char *path) {
+/* The checkpoint, or NULL if it is another file. */
+static ann_status find(ann_ckpt **ckpt, ann_lineage_parent *out, const char *path) {
     char found[ANN_CKPT_PATH_BYTES];
     struct stat st;
-    *out = (ann_lineage_parent){.step = -1};
+    *ckpt = NULL;
     if (stat(path, &st) != 0) return file_error(path);
-    if (!S_ISDIR(st.st_mode)) {
-        ANN_TRY(make_absolute(out->path, path));
-        return hash_file(&out->content, out->path);
-    }
+    if (!S_ISDIR(st.st_mode)) return make_absolute(out->path, path);
     ANN_TRY(ann_ckpt_resolve(found, path));
     ANN_TRY(make_absolute(out->path, found));
-    return describe_checkpoint(out, out->path);
+    return ann_ckpt_peek(ckpt, out->path);
+}
+
+static void describe_checkpoint(ann_lineage_parent *out, const ann_ckpt *ckpt) {
+    ann_lineage lineage;
+    out->step = ann_ckpt_step(ckpt);
+    if (ann_lineage_read(&lineage, ann_ckpt_meta(ckpt)) != ANN_OK) {
+        ann_error_clear();
+        return;
+    }
+    memcpy(out->phase, lineage.phase, sizeof out->phase);
+    out->key = lineage.key;
+}
+
+ann_status ann_lineage_describe(ann_comm *comm, ann_lineage_parent *out, const char *path) {
+    ann_ckpt *ckpt;
+    *out = (ann_lineage_parent){.step = -1};
+    ann_status status = find(&ckpt, out, path);
+    if (comm) status = ann_agree(comm, status);
+    if (status == ANN_OK && ckpt) {
+        describe_checkpoint(out, ckpt);
+        status = ann_ckpt_content(comm, &out->content, ckpt);
+    } else if (status == ANN_OK) {
+        status = hash_file(&out->content, out->path);
+        if (comm) status = ann_agree(comm, status);
+    }
+    ann_ckpt_close(ckpt);
+    return status;
 }
 
 /* Bytes of `path` in front of its last component; what is behind counts as slashes. */
@@ -227,7 +238,7 @@ static bool join_parent(char out[ANN_CKPT_PATH_BYTES], const char *of, const cha
 ann_parent_state ann_lineage_look(char *path, const char *of, const ann_lineage_parent *parent) {
     ann_lineage_parent found;
     if (!join_parent(path, of, parent->path) || access(path, F_OK) != 0) return ANN_PARENT_GONE;
-    const ann_status status = ann_lineage_describe(&found, path);
+    const ann_status status = ann_lineage_describe(NULL, &found, path);
     if (status != ANN_OK) ann_error_clear();
     return status == ANN_OK && found.content == parent->content ? ANN_PARENT_SAME : ANN_PARENT_CHANGED;
 }
@@ -237,6 +248,7 @@ ann_parent_state ann_lineage_look(char *path, const char *of, const ann_lineage_
 static const char *name_of(const ann_lineage_parent *p) { return p->phase[0] ? p->phase : p->path; }
 
 static bool parents_differ(char *buf, size_t size, const ann_lineage *now, const ann_lineage *then) {
+    if (now->parent_count < 0) return false;
     if (now->parent_count != then->parent_count) {
         (void)snprintf(buf, size, "it takes tensors from %d checkpoints or files, and took them from %d",
                        now->parent_count, then->parent_count);

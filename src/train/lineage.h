@@ -39,7 +39,7 @@ typedef struct ann_lineage {
     char phase[ANN_LINEAGE_NAME_BYTES], version[ANN_LINEAGE_NAME_BYTES], revision[ANN_LINEAGE_NAME_BYTES];
     uint64_t key, train_data, test_data;
     ann_lineage_parent parents[ANN_LINEAGE_PARENTS];
-    int parent_count;
+    int parent_count; /* -1: not known, and not compared */
 } ann_lineage;
 
 /* The key of phase number `phase`: a function of the configuration alone. Errors: ANN_ERR_MEMORY. Local. */
@@ -52,9 +52,10 @@ ann_status ann_lineage_print(char **out, const ann_lineage *lineage) ANN_MUST_CH
 ann_status ann_lineage_read(ann_lineage *out, const ann_meta *meta) ANN_MUST_CHECK;
 
 /* Describes what a phase took or would take tensors from: the folder of a checkpoint, or one that stands for
-   it (as in ann_ckpt_resolve), or any file. out->path is absolute. Reads all of it. Errors:
-   ANN_ERR_NOT_FOUND, ANN_ERR_IO, ANN_ERR_CORRUPT, ANN_ERR_MEMORY. Local. */
-ann_status ann_lineage_describe(ann_lineage_parent *out, const char *path) ANN_MUST_CHECK;
+   it (as in ann_ckpt_resolve), or any file. out->path is absolute. Reads all of it; the ranks of comm share
+   out the tensors of a checkpoint, NULL: alone. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_IO, ANN_ERR_CORRUPT,
+   ANN_ERR_MEMORY. Collective, without comm Local. */
+ann_status ann_lineage_describe(ann_comm *comm, ann_lineage_parent *out, const char *path) ANN_MUST_CHECK;
 
 typedef enum ann_parent_state {
     ANN_PARENT_SAME,

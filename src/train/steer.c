@@ -13,6 +13,9 @@
 static const char *const names[ANN_CONTROL_COUNT] = {"pause", "resume", "checkpoint",
                                                      "stop",  "lr",     "log_every"};
 
+/* In the log, of a phase that begins anew: no request, and nobody's. */
+#define ANEW "anew"
+
 const char *ann_control_name(ann_control_kind kind) { return names[kind]; }
 
 bool ann_control_is_valid(const ann_control *c) {
@@ -76,6 +79,18 @@ static ann_status read_repeat(anni_repeat *out, const ann_yaml_node *map, const 
     return ann_yaml_real(value, &out->control.value);
 }
 
+static bool is_anew(const ann_yaml_node *map, const char *phase) {
+    return member_is(map, "phase", phase) && member_is(map, "request", ANEW);
+}
+
+ann_status anni_steer_anew(const anni_run *run, const char *phase) {
+    char path[ANNI_PATH_BYTES], line[ANNI_LINE_BYTES];
+    if (!log_path(path, run) || access(path, F_OK) != 0) return ANN_OK;
+    (void)snprintf(line, sizeof line, "{\"request\":\"" ANEW "\",\"phase\":\"%s\",\"step\":0}\n", phase);
+    if (write_line(path, line)) return ANN_OK;
+    return ann_error(errno == ENOSPC ? ANN_ERR_NOSPACE : ANN_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
 static ann_status add_repeat(anni_steer *steer, anni_repeat repeat) {
     anni_repeat *more = realloc(steer->repeats, ((size_t)steer->n_repeats + 1) * sizeof *more);
     if (!more) return ann_error(ANN_ERR_MEMORY, "no memory for requests");
@@ -91,6 +106,7 @@ static ann_status read_line(anni_steer *steer, const char *path, const char *lin
     anni_repeat repeat;
     bool is_one;
     ANN_TRY(ann_yaml_parse(&yaml, path, line));
+    if (is_anew(ann_yaml_root(yaml), steer->phase->config->name)) steer->n_repeats = 0;
     ann_status status = read_repeat(&repeat, ann_yaml_root(yaml), steer->phase->config->name, &is_one);
     if (status == ANN_OK && is_one && repeat.step > behind) status = add_repeat(steer, repeat);
     ann_yaml_free(yaml);

@@ -31,6 +31,10 @@ int anni_steer_ask(anni_steer *steer);
 /* Applies what waits on rank 0, where some does. *save becomes true if a checkpoint is
    asked for. Collective. */
 ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) ANN_MUST_CHECK;
+/* Writes into the log that the phase begins anew: what it has of it before that is not repeated. Rank 0;
+ * Local.
+ */
+ann_status anni_steer_anew(const anni_run *run, const char *phase) ANN_MUST_CHECK;
 /* After each step: applies what the log has for it. Local. */
 void anni_steer_repeat(anni_steer *steer, anni_cursor *cursor);
 

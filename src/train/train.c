@@ -177,7 +177,7 @@ static ann_status run_opened(anni_phase *phase) {
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
     tell_done(phase, result);
-    return anni_lineage_result(phase);
+    return ANN_OK;
 }
 
 static int threads_of(const anni_run *run, int index) {
@@ -203,6 +203,12 @@ static ann_status take_finished(anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor = {.finished = false};
     ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
+    if (phase->changed[0])
+        return ann_error(
+            ANN_ERR_CONFIG,
+            "another phase loads from '%s', which has finished in %s otherwise than it would now: "
+            "%s: run it again first, with --resume --only %s",
+            phase->config->name, phase->run->config->output, phase->changed, phase->config->name);
     if (!cursor.finished)
         return ann_error(ANN_ERR_CONFIG,
                          "the phase '%s' has not finished in %s, and another one loads from it: run it "

@@ -114,6 +114,16 @@ run 1 "$ANNULUS" lineage $child && has out "HAS OTHER CONTENT NOW" 1
 rm -r $parent
 run 0 "$ANNULUS" lineage $child && has out "not there any more" 1 && has out "  phase    pretrain" 0
 
+# ---- three generations, of which one is asked for
+chain=(--set output=chain.dir --set "phases.alone.load={from: transfer, tensors: 'body/*'}")
+train "${chain[@]}" run.yaml
+only() { run "$1" "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 --resume --only alone "${chain[@]}" "${@:2}" run.yaml; }
+only 0 && has out "alone  finished before" 1 && has out "transfer  finished before" 1
+only 0 --set phases.alone.batch=10 && has out "alone  runs again: the run file says " 1 && has out "transfer  finished before" 1
+run 0 "$ANNULUS" lineage chain.dir/alone && has out "as recorded" 2 && has out "  phase " 3
+only 2 --set phases.transfer.batch=10
+has err "another phase loads from 'transfer', which has finished in chain.dir otherwise than it would now: the run file says " 1
+
 # ---- a file as parent, and a checkpoint without a lineage
 run 0 "$ANNULUS" ckpt export first.dir/pretrain w.npz
 file=(--set output=loaded.dir --set "phases.transfer.load={file: w.npz, tensors: 'body/*'}" --set phases.pretrain.batch=25)

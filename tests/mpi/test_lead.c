@@ -84,13 +84,15 @@ static void ask(guide *g, ann_control_kind kind, double value, int wait) {
     g->wait[g->count++] = wait;
 }
 
+static const char *set; /* as after --set; NULL: nothing */
+
 static ann_status train(const char *name, guide *g, bool resume) {
     char text[sizeof run_file + 3 * SCRATCH_PATH_BYTES];
     const ann_lead lead = {g, take, applied, line, began, committed, done};
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume, .lead = g ? &lead : NULL};
     snprintf(text, sizeof text, run_file, dir, name, dir);
-    ann_status status = ann_run_config_parse(&config, name, text, NULL, 0);
+    ann_status status = ann_run_config_parse(&config, name, text, &set, set ? 1 : 0);
     if (status == ANN_OK) status = ann_train(comm, config, &options);
     ann_run_config_free(config);
     return status;
@@ -163,12 +165,24 @@ static void the_log_is_for_people(void **state) {
     assert_all_ranks(good);
 }
 
+/* Requests were for the phase as it was then: when it has changed and runs again, they are not repeated. */
+static void a_phase_that_runs_again_is_not_led(void **state) {
+    (void)state;
+    set = "seed=9";
+    assert_all_ranks(train("led", NULL, true) == ANN_OK);
+    assert_all_ranks(train("afresh", NULL, false) == ANN_OK);
+    set = NULL;
+    assert_all_ranks(rank != 0 || first_difference("led", "afresh") == STEPS);
+    assert_all_ranks(rank != 0 || first_difference("led", "repeated") < STEPS);
+}
+
 int main(int argc, char **argv) {
     int level = 0;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &level);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_applied_and_repeated),
         cmocka_unit_test(the_log_is_for_people),
+        cmocka_unit_test(a_phase_that_runs_again_is_not_led),
     };
     const int failed = cmocka_run_group_tests(tests, stage_with_tiny_data, stage_end);
     MPI_Finalize();

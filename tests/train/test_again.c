@@ -17,7 +17,7 @@ static void printed(const char *a, const char *b) {
 static uint64_t content(const char *run, const char *phase) {
     char folder[SCRATCH_PATH_BYTES];
     ann_lineage_parent found;
-    check_ok(ann_lineage_describe(&found, scratch_path(folder, "%s/%s/%s", run_dir, run, phase)));
+    check_ok(ann_lineage_describe(NULL, &found, scratch_path(folder, "%s/%s/%s", run_dir, run, phase)));
     return found.content;
 }
 
