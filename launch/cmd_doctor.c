@@ -39,13 +39,16 @@ typedef struct request {
     int64_t timeout_s;
 } request;
 
-static void print(const request *r, const doctor_report *report) {
+/* Of copies that do not know of each other, the first one says everything, the others why they are copies. */
+static bool is_copy(const doctor_facts *all, int n) { return n == 1 && all[0].launch.slurm_rank > 0; }
+
+static void print(const request *r, const doctor_report *report, bool copy) {
     if (r->json) {
         doctor_report_print_json(report, stdout);
         return;
     }
-    printf("annulus %s (%s)\n", ann_version(), ann_revision());
-    doctor_report_print(report, stdout);
+    if (!copy) printf("annulus %s (%s)\n", ann_version(), ann_revision());
+    doctor_report_print(report, copy ? DOCTOR_ERROR : DOCTOR_OK, stdout);
 }
 
 /* On rank 0. *errors: how many were found. */
@@ -59,7 +62,7 @@ static ann_status judge(const request *r, const doctor_facts *all, int n, int *e
         doctor_judge(&report, all, n);
         *errors = doctor_report_count(&report, DOCTOR_ERROR);
         if (report.lost) status = ann_error(ANN_ERR_MEMORY, "no memory for all findings");
-        else print(r, &report);
+        else print(r, &report, is_copy(all, n));
         doctor_report_free(&report);
     }
     free(hosts);

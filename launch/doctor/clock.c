@@ -33,7 +33,7 @@ void doctor_clock_judge(doctor_report *report, const doctor_facts *all, int n) {
         const doctor_clock_facts *f = &all[i].clock;
         known = known && f->known;
         if (!f->known || !doctor_first_of_host(all, i)) continue;
-        if (fabs(f->skew_s) > largest_s) largest_s = fabs(f->skew_s);
+        if (fabs(f->skew_s) + f->error_s > largest_s) largest_s = fabs(f->skew_s) + f->error_s;
         if (fabs(f->skew_s) - f->error_s <= ALLOWED_S) continue;
         wrong = true;
         doctor_say_host(report, i, DOCTOR_WARNING, check, "let NTP (chrony) set the clocks of all hosts",
@@ -43,5 +43,5 @@ void doctor_clock_judge(doctor_report *report, const doctor_facts *all, int n) {
     if (doctor_host_count(all, n) == 1) return;
     if (!known) doctor_say_job(report, DOCTOR_NOTE, check, NULL, "differences between hosts are unknown");
     else if (!wrong)
-        doctor_say_job(report, DOCTOR_OK, check, NULL, "all hosts agree to %.1f ms", 1e3 * largest_s);
+        doctor_say_job(report, DOCTOR_OK, check, NULL, "all hosts agree to %.3g ms", 1e3 * largest_s);
 }

@@ -77,10 +77,8 @@ static void find_local(ann_comm *comm, doctor_facts *f, const doctor_request *re
 
 /* The model is built on rank 0, and a model that cannot be built is a bad run file. */
 static void find_need(ann_comm *comm, doctor_facts *f, const ann_run_config *config) {
-    f->need = (doctor_need_facts){.checkpoint_bytes = DOCTOR_UNKNOWN,
-                                  .output_bytes = DOCTOR_UNKNOWN,
-                                  .window_bytes = DOCTOR_UNKNOWN,
-                                  .batch = DOCTOR_UNKNOWN};
+    f->need = (doctor_need_facts){
+        .checkpoint_bytes = DOCTOR_UNKNOWN, .output_bytes = DOCTOR_UNKNOWN, .window_bytes = DOCTOR_UNKNOWN};
     if (!config || ann_comm_rank(comm) != 0) return;
     if (doctor_need_find(&f->need, config, ann_comm_size(comm)) == ANN_OK) return;
     f->same.run_good = false;

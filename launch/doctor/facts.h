@@ -100,7 +100,6 @@ typedef struct doctor_need_facts { /* of the run file's model, by rank 0; UNKNOW
     double checkpoint_bytes;       /* the largest one */
     double output_bytes;           /* those that stay, and one more */
     double window_bytes;           /* memory that a rank shares with its host */
-    double batch;                  /* the smallest of the phases */
     bool all_stay;                 /* checkpoint.keep: 0 */
 } doctor_need_facts;
 
@@ -118,7 +117,7 @@ typedef struct doctor_same_facts {
     uint64_t program; /* hash of /proc/self/exe; 0: unknown */
     bool run_given, run_good;
     char complaint[256]; /* why the run file is not good */
-    uint64_t run;        /* its hash */
+    uint64_t run;        /* its hash; 0: it cannot be read */
     bool data_known;
     uint64_t data; /* of all datasets */
 } doctor_same_facts;

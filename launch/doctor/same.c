@@ -77,15 +77,23 @@ static void judge_program(doctor_report *report, const doctor_facts *all, int n)
     if (same && n > 1) doctor_say_job(report, DOCTOR_OK, "program", NULL, "the same on all ranks");
 }
 
+/* A file that rank 0 could read, but of which it could not build a model, is the same mistake everywhere. */
+static bool judge_model(doctor_report *report, const doctor_facts *all) {
+    const doctor_same_facts *f = &all[0].same;
+    if (f->run_good || f->run == 0) return true;
+    doctor_say_job(report, DOCTOR_ERROR, "run file", "annulus train --check RUN.yaml", "%s", f->complaint);
+    return false;
+}
+
 static void judge_run(doctor_report *report, const doctor_facts *all, int n) {
-    bool same = true;
+    bool same = judge_model(report, all);
     for (int i = 0; i < n; i++) {
         const doctor_same_facts *f = &all[i].same;
-        if (!f->run_good) {
+        if (f->run == 0) {
             doctor_say_rank(report, i, DOCTOR_ERROR, "run file", "annulus train --check RUN.yaml", "%s",
                             f->complaint);
             same = false;
-        } else if (all[0].same.run_good && f->run != all[0].same.run) {
+        } else if (all[0].same.run != 0 && f->run != all[0].same.run) {
             doctor_say_rank(report, i, DOCTOR_ERROR, "run file",
                             "put it where all hosts see the same file, and name it by its whole path",
                             "another text than rank 0 reads");

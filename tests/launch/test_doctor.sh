@@ -67,7 +67,7 @@ for id in 0 1; do
     run 1 env SLURM_JOB_ID=7 SLURM_STEP_ID=0 SLURM_NTASKS=2 SLURM_PROCID=$id PATH="$PATH" "$ANNULUS" doctor --quick
     has out "error    launcher     srun started 2 tasks, but MPI sees one: these are copies" 1 && has out "remedy: use srun --mpi=pmix" 1
 done
-run 1 env SLURM_NTASKS=2 SLURM_PROCID=1 "$ANNULUS" doctor --quick && has out "Slurm started 2 tasks, but MPI sees one" 1
+run 1 env SLURM_NTASKS=2 SLURM_PROCID=1 "$ANNULUS" doctor --quick && has out "Slurm started 2 tasks, but MPI sees one" 1 && lacks out "ok "
 run 0 env SLURM_NTASKS=2 SLURM_PROCID=0 "$ANNULUS" doctor --quick && has out "warning  launcher     the allocation is for 2 tasks" 1
 mkdir fake
 printf '#!/bin/sh\necho "MPI plugin types are..."; echo "	none"; echo "	pmi2"\n' >fake/srun

@@ -170,9 +170,15 @@ static void uncertain(void) { all[4].clock.skew_s = 0.2, all[4].clock.error_s = 
 static void unknown_clock(void) { all[4].clock.known = false; }
 static void other_program(void) { all[3].same.program = 5; }
 static void unknown_program(void) { all[3].same.program = 0; }
+static void other_mpi(void) { set(all[3].launch.mpi, "Open MPI v5.0.1"); }
 static void other_run(void) { all[3].same.run = 5; }
 static void bad_run(void) {
-    all[3].same.run_good = false, set(all[3].same.complaint, "run.yaml:3:1: dato: unknown key");
+    all[3].same.run_good = false, all[3].same.run = 0;
+    set(all[3].same.complaint, "run.yaml:3:1: dato: unknown key");
+}
+static void bad_model(void) {
+    all[0].same.run_good = false;
+    set(all[0].same.complaint, "phases[0].batch: 2 samples for 6 ranks");
 }
 static void other_data(void) { all[2].same.data = 5; }
 static void bad_data(void) { all[2].same.data_known = false, set(all[2].same.complaint, "d.h5: truncated"); }
@@ -202,7 +208,7 @@ static const example examples[] = {
     {nothing, ALL, DOCTOR_OK, "MPI", "Open MPI v4.1.4, MPI_THREAD_SERIALIZED", ""},
     {nothing, 1, DOCTOR_OK, "MPI", "level of threads unknown", ""},
     {nothing, ALL, DOCTOR_OK, "binding", "2 threads on processors 2-3", "ranks 1, 3, 5"},
-    {nothing, ALL, DOCTOR_OK, "clocks", "all hosts agree to 2.0 ms", ""},
+    {nothing, ALL, DOCTOR_OK, "clocks", "all hosts agree to 2.01 ms", ""},
     {nothing, ALL, DOCTOR_OK, "benchmark", "between hosts: 20 us, 9.6 Gbit/s", ""},
     {nothing, ALL, DOCTOR_OK, "storage", "checkpoints: about 954 MiB each, 3.73 GiB in all", ""},
     {no_threads, ALL, DOCTOR_ERROR, "MPI", "allows no threads", "rank 1"},
@@ -296,11 +302,14 @@ static const example examples[] = {
      "host b"},
     {no_shm, ALL, DOCTOR_WARNING, "/dev/shm", "is not there", "host b"},
     {skewed, ALL, DOCTOR_WARNING, "clocks", "the clock is 0.500 s behind", "host c"},
+    {uncertain, ALL, DOCTOR_OK, "clocks", "all hosts agree to 350 ms", ""},
     {unknown_clock, ALL, DOCTOR_NOTE, "clocks", "unknown", ""},
     {other_program, ALL, DOCTOR_ERROR, "program", "runs another program", "rank 3"},
     {unknown_program, ALL, DOCTOR_NOTE, "program", "unknown", "rank 3"},
+    {other_mpi, ALL, DOCTOR_ERROR, "MPI", "not the MPI library of rank 0", "rank 3"},
     {other_run, ALL, DOCTOR_ERROR, "run file", "another text", "rank 3"},
     {bad_run, ALL, DOCTOR_ERROR, "run file", "run.yaml:3:1: dato: unknown key", "rank 3"},
+    {bad_model, ALL, DOCTOR_ERROR, "run file", "2 samples for 6 ranks", ""},
     {other_data, ALL, DOCTOR_ERROR, "datasets", "other content", "host b"},
     {bad_data, ALL, DOCTOR_ERROR, "datasets", "d.h5: truncated", "host b"},
     {wrong_sum, ALL, DOCTOR_ERROR, "benchmark", "came out wrong", "rank 3"},
@@ -323,7 +332,7 @@ static void check_example(const example *e, int number) {
     const int warnings = doctor_report_count(&report, DOCTOR_WARNING),
               errors = doctor_report_count(&report, DOCTOR_ERROR);
     if (!f || warnings != (e->level == DOCTOR_WARNING) || errors != (e->level == DOCTOR_ERROR)) {
-        doctor_report_print(&report, stderr);
+        doctor_report_print(&report, DOCTOR_OK, stderr);
         fail_msg("example %d: %s: '%s' was %s, %d warnings, %d errors", number, e->check, e->part,
                  f ? "found" : "not found", warnings, errors);
     }
@@ -360,15 +369,8 @@ static void several_findings(void **state) {
     doctor_report_free(&report);
 }
 
-/* The measured difference may be an error of the measurement. */
-static void uncertain_clock(void **state) {
-    (void)state;
-    assert_int_equal(warnings_after(uncertain), 0);
-    doctor_report_free(&report);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_fault_is_found),
-                                       cmocka_unit_test(several_findings), cmocka_unit_test(uncertain_clock)};
+                                       cmocka_unit_test(several_findings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
