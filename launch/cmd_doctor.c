@@ -76,7 +76,7 @@ static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, 
     ann_status status = ann_agree(comm, all ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
     if (status == ANN_OK) status = ann_comm_allgather(comm, all, mine, sizeof *mine);
     if (status == ANN_OK)
-        status = ann_agree(comm, ann_comm_rank(comm) == 0 ? judge(r, all, n, errors) : ANN_OK);
+        status = ann_agree(comm, ann_comm_rank(comm) == 0 && all ? judge(r, all, n, errors) : ANN_OK);
     free(all);
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
 }

@@ -36,7 +36,7 @@ void doctor_network_find(doctor_network_facts *f);
 void doctor_hdf5_find(doctor_hdf5_facts *f);
 void doctor_limit_find(doctor_limit_facts *f);
 /* config: NULL without a run file, or with a bad one. */
-void doctor_storage_find(doctor_storage_facts *f, const ann_run_config *config);
+void doctor_storage_find(doctor_storage_facts *s, const ann_run_config *config);
 void doctor_same_find(doctor_same_facts *f, const doctor_request *request, const ann_run_config *config,
                       bool first_of_host);
 /* The run file's needs, as rank 0 of `size` ranks has them. Errors: those of the phases. */
@@ -46,7 +46,7 @@ ann_status doctor_need_find(doctor_need_facts *f, const ann_run_config *config, 
 
 ann_status doctor_clock_find(ann_comm *comm, doctor_clock_facts *f) ANN_MUST_CHECK;
 /* Whether the output folder is the same one on all hosts: fills in folders[].shared. */
-ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *f,
+ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *s,
                                 const ann_run_config *config) ANN_MUST_CHECK;
 /* At most about 5 s. */
 ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi) ANN_MUST_CHECK;

@@ -182,22 +182,20 @@ static int ring_of(ann_comm *comm, bool near, int *ranks, int *place) {
     return n;
 }
 
+static ann_status measure_both(ann_comm *comm, int *ranks, doctor_ring_facts *f) {
+    static char data[LARGE_BYTES]; /* stays, because MPI may still write to it after a failure */
+    int place;
+    int n = ring_of(comm, true, ranks, &place);
+    ANN_TRY(measure_ring(comm, data, ranks, n, place, &f->near));
+    n = ring_of(comm, false, ranks, &place);
+    return measure_ring(comm, data, ranks, n, place, &f->far);
+}
+
 static ann_status measure_rings(ann_comm *comm, doctor_ring_facts *f) {
-    char *data = malloc(LARGE_BYTES);
-    int *ranks = malloc((size_t)ann_comm_size(comm) * sizeof *ranks), place;
-    ann_status status = data && ranks ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for messages");
-    status = ann_agree(comm, status);
-    if (status == ANN_OK) {
-        memset(data, 0, LARGE_BYTES);
-        const int n = ring_of(comm, true, ranks, &place);
-        status = measure_ring(comm, data, ranks, n, place, &f->near);
-    }
-    if (status == ANN_OK) {
-        const int n = ring_of(comm, false, ranks, &place);
-        status = measure_ring(comm, data, ranks, n, place, &f->far);
-    }
+    int *ranks = malloc((size_t)ann_comm_size(comm) * sizeof *ranks);
+    ann_status status = ann_agree(comm, ranks ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for ranks"));
+    if (status == ANN_OK && ranks) status = measure_both(comm, ranks, f);
     free(ranks);
-    if (status != ANN_ERR_TIMEOUT && status != ANN_ERR_COMM) free(data); /* MPI may still write to it */
     return status;
 }
 
