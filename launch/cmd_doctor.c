@@ -72,11 +72,12 @@ static ann_status judge(const request *r, const doctor_facts *all, int n, int *e
 /* Facts of all ranks to rank 0, and its judgement to all. Collective. */
 static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, int *errors) {
     const int n = ann_comm_size(comm);
-    doctor_facts *all = calloc((size_t)n, sizeof *all);
-    ann_status status = ann_agree(comm, all ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
-    if (status == ANN_OK) status = ann_comm_allgather(comm, all, mine, sizeof *mine);
-    if (status == ANN_OK)
-        status = ann_agree(comm, ann_comm_rank(comm) == 0 && all ? judge(r, all, n, errors) : ANN_OK);
+    const bool first = ann_comm_rank(comm) == 0;
+    doctor_facts *all = first ? calloc((size_t)n, sizeof *all) : NULL;
+    ann_status status =
+        ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
+    if (status == ANN_OK) status = doctor_gather(comm, all, mine);
+    if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
     free(all);
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
 }
@@ -89,8 +90,9 @@ static int run(const request *r) {
     if (!mine) return cli_fail(ann_error(ANN_ERR_MEMORY, "no memory for facts"));
     if (cli_is_first_rank()) doctor_pmix_ask_slurm(&mine->pmix);
     ann_status status = job_begin(&j);
-    if (status != ANN_OK && (j.mpi || j.size == 1)) status = ANN_OK; /* what is wrong will be found again */
-    if (status == ANN_OK) status = job_comm(&comm, &j, (double)r->timeout_s);
+    if (status != ANN_OK)
+        doctor_copy(mine->launch.complaint, sizeof mine->launch.complaint, ann_error_text());
+    status = job_comm(&comm, &j, (double)r->timeout_s);
     if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
     if (status == ANN_OK) status = examine(comm, r, mine, &errors);
     free(mine);

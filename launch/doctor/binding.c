@@ -161,7 +161,7 @@ static void judge_rank(doctor_report *report, const doctor_facts *all, int n, in
 
 void doctor_binding_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_host(report, all, n, i);
+        if (all[i].first) judge_host(report, all, n, i);
     for (int i = 0; i < n; i++) {
         const host_load load = load_of(all, n, i);
         judge_rank(report, all, n, i, load.threads <= load.processors);

@@ -125,12 +125,12 @@ static void judge_quota(doctor_report *report, const doctor_facts *all, int i) {
 
 void doctor_cpu_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++) {
-        if (!doctor_first_of_host(all, i)) continue;
+        if (!all[i].first) continue;
         judge_kernels(report, all, i);
         judge_quota(report, all, i);
     }
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_governor(report, all, i);
+        if (all[i].first) judge_governor(report, all, i);
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_huge_pages(report, all, i);
+        if (all[i].first) judge_huge_pages(report, all, i);
 }

@@ -8,6 +8,7 @@
 enum { DOCTOR_UNKNOWN = -1, DOCTOR_INTERFACES_MAX = 16, DOCTOR_FOLDERS_MAX = 10, DOCTOR_SETTINGS_MAX = 10 };
 
 typedef struct doctor_launch_facts {
+    char complaint[128]; /* why the job could not begin; "": it did */
     char mpi[96];        /* library and version */
     bool started;        /* MPI runs: a launcher started this process */
     int rank, size;      /* by MPI; 0 and 1 without it */
@@ -141,6 +142,8 @@ typedef struct doctor_ring_facts {
 
 typedef struct doctor_facts {
     char host[64];
+    bool first; /* of the ranks on its host */
+    int hosts;  /* of the job; rank 0 knows */
     doctor_launch_facts launch;
     doctor_pmix_facts pmix;
     doctor_cpu_facts cpu;

@@ -65,6 +65,9 @@ static void judge_copies(doctor_report *report, const doctor_facts *all, int ran
     else if (expected != f->size && expected > 1)
         doctor_say_rank(report, rank, DOCTOR_ERROR, check, remedy_of_copies(f, by),
                         "%s started %d tasks, but MPI sees %d", by, expected, f->size);
+    else if (f->complaint[0] && f->threads != 0)
+        doctor_say_rank(report, rank, DOCTOR_ERROR, check,
+                        "try mpirun -n 2 hostname, and an MPI program of your own", "%s", f->complaint);
     else if (!f->started && f->slurm_tasks > 1)
         doctor_say_rank(report, rank, DOCTOR_WARNING, check,
                         "inside the allocation: srun --mpi=pmix annulus doctor, or mpirun annulus doctor",

@@ -35,7 +35,7 @@ static ann_status add_phase(doctor_need_facts *f, const ann_run_config *config, 
     size_t window = 0;
     ANN_TRY(ann_train_graph(&graph, &store, config, phase->name, size));
     const double bytes = stored_bytes(store);
-    const ann_status status = window_bytes(&window, config, graph);
+    const ann_status status = config->comm_shared_memory ? window_bytes(&window, config, graph) : ANN_OK;
     ann_graph_free(graph);
     ann_store_free(store);
     f->output_bytes += bytes * stay(&config->checkpoint);

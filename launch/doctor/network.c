@@ -211,9 +211,9 @@ static void judge_fabric(doctor_report *report, const doctor_facts *all, int i, 
 }
 
 void doctor_network_judge(doctor_report *report, const doctor_facts *all, int n) {
-    const bool many = doctor_host_count(all, n) > 1;
+    const bool many = all[0].hosts > 1;
     for (int i = 0; i < n; i++) {
-        if (!doctor_first_of_host(all, i)) continue;
+        if (!all[i].first) continue;
         judge_interfaces(report, all, i, many);
         judge_fabric(report, all, i, many);
     }

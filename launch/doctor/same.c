@@ -109,7 +109,7 @@ static void judge_data(doctor_report *report, const doctor_facts *all, int n) {
     bool known = true, same = true;
     for (int i = 0; i < n; i++) {
         const doctor_same_facts *f = &all[i].same;
-        if (!doctor_first_of_host(all, i) || !f->run_good) continue;
+        if (!all[i].first || !f->run_good) continue;
         known = known && f->data_known;
         if (!f->data_known && f->complaint[0])
             doctor_say_host(report, i, DOCTOR_ERROR, "datasets", "annulus data verify FILE", "%s",
@@ -123,7 +123,7 @@ static void judge_data(doctor_report *report, const doctor_facts *all, int n) {
     }
     if (known && same && all[0].same.run_good)
         doctor_say_job(report, DOCTOR_OK, "datasets", NULL, "readable%s",
-                       doctor_host_count(all, n) > 1 ? ", with the same content on all hosts" : "");
+                       all[0].hosts > 1 ? ", with the same content on all hosts" : "");
 }
 
 void doctor_same_judge(doctor_report *report, const doctor_facts *all, int n) {

@@ -37,7 +37,7 @@ static void alone(doctor_facts *f) {
                                       .slurm_step_size = DOCTOR_UNKNOWN,
                                       .slurm_tasks = DOCTOR_UNKNOWN,
                                       .slurm_rank = DOCTOR_UNKNOWN};
-    f->binding.local_ranks = 1;
+    f->binding.local_ranks = f->hosts = 1;
     f->clock.known = false;
     f->ring = (doctor_ring_facts){.measured = true, .compute_gflops = 20};
 }
@@ -75,6 +75,7 @@ static void slurm_copy(void) { all[0].launch.slurm_tasks = 2, all[0].launch.slur
 static void batch_shell(void) { all[0].launch.slurm_tasks = 2, all[0].launch.slurm_rank = 0; }
 static void ompi_copies(void) { all[0].launch.ompi_size = 2; }
 static void pmi_copies(void) { all[0].launch.pmi_size = 2; }
+static void mpi_refused(void) { set(all[0].launch.complaint, "MPI cannot be started"); }
 static void mpirun_in_step(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++)
         all[i].launch.ompi_size = SAMPLE_RANKS, all[i].launch.slurm_step_size = 1;
@@ -101,6 +102,7 @@ static void one_core(void) { bind_to(2, 0, 0), bind_to(3, 1, 3); }
 /* Four ranks on host b, of which two have one processor. */
 static void same_core(void) {
     set(all[4].host, "b"), set(all[5].host, "b");
+    all[4].first = false, all[0].hosts = 2;
     bind_to(2, 0, 0), bind_to(3, 0, 0), bind_to(4, 1, 3), bind_to(5, 1, 3);
     for (int i = 2; i < SAMPLE_RANKS; i++) all[i].binding.threads = 1;
 }
@@ -190,6 +192,7 @@ static void slow_memory(void) { all[4].ring.near.bytes_per_s = all[5].ring.near.
 static void quick(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++) all[i].ring = (doctor_ring_facts){0};
 }
+static void many_hosts(void) { all[0].hosts = 5; } /* as far as the texts go */
 static void nothing(void) {}
 
 /* ranks: of the job, 1 or all; where: as in the report. level OK: a finding that there is besides no warning
@@ -211,6 +214,8 @@ static const example examples[] = {
     {nothing, ALL, DOCTOR_OK, "clocks", "all hosts agree to 2.01 ms", ""},
     {nothing, ALL, DOCTOR_OK, "benchmark", "between hosts: 20 us, 9.6 Gbit/s", ""},
     {nothing, ALL, DOCTOR_OK, "storage", "checkpoints: about 954 MiB each, 3.73 GiB in all", ""},
+    {many_hosts, ALL, DOCTOR_OK, "storage", "tmp /tmp: ext4", ""},
+    {many_hosts, ALL, DOCTOR_OK, "/dev/shm", "has enough room", ""},
     {no_threads, ALL, DOCTOR_ERROR, "MPI", "allows no threads", "rank 1"},
     {funneled, ALL, DOCTOR_NOTE, "MPI", "do not move on", "rank 1"},
     {fewer_than_step, ALL, DOCTOR_ERROR, "launcher", "srun started 8 tasks, but MPI sees 6", "rank 0"},
@@ -219,6 +224,7 @@ static const example examples[] = {
     {batch_shell, 1, DOCTOR_WARNING, "launcher", "the allocation is for 2 tasks", ""},
     {ompi_copies, 1, DOCTOR_ERROR, "launcher", "mpirun started 2 tasks, but MPI sees one", ""},
     {pmi_copies, 1, DOCTOR_ERROR, "launcher", "another MPI (PMI) started 2 tasks, but MPI sees one", ""},
+    {mpi_refused, 1, DOCTOR_ERROR, "launcher", "MPI cannot be started", ""},
     {mpirun_in_step, ALL, DOCTOR_OK, "launcher", "mpirun started 6 ranks", ""},
     {nothing, ALL, DOCTOR_OK, "PMIx", "launcher 4.2, MPI 4.2", ""},
     {old_pmix, ALL, DOCTOR_ERROR, "PMIx", "the launcher has version 1.2, MPI has 3.1", "rank 2"},
