@@ -17,7 +17,7 @@ static const char help[] =
     "  --json           one JSON object, for programs\n"
     "  --threads N      threads of each rank that annulus train will be given (default: as there)\n"
     "  --set KEY=VALUE  replace a value of the run file, as in annulus train; may be repeated\n"
-    "  --timeout S      deadline of waits for other ranks, in seconds (default 60)\n"
+    "  --timeout S      deadline of collective waits, in seconds (default 60); of one message: 20\n"
     "  --help           this text\n\n"
     "Started as the run will be started, it examines how the ranks found each other, MPI and PMIx, "
     "processors and\n"

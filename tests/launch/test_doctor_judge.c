@@ -126,6 +126,7 @@ static void no_dnnl(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++) all[i].library.dnnl[0] = 0;
 }
 static void docker(void) { (void)interface(0, "docker0", true, DOCTOR_UNKNOWN); }
+static void container_net(void) { all[2].network.interfaces[1].virtual_ = true; }
 static void two_nets(void) { (void)interface(2, "eth1", false, 25000); }
 static void two_nets_chosen(void) { two_nets(), set(all[2].network.include, "10.0.0.0/24"); }
 static void two_nets_excluded(void) { two_nets(), set(all[2].network.exclude, "lo,172.17.0.0/16"); }
@@ -256,6 +257,7 @@ static const example examples[] = {
     {no_dnnl, ALL, DOCTOR_WARNING, "oneDNN", "built without oneDNN", ""},
     {docker, ALL, DOCTOR_WARNING, "network", "eth0 (10 Gbit/s), docker0 (virtual, speed unknown); messages",
      "host a"},
+    {container_net, ALL, DOCTOR_OK, "network", "MPI's TCP would use eth0 (virtual, 10 Gbit/s)", "host b"},
     {two_nets, ALL, DOCTOR_WARNING, "network", "uses all of: eth0 (10 Gbit/s), eth1 (25 Gbit/s)", "host b"},
     {two_nets, 1, DOCTOR_OK, "network", "MPI's TCP would use eth0", ""},
     {docker, 1, DOCTOR_NOTE, "network", "docker0 (virtual", ""},
