@@ -17,7 +17,7 @@ static const char help[] =
     "  --json           one JSON object, for programs\n"
     "  --threads N      threads of each rank that annulus train will be given (default: as there)\n"
     "  --set KEY=VALUE  replace a value of the run file, as in annulus train; may be repeated\n"
-    "  --timeout S      deadline of waits for other ranks, in seconds (default 60)\n"
+    "  --timeout S      deadline of collective waits, in seconds (default 60); of one message: 20\n"
     "  --help           this text\n\n"
     "Started as the run will be started, it examines how the ranks found each other, MPI and PMIx, "
     "processors and\n"
@@ -39,13 +39,16 @@ typedef struct request {
     int64_t timeout_s;
 } request;
 
-static void print(const request *r, const doctor_report *report) {
+/* Of copies that do not know of each other, the first one says everything, the others why they are copies. */
+static bool is_copy(const doctor_facts *all, int n) { return n == 1 && all[0].launch.slurm_rank > 0; }
+
+static void print(const request *r, const doctor_report *report, bool copy) {
     if (r->json) {
         doctor_report_print_json(report, stdout);
         return;
     }
-    printf("annulus %s (%s)\n", ann_version(), ann_revision());
-    doctor_report_print(report, stdout);
+    if (!copy) printf("annulus %s (%s)\n", ann_version(), ann_revision());
+    doctor_report_print(report, copy ? DOCTOR_ERROR : DOCTOR_OK, stdout);
 }
 
 /* On rank 0. *errors: how many were found. */
@@ -59,7 +62,7 @@ static ann_status judge(const request *r, const doctor_facts *all, int n, int *e
         doctor_judge(&report, all, n);
         *errors = doctor_report_count(&report, DOCTOR_ERROR);
         if (report.lost) status = ann_error(ANN_ERR_MEMORY, "no memory for all findings");
-        else print(r, &report);
+        else print(r, &report, is_copy(all, n));
         doctor_report_free(&report);
     }
     free(hosts);
@@ -69,11 +72,12 @@ static ann_status judge(const request *r, const doctor_facts *all, int n, int *e
 /* Facts of all ranks to rank 0, and its judgement to all. Collective. */
 static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, int *errors) {
     const int n = ann_comm_size(comm);
-    doctor_facts *all = calloc((size_t)n, sizeof *all);
-    ann_status status = ann_agree(comm, all ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
-    if (status == ANN_OK) status = ann_comm_allgather(comm, all, mine, sizeof *mine);
-    if (status == ANN_OK)
-        status = ann_agree(comm, ann_comm_rank(comm) == 0 ? judge(r, all, n, errors) : ANN_OK);
+    const bool first = ann_comm_rank(comm) == 0;
+    doctor_facts *all = first ? calloc((size_t)n, sizeof *all) : NULL;
+    ann_status status =
+        ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
+    if (status == ANN_OK) status = doctor_gather(comm, all, mine);
+    if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
     free(all);
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
 }
@@ -86,8 +90,9 @@ static int run(const request *r) {
     if (!mine) return cli_fail(ann_error(ANN_ERR_MEMORY, "no memory for facts"));
     if (cli_is_first_rank()) doctor_pmix_ask_slurm(&mine->pmix);
     ann_status status = job_begin(&j);
-    if (status != ANN_OK && (j.mpi || j.size == 1)) status = ANN_OK; /* what is wrong will be found again */
-    if (status == ANN_OK) status = job_comm(&comm, &j, (double)r->timeout_s);
+    if (status != ANN_OK)
+        doctor_copy(mine->launch.complaint, sizeof mine->launch.complaint, ann_error_text());
+    status = job_comm(&comm, &j, (double)r->timeout_s);
     if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
     if (status == ANN_OK) status = examine(comm, r, mine, &errors);
     free(mine);

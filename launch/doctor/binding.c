@@ -10,15 +10,6 @@ enum { LISTED_RANKS = 16 }; /* of a larger job only the numbers of processors ar
 static const char unbind[] =
     "mpirun --bind-to none, or --map-by slot:PE=THREADS; srun --cpus-per-task=THREADS";
 
-/* The number in a file of a processor's folder in /sys. */
-static int topology(int cpu, const char *what) {
-    char path[128], text[32];
-    int value = DOCTOR_UNKNOWN;
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", cpu, what);
-    doctor_read_line(text, sizeof text, path);
-    return sscanf(text, "%d", &value) == 1 ? value : DOCTOR_UNKNOWN;
-}
-
 /* A core counts by the first of its threads that is allowed. */
 static int count_cores(const doctor_cpus *allowed) {
     int n = 0;
@@ -30,7 +21,7 @@ static int count_cores(const doctor_cpus *allowed) {
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
         if (!doctor_cpus_parse(&siblings, doctor_read_line(text, sizeof text, path))) return DOCTOR_UNKNOWN;
         doctor_cpus_join(&seen, &siblings);
-        n += topology(cpu, "core_id") != DOCTOR_UNKNOWN;
+        n++;
     }
     return n > 0 ? n : DOCTOR_UNKNOWN;
 }
@@ -161,7 +152,7 @@ static void judge_rank(doctor_report *report, const doctor_facts *all, int n, in
 
 void doctor_binding_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_host(report, all, n, i);
+        if (all[i].first) judge_host(report, all, n, i);
     for (int i = 0; i < n; i++) {
         const host_load load = load_of(all, n, i);
         judge_rank(report, all, n, i, load.threads <= load.processors);

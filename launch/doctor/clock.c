@@ -32,16 +32,16 @@ void doctor_clock_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++) {
         const doctor_clock_facts *f = &all[i].clock;
         known = known && f->known;
-        if (!f->known || !doctor_first_of_host(all, i)) continue;
-        if (fabs(f->skew_s) > largest_s) largest_s = fabs(f->skew_s);
+        if (!f->known || !all[i].first) continue;
+        if (fabs(f->skew_s) + f->error_s > largest_s) largest_s = fabs(f->skew_s) + f->error_s;
         if (fabs(f->skew_s) - f->error_s <= ALLOWED_S) continue;
         wrong = true;
         doctor_say_host(report, i, DOCTOR_WARNING, check, "let NTP (chrony) set the clocks of all hosts",
                         "the clock is %.3f s %s that of rank 0's host: times of files are compared",
                         fabs(f->skew_s), f->skew_s > 0 ? "ahead of" : "behind");
     }
-    if (doctor_host_count(all, n) == 1) return;
+    if (all[0].hosts == 1) return;
     if (!known) doctor_say_job(report, DOCTOR_NOTE, check, NULL, "differences between hosts are unknown");
     else if (!wrong)
-        doctor_say_job(report, DOCTOR_OK, check, NULL, "all hosts agree to %.1f ms", 1e3 * largest_s);
+        doctor_say_job(report, DOCTOR_OK, check, NULL, "all hosts agree to %.3g ms", 1e3 * largest_s);
 }

@@ -20,15 +20,42 @@ static void find_model(char *to, size_t size) {
     if (file) fclose(file);
 }
 
-/* cgroup version 2, then 1, whose two numbers have a file each. */
-static double find_quota(void) {
-    char quota[64], period[64], both[132];
-    doctor_read_line(quota, sizeof quota, "/sys/fs/cgroup/cpu.max");
-    if (quota[0]) return doctor_quota(quota);
-    doctor_read_line(quota, sizeof quota, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    doctor_read_line(period, sizeof period, "/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+/* Of one group of version 2, or of version 1, whose two numbers have a file each. */
+static double quota_of(const char *group, bool second) {
+    char path[1024], quota[64], period[64], both[132];
+    snprintf(path, sizeof path, "%s/%s", group, second ? "cpu.max" : "cpu.cfs_quota_us");
+    doctor_read_line(quota, sizeof quota, path);
+    if (second) return doctor_quota(quota);
+    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", group);
+    doctor_read_line(period, sizeof period, path);
     snprintf(both, sizeof both, "%s %s", quota, period);
     return doctor_quota(both);
+}
+
+/* The least of a group and all above it, below `root`; inside a container the group's own path may not be
+   seen, but its root is. */
+static double least_quota(const char *root, const char *path, bool second) {
+    char group[768];
+    double least = 0;
+    snprintf(group, sizeof group, "%s%s", root, path);
+    while (strlen(group) >= strlen(root)) {
+        const double quota = quota_of(group, second);
+        if (quota > 0 && (least == 0 || quota < least)) least = quota;
+        char *slash = strrchr(group, '/');
+        *slash = '\0';
+    }
+    return least;
+}
+
+static double find_quota(void) {
+    char text[4096], path[512];
+    FILE *file = fopen("/proc/self/cgroup", "r");
+    text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
+    if (file) fclose(file);
+    if (doctor_cgroup_find(path, sizeof path, text, "cpu"))
+        return least_quota("/sys/fs/cgroup/cpu", path, false);
+    if (doctor_cgroup_find(path, sizeof path, text, "")) return least_quota("/sys/fs/cgroup", path, true);
+    return 0;
 }
 
 void doctor_cpu_find(doctor_cpu_facts *f) {
@@ -98,12 +125,12 @@ static void judge_quota(doctor_report *report, const doctor_facts *all, int i) {
 
 void doctor_cpu_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++) {
-        if (!doctor_first_of_host(all, i)) continue;
+        if (!all[i].first) continue;
         judge_kernels(report, all, i);
         judge_quota(report, all, i);
     }
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_governor(report, all, i);
+        if (all[i].first) judge_governor(report, all, i);
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i)) judge_huge_pages(report, all, i);
+        if (all[i].first) judge_huge_pages(report, all, i);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/mem.h"
 
 /* ---- shared ---- */
 
@@ -23,18 +22,6 @@ int doctor_env_int(const char *name) {
     return text && sscanf(text, "%d", &value) == 1 ? value : DOCTOR_UNKNOWN;
 }
 
-bool doctor_first_of_host(const doctor_facts *all, int rank) {
-    for (int i = 0; i < rank; i++)
-        if (strcmp(all[i].host, all[rank].host) == 0) return false;
-    return true;
-}
-
-int doctor_host_count(const doctor_facts *all, int n) {
-    int hosts = 0;
-    for (int i = 0; i < n; i++) hosts += doctor_first_of_host(all, i);
-    return hosts;
-}
-
 /* ---- finding ---- */
 
 /* A bad run file is a finding. Owner of *out: the caller, ann_run_config_free. */
@@ -47,40 +34,44 @@ static void load_run(ann_run_config **out, doctor_facts *f, const doctor_request
     *out = NULL;
 }
 
-/* Ranks on the host of this one, by its name, and whether this is the first of them. */
-static int ranks_here(const ann_comm *comm, bool *first) {
+static bool is_first_of_host(const ann_comm *comm, int rank) {
+    for (int r = 0; r < rank; r++)
+        if (strcmp(ann_comm_host(comm, r), ann_comm_host(comm, rank)) == 0) return false;
+    return true;
+}
+
+/* Hosts are told apart by their names. Returns the number of ranks on this one. */
+static int find_hosts(const ann_comm *comm, doctor_facts *f) {
     const char *mine = ann_comm_host(comm, ann_comm_rank(comm));
-    int n = 0;
+    int here = 0;
+    if (gethostname(f->host, sizeof f->host - 1) != 0) doctor_copy(f->host, sizeof f->host, "?");
+    f->first = is_first_of_host(comm, ann_comm_rank(comm));
     for (int r = 0; r < ann_comm_size(comm); r++) {
-        if (strcmp(ann_comm_host(comm, r), mine) != 0) continue;
-        if (n++ == 0) *first = r == ann_comm_rank(comm);
+        here += strcmp(ann_comm_host(comm, r), mine) == 0;
+        if (ann_comm_rank(comm) == 0) f->hosts += is_first_of_host(comm, r); /* the others are not asked */
     }
-    return n;
+    return here;
 }
 
 static void find_local(ann_comm *comm, doctor_facts *f, const doctor_request *request,
                        const ann_run_config *config, bool mpi) {
-    bool first = true;
-    const int local_ranks = ranks_here(comm, &first);
-    if (gethostname(f->host, sizeof f->host - 1) != 0) doctor_copy(f->host, sizeof f->host, "?");
+    const int here = find_hosts(comm, f);
     doctor_launch_find(&f->launch, mpi);
     doctor_pmix_find(&f->pmix);
     doctor_cpu_find(&f->cpu);
-    doctor_binding_find(&f->binding, local_ranks, request->threads);
+    doctor_binding_find(&f->binding, here, request->threads);
     doctor_library_find(&f->library);
     doctor_network_find(&f->network);
     doctor_hdf5_find(&f->hdf5);
     doctor_limit_find(&f->limit);
-    doctor_same_find(&f->same, request, config, first);
-    if (first) doctor_storage_find(&f->storage, config);
+    doctor_same_find(&f->same, request, config, f->first);
+    if (f->first) doctor_storage_find(&f->storage, config);
 }
 
 /* The model is built on rank 0, and a model that cannot be built is a bad run file. */
 static void find_need(ann_comm *comm, doctor_facts *f, const ann_run_config *config) {
-    f->need = (doctor_need_facts){.checkpoint_bytes = DOCTOR_UNKNOWN,
-                                  .output_bytes = DOCTOR_UNKNOWN,
-                                  .window_bytes = DOCTOR_UNKNOWN,
-                                  .batch = DOCTOR_UNKNOWN};
+    f->need = (doctor_need_facts){
+        .checkpoint_bytes = DOCTOR_UNKNOWN, .output_bytes = DOCTOR_UNKNOWN, .window_bytes = DOCTOR_UNKNOWN};
     if (!config || ann_comm_rank(comm) != 0) return;
     if (doctor_need_find(&f->need, config, ann_comm_size(comm)) == ANN_OK) return;
     f->same.run_good = false;

@@ -22,6 +22,8 @@ void doctor_pmix_ask_slurm(doctor_pmix_facts *f);
 /* All facts of this rank; mpi: it has been started. Collective. */
 ann_status doctor_find(ann_comm *comm, doctor_facts *f, const doctor_request *request,
                        bool mpi) ANN_MUST_CHECK;
+/* Those of all ranks to all[] of rank 0; all is looked at only there. Collective. */
+ann_status doctor_gather(ann_comm *comm, doctor_facts *all, doctor_facts *mine) ANN_MUST_CHECK;
 /* All findings, in the order in which they are read best. */
 void doctor_judge(doctor_report *report, const doctor_facts *all, int n);
 
@@ -36,7 +38,7 @@ void doctor_network_find(doctor_network_facts *f);
 void doctor_hdf5_find(doctor_hdf5_facts *f);
 void doctor_limit_find(doctor_limit_facts *f);
 /* config: NULL without a run file, or with a bad one. */
-void doctor_storage_find(doctor_storage_facts *f, const ann_run_config *config);
+void doctor_storage_find(doctor_storage_facts *s, const ann_run_config *config);
 void doctor_same_find(doctor_same_facts *f, const doctor_request *request, const ann_run_config *config,
                       bool first_of_host);
 /* The run file's needs, as rank 0 of `size` ranks has them. Errors: those of the phases. */
@@ -46,7 +48,7 @@ ann_status doctor_need_find(doctor_need_facts *f, const ann_run_config *config, 
 
 ann_status doctor_clock_find(ann_comm *comm, doctor_clock_facts *f) ANN_MUST_CHECK;
 /* Whether the output folder is the same one on all hosts: fills in folders[].shared. */
-ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *f,
+ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *s,
                                 const ann_run_config *config) ANN_MUST_CHECK;
 /* At most about 5 s. */
 ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi) ANN_MUST_CHECK;
@@ -78,8 +80,9 @@ const char *doctor_read_line(char *buf, size_t size, const char *path);
 int doctor_env_int(const char *name);
 /* snprintf's "%s", cut off if need be. */
 void doctor_copy(char *to, size_t size, const char *from);
-/* How many hosts there are, and whether `rank` is the first one of its. */
-int doctor_host_count(const doctor_facts *all, int n);
-bool doctor_first_of_host(const doctor_facts *all, int rank);
+/* To or from another rank of the job. Errors: ANN_ERR_COMM, ANN_ERR_TIMEOUT after 20 s (MPI may still use
+   `data`). Local, with a partner that does the opposite. */
+ann_status doctor_send(int partner, void *data, int bytes) ANN_MUST_CHECK;
+ann_status doctor_receive(int partner, void *data, int bytes) ANN_MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 enum { DOCTOR_UNKNOWN = -1, DOCTOR_INTERFACES_MAX = 16, DOCTOR_FOLDERS_MAX = 10, DOCTOR_SETTINGS_MAX = 10 };
 
 typedef struct doctor_launch_facts {
+    char complaint[128]; /* why the job could not begin; "": it did */
     char mpi[96];        /* library and version */
     bool started;        /* MPI runs: a launcher started this process */
     int rank, size;      /* by MPI; 0 and 1 without it */
@@ -100,7 +101,6 @@ typedef struct doctor_need_facts { /* of the run file's model, by rank 0; UNKNOW
     double checkpoint_bytes;       /* the largest one */
     double output_bytes;           /* those that stay, and one more */
     double window_bytes;           /* memory that a rank shares with its host */
-    double batch;                  /* the smallest of the phases */
     bool all_stay;                 /* checkpoint.keep: 0 */
 } doctor_need_facts;
 
@@ -118,7 +118,7 @@ typedef struct doctor_same_facts {
     uint64_t program; /* hash of /proc/self/exe; 0: unknown */
     bool run_given, run_good;
     char complaint[256]; /* why the run file is not good */
-    uint64_t run;        /* its hash */
+    uint64_t run;        /* its hash; 0: it cannot be read */
     bool data_known;
     uint64_t data; /* of all datasets */
 } doctor_same_facts;
@@ -142,6 +142,8 @@ typedef struct doctor_ring_facts {
 
 typedef struct doctor_facts {
     char host[64];
+    bool first; /* of the ranks on its host */
+    int hosts;  /* of the job; rank 0 knows */
     doctor_launch_facts launch;
     doctor_pmix_facts pmix;
     doctor_cpu_facts cpu;

@@ -65,6 +65,9 @@ static void judge_copies(doctor_report *report, const doctor_facts *all, int ran
     else if (expected != f->size && expected > 1)
         doctor_say_rank(report, rank, DOCTOR_ERROR, check, remedy_of_copies(f, by),
                         "%s started %d tasks, but MPI sees %d", by, expected, f->size);
+    else if (f->complaint[0] && f->threads != 0)
+        doctor_say_rank(report, rank, DOCTOR_ERROR, check,
+                        "try mpirun -n 2 hostname, and an MPI program of your own", "%s", f->complaint);
     else if (!f->started && f->slurm_tasks > 1)
         doctor_say_rank(report, rank, DOCTOR_WARNING, check,
                         "inside the allocation: srun --mpi=pmix annulus doctor, or mpirun annulus doctor",
@@ -93,7 +96,15 @@ static void judge_threads(doctor_report *report, const doctor_facts *all, int ra
     else doctor_say_rank(report, rank, DOCTOR_OK, "MPI", NULL, "%s, %s", f->mpi, names[f->threads]);
 }
 
+static void judge_library(doctor_report *report, const doctor_facts *all, int rank) {
+    if (strcmp(all[rank].launch.mpi, all[0].launch.mpi) == 0) return;
+    doctor_say_rank(report, rank, DOCTOR_ERROR, "MPI", "install the same MPI on all hosts",
+                    "not the MPI library of rank 0: %s there, %s here", all[0].launch.mpi,
+                    all[rank].launch.mpi);
+}
+
 void doctor_launch_judge(doctor_report *report, const doctor_facts *all, int n) {
     for (int i = 0; i < n; i++) judge_threads(report, all, i);
+    for (int i = 0; i < n; i++) judge_library(report, all, i);
     for (int i = 0; i < n; i++) judge_copies(report, all, i);
 }

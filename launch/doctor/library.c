@@ -1,4 +1,5 @@
 /* Libraries that compute, and variables of the environment that slow them down. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "doctor.h"
@@ -64,8 +65,8 @@ static void judge_setting(doctor_report *report, int rank, const doctor_setting 
     for (int k = 0; k < VARIABLES; k++) {
         const variable *v = &variables[k];
         if (strcmp(v->name, s->name) != 0) continue;
-        char remedy[64] = "unset ";
-        strcat(remedy, v->name);
+        char remedy[64];
+        snprintf(remedy, sizeof remedy, "unset %s", v->name);
         const bool harmless = !v->harmful || (v->harmless[0] && (strcmp(s->value, v->harmless[0]) == 0 ||
                                                                  strcmp(s->value, v->harmless[1]) == 0));
         if (harmless)

@@ -36,18 +36,17 @@ static ann_status add_phase(doctor_need_facts *f, const ann_run_config *config, 
     if (phase->kind == ANN_PHASE_EXPORT) return ANN_OK; /* it has no model of its own */
     ANN_TRY(ann_train_graph(&graph, &store, config, phase->name, 0, size));
     const double bytes = stored_bytes(store);
-    const ann_status status = window_bytes(&window, config, graph);
+    const ann_status status = config->comm_shared_memory ? window_bytes(&window, config, graph) : ANN_OK;
     ann_graph_free(graph);
     ann_store_free(store);
     f->output_bytes += bytes * stay(&config->checkpoint);
     if (bytes > f->checkpoint_bytes) f->checkpoint_bytes = bytes;
     if ((double)window > f->window_bytes) f->window_bytes = (double)window;
-    if (f->batch < 0 || (double)phase->batch < f->batch) f->batch = (double)phase->batch;
     return status;
 }
 
 ann_status doctor_need_find(doctor_need_facts *f, const ann_run_config *config, int size) {
-    doctor_need_facts need = {.batch = DOCTOR_UNKNOWN, .all_stay = config->checkpoint.keep == 0};
+    doctor_need_facts need = {.all_stay = config->checkpoint.keep == 0};
     for (int i = 0; i < config->phase_count; i++) ANN_TRY(add_phase(&need, config, &config->phases[i], size));
     *f = need;
     return ANN_OK;

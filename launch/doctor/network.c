@@ -25,14 +25,26 @@ static doctor_interface *find_interface(doctor_network_facts *f, const char *nam
     return new;
 }
 
-/* Those of containers, bridges and tunnels have their folder in devices/virtual. */
+/* Those of containers, bridges and tunnels have their folder in devices/virtual. So have bonds and VLANs,
+   which are as real as some device below them. */
+static bool is_virtual(const char *name, int depth) {
+    char path[512], target[512];
+    snprintf(path, sizeof path, "/sys/class/net/%s", name);
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    if (!strstr(target, "/devices/virtual/")) return false;
+    bool real = false;
+    DIR *dir = depth > 0 ? opendir(path) : NULL;
+    for (const struct dirent *entry; dir && !real && (entry = readdir(dir));)
+        real = strncmp(entry->d_name, "lower_", 6) == 0 && !is_virtual(entry->d_name + 6, depth - 1);
+    if (dir) closedir(dir);
+    return !real;
+}
+
 static void ask_sys(doctor_interface *i) {
-    char path[64], text[512];
+    char path[64], text[32];
     int mbit;
-    snprintf(path, sizeof path, "/sys/class/net/%s", i->name);
-    const ssize_t n = readlink(path, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    i->virtual_ = strstr(text, "/devices/virtual/") != NULL;
+    i->virtual_ = is_virtual(i->name, 3);
     snprintf(path, sizeof path, "/sys/class/net/%s/speed", i->name);
     if (sscanf(doctor_read_line(text, sizeof text, path), "%d", &mbit) == 1 && mbit > 0) i->mbit = mbit;
 }
@@ -176,7 +188,7 @@ static void judge_interfaces(doctor_report *report, const doctor_facts *all, int
         doctor_say_host(report, i, many ? DOCTOR_ERROR : DOCTOR_NOTE, check,
                         many ? "bring an interface up; ip -br address shows them" : NULL,
                         "no interface is up that leads to other hosts");
-    else if (!f->include[0] && (used > 1 || virtual_))
+    else if (!f->include[0] && used > 1)
         doctor_say_host(report, i, level, check, many ? remedy : NULL,
                         "without btl_tcp_if_include MPI's TCP uses all of: %s%s", names,
                         virtual_ ? "; messages over virtual ones may never arrive" : "");
@@ -211,9 +223,9 @@ static void judge_fabric(doctor_report *report, const doctor_facts *all, int i, 
 }
 
 void doctor_network_judge(doctor_report *report, const doctor_facts *all, int n) {
-    const bool many = doctor_host_count(all, n) > 1;
+    const bool many = all[0].hosts > 1;
     for (int i = 0; i < n; i++) {
-        if (!doctor_first_of_host(all, i)) continue;
+        if (!all[i].first) continue;
         judge_interfaces(report, all, i, many);
         judge_fabric(report, all, i, many);
     }

@@ -5,10 +5,11 @@ static const char *const levels[] = {"ok", "note", "warning", "error"};
 
 static const char *plural(int n) { return n == 1 ? "" : "s"; }
 
-void doctor_report_print(const doctor_report *report, FILE *to) {
+void doctor_report_print(const doctor_report *report, doctor_level least, FILE *to) {
     for (int i = 0; i < report->count; i++) {
         const doctor_finding *f = &report->findings[i];
         char where[256];
+        if (f->level < least) continue;
         doctor_report_where(where, sizeof where, report, f);
         fprintf(to, "%-7s  %-12s %s%s%s%s\n", levels[f->level], f->check, f->text, where[0] ? " [" : "",
                 where, where[0] ? "]" : "");

@@ -160,11 +160,9 @@ const char *doctor_report_where(char *buf, size_t size, const doctor_report *rep
                                 const doctor_finding *finding) {
     bool all = true, hosts = true;
     buf[0] = '\0';
-    for (int i = 0; i < report->ranks; i++) {
-        all = all && finding->ranks[i];
-        hosts = hosts && whole_host(report, finding, i);
-    }
+    for (int i = 0; i < report->ranks; i++) all = all && finding->ranks[i];
     if (all) return buf;
+    for (int i = 0; i < report->ranks && hosts; i++) hosts = whole_host(report, finding, i);
     if (hosts) append_hosts(buf, size, report, finding);
     else append_ranks(buf, size, report, finding);
     return buf;

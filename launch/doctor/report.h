@@ -49,8 +49,9 @@ const doctor_finding *doctor_report_find(const doctor_report *report, const char
 const char *doctor_report_where(char *buf, size_t size, const doctor_report *report,
                                 const doctor_finding *finding);
 
-/* For people, and as one JSON object with a line for each finding. */
-void doctor_report_print(const doctor_report *report, FILE *to);
+/* For people: findings of level `least` and above, and the verdict; and all as one JSON object with a line
+   for each finding. */
+void doctor_report_print(const doctor_report *report, doctor_level least, FILE *to);
 void doctor_report_print_json(const doctor_report *report, FILE *to);
 
 #endif

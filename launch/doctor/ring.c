@@ -1,19 +1,16 @@
 /* A benchmark of a few seconds: every rank computes, all sum, and neighbours in two rings (of the ranks of a
    host, and of the hosts' first ranks) send a message to and fro. In each round a rank has one partner, so
    that pairs do not share a link. */
-#include <mpi.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "doctor.h"
 
-enum { SMALL_BYTES = 8, LARGE_BYTES = 4 << 20, TAG = 4711 };
+enum { SMALL_BYTES = 8, LARGE_BYTES = 4 << 20 };
 #define COMPUTE_S 0.1
 #define SUM_S 0.4
 #define LATENCY_S 0.1
 #define BANDWIDTH_S 0.25
-#define DEADLINE_S 20.0
 
 static double since_s(int64_t begin_ns) { return 1e-9 * (double)(ann_clock_ns() - begin_ns); }
 
@@ -84,31 +81,6 @@ static ann_status measure_sums(ann_comm *comm, doctor_ring_facts *f) {
 
 /* ---- two neighbours ---- */
 
-static ann_status finish(MPI_Request *request, int partner) {
-    int done = 0;
-    for (const int64_t begin_ns = ann_clock_ns(); !done; (void)sched_yield()) {
-        if (MPI_Test(request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-            return ann_error(ANN_ERR_COMM, "messages to and from rank %d fail", partner);
-        if (!done && since_s(begin_ns) > DEADLINE_S)
-            return ann_error(ANN_ERR_TIMEOUT, "no message from or to rank %d in %.0f s", partner, DEADLINE_S);
-    }
-    return ANN_OK;
-}
-
-static ann_status send_to(int partner, void *data, int bytes) {
-    MPI_Request request;
-    if (MPI_Isend(data, bytes, MPI_BYTE, partner, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
-        return ann_error(ANN_ERR_COMM, "nothing can be sent to rank %d", partner);
-    return finish(&request, partner);
-}
-
-static ann_status receive_from(int partner, void *data, int bytes) {
-    MPI_Request request;
-    if (MPI_Irecv(data, bytes, MPI_BYTE, partner, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
-        return ann_error(ANN_ERR_COMM, "nothing can be received from rank %d", partner);
-    return finish(&request, partner);
-}
-
 /* To and fro until the time is up, of which the first rank's last message tells; then it sends what it has
    measured: the shortest way, in seconds. */
 static ann_status ping_pong(char *data, int bytes, int partner, bool first, double budget_s, double *way_s) {
@@ -119,18 +91,18 @@ static ann_status ping_pong(char *data, int bytes, int partner, bool first, doub
         if (first) {
             more = since_s(begin_ns) < budget_s;
             data[0] = (char)more;
-            ANN_TRY(send_to(partner, data, bytes));
+            ANN_TRY(doctor_send(partner, data, bytes));
         }
-        ANN_TRY(receive_from(partner, data, bytes));
+        ANN_TRY(doctor_receive(partner, data, bytes));
         if (!first) {
             more = data[0] != 0;
-            ANN_TRY(send_to(partner, data, bytes));
+            ANN_TRY(doctor_send(partner, data, bytes));
         }
         const double took_s = 0.5 * since_s(way_ns);
         if (best_s == 0 || took_s < best_s) best_s = took_s;
     }
     *way_s = best_s;
-    return first ? send_to(partner, way_s, sizeof *way_s) : receive_from(partner, way_s, sizeof *way_s);
+    return first ? doctor_send(partner, way_s, sizeof *way_s) : doctor_receive(partner, way_s, sizeof *way_s);
 }
 
 static ann_status measure_pair(char *data, int partner, bool first, doctor_link *link) {
@@ -182,22 +154,20 @@ static int ring_of(ann_comm *comm, bool near, int *ranks, int *place) {
     return n;
 }
 
+static ann_status measure_both(ann_comm *comm, int *ranks, doctor_ring_facts *f) {
+    static char data[LARGE_BYTES]; /* stays, because MPI may still write to it after a failure */
+    int place;
+    int n = ring_of(comm, true, ranks, &place);
+    ANN_TRY(measure_ring(comm, data, ranks, n, place, &f->near));
+    n = ring_of(comm, false, ranks, &place);
+    return measure_ring(comm, data, ranks, n, place, &f->far);
+}
+
 static ann_status measure_rings(ann_comm *comm, doctor_ring_facts *f) {
-    char *data = malloc(LARGE_BYTES);
-    int *ranks = malloc((size_t)ann_comm_size(comm) * sizeof *ranks), place;
-    ann_status status = data && ranks ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for messages");
-    status = ann_agree(comm, status);
-    if (status == ANN_OK) {
-        memset(data, 0, LARGE_BYTES);
-        const int n = ring_of(comm, true, ranks, &place);
-        status = measure_ring(comm, data, ranks, n, place, &f->near);
-    }
-    if (status == ANN_OK) {
-        const int n = ring_of(comm, false, ranks, &place);
-        status = measure_ring(comm, data, ranks, n, place, &f->far);
-    }
+    int *ranks = malloc((size_t)ann_comm_size(comm) * sizeof *ranks);
+    ann_status status = ann_agree(comm, ranks ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for ranks"));
+    if (status == ANN_OK && ranks) status = measure_both(comm, ranks, f);
     free(ranks);
-    if (status != ANN_ERR_TIMEOUT && status != ANN_ERR_COMM) free(data); /* MPI may still write to it */
     return status;
 }
 

@@ -44,7 +44,7 @@ typedef double quantity(const doctor_facts *all, int n, int i);
 static double median_of(const doctor_facts *all, int n, quantity *of, double *values, int *count) {
     *count = 0;
     for (int i = 0; i < n; i++)
-        if (doctor_first_of_host(all, i) && of(all, n, i) > 0) values[(*count)++] = of(all, n, i);
+        if (all[i].first && of(all, n, i) > 0) values[(*count)++] = of(all, n, i);
     return doctor_median(values, *count);
 }
 
@@ -55,7 +55,7 @@ static void judge_slow(doctor_report *report, const doctor_facts *all, int n, qu
     const double median = median_of(all, n, of, values, &count);
     for (int i = 0; count >= least && i < n; i++) {
         const double mine = of(all, n, i);
-        if (doctor_first_of_host(all, i) && mine > 0 && mine < SLOW * median)
+        if (all[i].first && mine > 0 && mine < SLOW * median)
             doctor_say_host(
                 report, i, DOCTOR_WARNING, check,
                 "look at this host (other jobs, clock, cable), or leave it out: all others wait for it",

@@ -77,15 +77,23 @@ static void judge_program(doctor_report *report, const doctor_facts *all, int n)
     if (same && n > 1) doctor_say_job(report, DOCTOR_OK, "program", NULL, "the same on all ranks");
 }
 
+/* A file that rank 0 could read, but of which it could not build a model, is the same mistake everywhere. */
+static bool judge_model(doctor_report *report, const doctor_facts *all) {
+    const doctor_same_facts *f = &all[0].same;
+    if (f->run_good || f->run == 0) return true;
+    doctor_say_job(report, DOCTOR_ERROR, "run file", "annulus train --check RUN.yaml", "%s", f->complaint);
+    return false;
+}
+
 static void judge_run(doctor_report *report, const doctor_facts *all, int n) {
-    bool same = true;
+    bool same = judge_model(report, all);
     for (int i = 0; i < n; i++) {
         const doctor_same_facts *f = &all[i].same;
-        if (!f->run_good) {
+        if (f->run == 0) {
             doctor_say_rank(report, i, DOCTOR_ERROR, "run file", "annulus train --check RUN.yaml", "%s",
                             f->complaint);
             same = false;
-        } else if (all[0].same.run_good && f->run != all[0].same.run) {
+        } else if (all[0].same.run != 0 && f->run != all[0].same.run) {
             doctor_say_rank(report, i, DOCTOR_ERROR, "run file",
                             "put it where all hosts see the same file, and name it by its whole path",
                             "another text than rank 0 reads");
@@ -101,7 +109,7 @@ static void judge_data(doctor_report *report, const doctor_facts *all, int n) {
     bool known = true, same = true;
     for (int i = 0; i < n; i++) {
         const doctor_same_facts *f = &all[i].same;
-        if (!doctor_first_of_host(all, i) || !f->run_good) continue;
+        if (!all[i].first || !f->run_good) continue;
         known = known && f->data_known;
         if (!f->data_known && f->complaint[0])
             doctor_say_host(report, i, DOCTOR_ERROR, "datasets", "annulus data verify FILE", "%s",
@@ -115,7 +123,7 @@ static void judge_data(doctor_report *report, const doctor_facts *all, int n) {
     }
     if (known && same && all[0].same.run_good)
         doctor_say_job(report, DOCTOR_OK, "datasets", NULL, "readable%s",
-                       doctor_host_count(all, n) > 1 ? ", with the same content on all hosts" : "");
+                       all[0].hosts > 1 ? ", with the same content on all hosts" : "");
 }
 
 void doctor_same_judge(doctor_report *report, const doctor_facts *all, int n) {

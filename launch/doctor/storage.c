@@ -1,7 +1,5 @@
 /* Folders that a run reads and writes, and the memory that hosts share: what they are on, and whether they
    work. */
-#include "storage.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,8 +12,11 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+#include "doctor.h"
 
-bool doctor_nearest_folder(char *out, size_t size, const char *path, bool *exists) {
+/* The nearest folder at or above `path` that exists, as a whole path without links. *exists: it is the path
+   itself. False: what is nearest is no folder. */
+static bool nearest_folder(char *out, size_t size, const char *path, bool *exists) {
     char part[PATH_MAX], whole[PATH_MAX];
     struct stat st;
     doctor_copy(part, sizeof part, path[0] ? path : ".");
@@ -74,14 +75,20 @@ static int try_lock(int fd, const char *path) {
     return refused;
 }
 
-/* The time that the file server gives a file which is written now. */
-static void compare_clock(doctor_folder *f, int fd) {
+static double wall_s(void) {
     struct timespec now;
-    struct stat st;
     clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* A file that was written since `begin_s` is dated between then and now, but for a tick of the kernel's
+   clock, unless a server has another time. */
+static void compare_clock(doctor_folder *f, int fd, double begin_s) {
+    const double end_s = wall_s();
+    struct stat st;
     if (fstat(fd, &st) != 0) return;
-    f->server_skew_s =
-        (double)(st.st_mtim.tv_sec - now.tv_sec) + 1e-9 * (double)(st.st_mtim.tv_nsec - now.tv_nsec);
+    const double dated_s = (double)st.st_mtim.tv_sec + 1e-9 * (double)st.st_mtim.tv_nsec;
+    f->server_skew_s = dated_s < begin_s ? dated_s - begin_s : dated_s > end_s ? dated_s - end_s : 0;
     f->skew_known = true;
 }
 
@@ -90,6 +97,7 @@ static void try_writing(doctor_folder *f, const char *folder) {
     static const char block[4096];
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/.annulus-doctor-XXXXXX", folder);
+    const double begin_s = wall_s();
     const int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
@@ -97,7 +105,7 @@ static void try_writing(doctor_folder *f, const char *folder) {
     }
     if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fsync(fd) != 0)
         doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
-    compare_clock(f, fd);
+    compare_clock(f, fd, begin_s);
     f->locks = try_lock(fd, path);
     unlink(path);
     if (close(fd) != 0 && !f->complaint[0]) doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
@@ -124,7 +132,7 @@ static void find_folder(doctor_storage_facts *s, const char *role, const char *p
     char folder[PATH_MAX];
     doctor_folder *f = add_folder(s, role, path);
     if (!f) return;
-    if (!doctor_nearest_folder(folder, sizeof folder, path, &f->exists)) {
+    if (!nearest_folder(folder, sizeof folder, path, &f->exists)) {
         doctor_copy(f->complaint, sizeof f->complaint, "a part of the path is no folder");
         return;
     }
@@ -141,7 +149,7 @@ static void find_data(doctor_storage_facts *s, const char *path) {
     doctor_copy(above, sizeof above, path);
     char *slash = strrchr(above, '/');
     if (slash) slash[slash == above] = '\0';
-    if (!doctor_nearest_folder(folder, sizeof folder, slash ? above : ".", &f->exists)) return;
+    if (!nearest_folder(folder, sizeof folder, slash ? above : ".", &f->exists)) return;
     find_type(f, folder);
     find_room(f, folder);
 }
@@ -185,8 +193,7 @@ static int make_token(char *path, size_t size, const ann_run_config *config) {
     char folder[PATH_MAX];
     bool exists;
     path[0] = '\0';
-    if (!config || !doctor_nearest_folder(folder, sizeof folder, config->output, &exists))
-        return DOCTOR_UNKNOWN;
+    if (!config || !nearest_folder(folder, sizeof folder, config->output, &exists)) return DOCTOR_UNKNOWN;
     if (snprintf(path, size, "%s/.annulus-doctor-XXXXXX", folder) >= (int)size) return DOCTOR_UNKNOWN;
     const int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) path[0] = '\0';
@@ -198,7 +205,7 @@ static int see_token(const ann_run_config *config, const char *token) {
     char folder[PATH_MAX], path[2 * PATH_MAX];
     bool exists;
     const char *name = strrchr(token, '/');
-    if (!name || !config || !doctor_nearest_folder(folder, sizeof folder, config->output, &exists))
+    if (!name || !config || !nearest_folder(folder, sizeof folder, config->output, &exists))
         return DOCTOR_UNKNOWN;
     snprintf(path, sizeof path, "%s%s", folder, name);
     return access(path, F_OK) == 0;

@@ -6,8 +6,17 @@
 
 static bool is(const doctor_folder *f, const char *role) { return strcmp(f->role, role) == 0; }
 
-static void describe(doctor_report *report, int i, const doctor_folder *f) {
+/* Of many hosts only what they have in common is said: each has other room on its own disks. */
+enum { DESCRIBED_HOSTS = 4 };
+
+static void describe(doctor_report *report, const doctor_facts *all, int i, const doctor_folder *f) {
     char room[16];
+    if (all[0].hosts > DESCRIBED_HOSTS && !is(f, "output")) {
+        doctor_say_host(report, i, DOCTOR_OK, "storage", NULL, "%s %s: %s%s", f->role, f->path,
+                        f->type[0] ? f->type : "unknown file system",
+                        f->exists ? "" : ", does not exist yet");
+        return;
+    }
     doctor_say_host(report, i, DOCTOR_OK, "storage", NULL, "%s %s: %s, %s free%s%s", f->role, f->path,
                     f->type[0] ? f->type : "unknown file system",
                     f->free_bytes < 0 ? "unknown" : doctor_bytes_str(room, sizeof room, f->free_bytes),
@@ -98,9 +107,8 @@ static void judge_room(doctor_report *report, const doctor_facts *all, int i, co
                         "output %s: only %.0f more files can be made", f->path, f->free_files);
 }
 
-static void judge_shared(doctor_report *report, const doctor_facts *all, int n, int i,
-                         const doctor_folder *f) {
-    if (!is(f, "output") || doctor_host_count(all, n) == 1) return;
+static void judge_shared(doctor_report *report, const doctor_facts *all, int i, const doctor_folder *f) {
+    if (!is(f, "output") || all[0].hosts == 1) return;
     if (f->shared == 0)
         doctor_say_host(report, i, DOCTOR_ERROR, "storage", "set output to a folder that all hosts share",
                         "output %s is another folder than on rank 0's host: checkpoints would be torn apart",
@@ -122,13 +130,13 @@ void doctor_storage_judge(doctor_report *report, const doctor_facts *all, int n)
     for (int i = 0; i < n; i++)
         for (int k = 0; k < all[i].storage.count; k++) {
             const doctor_folder *f = &all[i].storage.folders[k];
-            describe(report, i, f);
+            describe(report, all, i, f);
             judge_access(report, i, f);
             judge_kind(report, i, f);
             judge_locks(report, all, i, f);
             judge_clock(report, i, f);
             judge_room(report, all, i, f);
-            judge_shared(report, all, n, i, f);
+            judge_shared(report, all, i, f);
             judge_tmp(report, i, f);
         }
 }
@@ -160,6 +168,10 @@ void doctor_shm_judge(doctor_report *report, const doctor_facts *all, int n) {
         else if (s->shm_bytes <= 64.0 * 1048576)
             doctor_say_host(report, i, DOCTOR_WARNING, "/dev/shm", "docker run --shm-size=4g (or --ipc=host)",
                             "%s has %s free, as containers have by default", s->shm, room);
+        else if (all[0].hosts > DESCRIBED_HOSTS)
+            doctor_say_host(report, i, DOCTOR_OK, "/dev/shm", NULL, "%s %s", s->shm,
+                            need >= 0 ? "has enough room"
+                                      : "is there; without a run file its need is unknown");
         else
             doctor_say_host(report, i, DOCTOR_OK, "/dev/shm", NULL, "%s has %s free%s%s", s->shm, room,
                             need >= 0 && ranks > 1 ? ", ranks need about " : "",

@@ -221,6 +221,21 @@ double doctor_quota(const char *cpu_max) {
     return quota / period;
 }
 
+/* Lines are "4:cpu,cpuacct:/path", and "0::/path" for version 2. */
+bool doctor_cgroup_find(char *out, size_t size, const char *text, const char *controller) {
+    for (const char *line = text; *line;) {
+        char list[128] = "", path[512];
+        const bool second = strncmp(line, "0::", 3) == 0;
+        const bool whole = second ? sscanf(line, "0::%511[^\n]", path) == 1
+                                  : sscanf(line, "%*d:%127[^:\n]:%511[^\n]", list, path) == 2;
+        if (whole && second == !controller[0] && (second || has_word(list, controller)))
+            return snprintf(out, size, "%s", path) < (int)size;
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return false;
+}
+
 /* ---- for people ---- */
 
 const char *doctor_bytes_str(char *buf, size_t size, double bytes) {

@@ -67,6 +67,9 @@ doctor_fs doctor_fs_kind(const char *type);
 /* Processors that a cgroup grants: of version 2's cpu.max ("200000 100000", "max 100000"). 0: no limit, or
    other text. */
 double doctor_quota(const char *cpu_max);
+/* The group of this process by the text of /proc/self/cgroup (cgroups(7)): with controller "" that of version
+   2, otherwise that of version 1 with this controller. False: there is none. */
+bool doctor_cgroup_find(char *out, size_t size, const char *text, const char *controller);
 
 /* ---- for people ---- */
 

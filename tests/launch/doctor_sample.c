@@ -86,6 +86,8 @@ void sample_facts(doctor_facts all[SAMPLE_RANKS]) {
     for (int i = 0; i < SAMPLE_RANKS; i++) {
         doctor_facts *f = &all[i];
         f->host[0] = (char)('a' + i / 2);
+        f->first = i % 2 == 0;
+        f->hosts = i == 0 ? 3 : 0;
         launch(f, i);
         machine(f, i);
         files(f, i);

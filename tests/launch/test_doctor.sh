@@ -2,6 +2,7 @@
 # annulus doctor: alone, on ranks, with settings, folders and programs that are wrong, and on "hosts" of their own.
 # timeout: 240
 . "${BASH_SOURCE%/*}/cli.bash"
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # asked for its settings, MPI leaves memory
 unset HDF5_USE_FILE_LOCKING OPENBLAS_NUM_THREADS
 for name in ${!SLURM_@} ${!OMP_@}; do unset "$name"; done
 # lacks FILE TEXT: no line of the file contains the text
@@ -67,7 +68,7 @@ for id in 0 1; do
     run 1 env SLURM_JOB_ID=7 SLURM_STEP_ID=0 SLURM_NTASKS=2 SLURM_PROCID=$id PATH="$PATH" "$ANNULUS" doctor --quick
     has out "error    launcher     srun started 2 tasks, but MPI sees one: these are copies" 1 && has out "remedy: use srun --mpi=pmix" 1
 done
-run 1 env SLURM_NTASKS=2 SLURM_PROCID=1 "$ANNULUS" doctor --quick && has out "Slurm started 2 tasks, but MPI sees one" 1
+run 1 env SLURM_NTASKS=2 SLURM_PROCID=1 "$ANNULUS" doctor --quick && has out "Slurm started 2 tasks, but MPI sees one" 1 && lacks out "ok "
 run 0 env SLURM_NTASKS=2 SLURM_PROCID=0 "$ANNULUS" doctor --quick && has out "warning  launcher     the allocation is for 2 tasks" 1
 mkdir fake
 printf '#!/bin/sh\necho "MPI plugin types are..."; echo "	none"; echo "	pmi2"\n' >fake/srun
@@ -77,7 +78,7 @@ printf '#!/bin/sh\necho "MPI plugin types are..."; echo "	none"; echo "	pmix"; e
 run 0 env SLURM_JOB_ID=7 PATH="$PWD/fake:$PATH" "$ANNULUS" doctor --quick && has out "ok       PMIx         Slurm has the plugin pmix_v4" 1
 
 # ---- ranks: what is the same on all is said once
-ranks 0 2 run.yaml && has out "mpirun started 2 ranks" 1 && has out "the same on all ranks" 2 && has out "processor" 2
+ranks 0 2 run.yaml && has out "mpirun started 2 ranks" 1 && has out "the same on all ranks" 2 && has out "OpenBLAS     OpenBLAS" 1
 has out "a sum of 4 KiB over 2 ranks" 1 && has out "between ranks of a host: " 1 && has out "safe to start: 0 errors" 1
 lacks out "[rank"
 taskset -c 0,1 true 2>/dev/null && {
@@ -129,6 +130,7 @@ fi
 
 # ---- several hosts: a rank in a namespace with another name
 if unshare -u -m true 2>/dev/null; then
+    export OMPI_MCA_btl_tcp_if_include=lo
     away=(unshare -u -m sh -c 'hostname away && exec "$@"' -)
     run 0 "${mpirun[@]}" -n 2 "$ANNULUS" doctor run.yaml : -n 1 "${away[@]}" "$ANNULUS" doctor run.yaml
     has out "clocks       all hosts agree to" 1 && has out "between hosts: " 1 && has out "with the same content on all hosts" 1

@@ -37,7 +37,7 @@ static void alone(doctor_facts *f) {
                                       .slurm_step_size = DOCTOR_UNKNOWN,
                                       .slurm_tasks = DOCTOR_UNKNOWN,
                                       .slurm_rank = DOCTOR_UNKNOWN};
-    f->binding.local_ranks = 1;
+    f->binding.local_ranks = f->hosts = 1;
     f->clock.known = false;
     f->ring = (doctor_ring_facts){.measured = true, .compute_gflops = 20};
 }
@@ -75,6 +75,7 @@ static void slurm_copy(void) { all[0].launch.slurm_tasks = 2, all[0].launch.slur
 static void batch_shell(void) { all[0].launch.slurm_tasks = 2, all[0].launch.slurm_rank = 0; }
 static void ompi_copies(void) { all[0].launch.ompi_size = 2; }
 static void pmi_copies(void) { all[0].launch.pmi_size = 2; }
+static void mpi_refused(void) { set(all[0].launch.complaint, "MPI cannot be started"); }
 static void mpirun_in_step(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++)
         all[i].launch.ompi_size = SAMPLE_RANKS, all[i].launch.slurm_step_size = 1;
@@ -101,6 +102,7 @@ static void one_core(void) { bind_to(2, 0, 0), bind_to(3, 1, 3); }
 /* Four ranks on host b, of which two have one processor. */
 static void same_core(void) {
     set(all[4].host, "b"), set(all[5].host, "b");
+    all[4].first = false, all[0].hosts = 2;
     bind_to(2, 0, 0), bind_to(3, 0, 0), bind_to(4, 1, 3), bind_to(5, 1, 3);
     for (int i = 2; i < SAMPLE_RANKS; i++) all[i].binding.threads = 1;
 }
@@ -124,6 +126,7 @@ static void no_dnnl(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++) all[i].library.dnnl[0] = 0;
 }
 static void docker(void) { (void)interface(0, "docker0", true, DOCTOR_UNKNOWN); }
+static void container_net(void) { all[2].network.interfaces[1].virtual_ = true; }
 static void two_nets(void) { (void)interface(2, "eth1", false, 25000); }
 static void two_nets_chosen(void) { two_nets(), set(all[2].network.include, "10.0.0.0/24"); }
 static void two_nets_excluded(void) { two_nets(), set(all[2].network.exclude, "lo,172.17.0.0/16"); }
@@ -170,9 +173,15 @@ static void uncertain(void) { all[4].clock.skew_s = 0.2, all[4].clock.error_s = 
 static void unknown_clock(void) { all[4].clock.known = false; }
 static void other_program(void) { all[3].same.program = 5; }
 static void unknown_program(void) { all[3].same.program = 0; }
+static void other_mpi(void) { set(all[3].launch.mpi, "Open MPI v5.0.1"); }
 static void other_run(void) { all[3].same.run = 5; }
 static void bad_run(void) {
-    all[3].same.run_good = false, set(all[3].same.complaint, "run.yaml:3:1: dato: unknown key");
+    all[3].same.run_good = false, all[3].same.run = 0;
+    set(all[3].same.complaint, "run.yaml:3:1: dato: unknown key");
+}
+static void bad_model(void) {
+    all[0].same.run_good = false;
+    set(all[0].same.complaint, "phases[0].batch: 2 samples for 6 ranks");
 }
 static void other_data(void) { all[2].same.data = 5; }
 static void bad_data(void) { all[2].same.data_known = false, set(all[2].same.complaint, "d.h5: truncated"); }
@@ -184,6 +193,7 @@ static void slow_memory(void) { all[4].ring.near.bytes_per_s = all[5].ring.near.
 static void quick(void) {
     for (int i = 0; i < SAMPLE_RANKS; i++) all[i].ring = (doctor_ring_facts){0};
 }
+static void many_hosts(void) { all[0].hosts = 5; } /* as far as the texts go */
 static void nothing(void) {}
 
 /* ranks: of the job, 1 or all; where: as in the report. level OK: a finding that there is besides no warning
@@ -202,9 +212,11 @@ static const example examples[] = {
     {nothing, ALL, DOCTOR_OK, "MPI", "Open MPI v4.1.4, MPI_THREAD_SERIALIZED", ""},
     {nothing, 1, DOCTOR_OK, "MPI", "level of threads unknown", ""},
     {nothing, ALL, DOCTOR_OK, "binding", "2 threads on processors 2-3", "ranks 1, 3, 5"},
-    {nothing, ALL, DOCTOR_OK, "clocks", "all hosts agree to 2.0 ms", ""},
+    {nothing, ALL, DOCTOR_OK, "clocks", "all hosts agree to 2.01 ms", ""},
     {nothing, ALL, DOCTOR_OK, "benchmark", "between hosts: 20 us, 9.6 Gbit/s", ""},
     {nothing, ALL, DOCTOR_OK, "storage", "checkpoints: about 954 MiB each, 3.73 GiB in all", ""},
+    {many_hosts, ALL, DOCTOR_OK, "storage", "tmp /tmp: ext4", ""},
+    {many_hosts, ALL, DOCTOR_OK, "/dev/shm", "has enough room", ""},
     {no_threads, ALL, DOCTOR_ERROR, "MPI", "allows no threads", "rank 1"},
     {funneled, ALL, DOCTOR_NOTE, "MPI", "do not move on", "rank 1"},
     {fewer_than_step, ALL, DOCTOR_ERROR, "launcher", "srun started 8 tasks, but MPI sees 6", "rank 0"},
@@ -213,6 +225,7 @@ static const example examples[] = {
     {batch_shell, 1, DOCTOR_WARNING, "launcher", "the allocation is for 2 tasks", ""},
     {ompi_copies, 1, DOCTOR_ERROR, "launcher", "mpirun started 2 tasks, but MPI sees one", ""},
     {pmi_copies, 1, DOCTOR_ERROR, "launcher", "another MPI (PMI) started 2 tasks, but MPI sees one", ""},
+    {mpi_refused, 1, DOCTOR_ERROR, "launcher", "MPI cannot be started", ""},
     {mpirun_in_step, ALL, DOCTOR_OK, "launcher", "mpirun started 6 ranks", ""},
     {nothing, ALL, DOCTOR_OK, "PMIx", "launcher 4.2, MPI 4.2", ""},
     {old_pmix, ALL, DOCTOR_ERROR, "PMIx", "the launcher has version 1.2, MPI has 3.1", "rank 2"},
@@ -244,6 +257,7 @@ static const example examples[] = {
     {no_dnnl, ALL, DOCTOR_WARNING, "oneDNN", "built without oneDNN", ""},
     {docker, ALL, DOCTOR_WARNING, "network", "eth0 (10 Gbit/s), docker0 (virtual, speed unknown); messages",
      "host a"},
+    {container_net, ALL, DOCTOR_OK, "network", "MPI's TCP would use eth0 (virtual, 10 Gbit/s)", "host b"},
     {two_nets, ALL, DOCTOR_WARNING, "network", "uses all of: eth0 (10 Gbit/s), eth1 (25 Gbit/s)", "host b"},
     {two_nets, 1, DOCTOR_OK, "network", "MPI's TCP would use eth0", ""},
     {docker, 1, DOCTOR_NOTE, "network", "docker0 (virtual", ""},
@@ -296,11 +310,14 @@ static const example examples[] = {
      "host b"},
     {no_shm, ALL, DOCTOR_WARNING, "/dev/shm", "is not there", "host b"},
     {skewed, ALL, DOCTOR_WARNING, "clocks", "the clock is 0.500 s behind", "host c"},
+    {uncertain, ALL, DOCTOR_OK, "clocks", "all hosts agree to 350 ms", ""},
     {unknown_clock, ALL, DOCTOR_NOTE, "clocks", "unknown", ""},
     {other_program, ALL, DOCTOR_ERROR, "program", "runs another program", "rank 3"},
     {unknown_program, ALL, DOCTOR_NOTE, "program", "unknown", "rank 3"},
+    {other_mpi, ALL, DOCTOR_ERROR, "MPI", "not the MPI library of rank 0", "rank 3"},
     {other_run, ALL, DOCTOR_ERROR, "run file", "another text", "rank 3"},
     {bad_run, ALL, DOCTOR_ERROR, "run file", "run.yaml:3:1: dato: unknown key", "rank 3"},
+    {bad_model, ALL, DOCTOR_ERROR, "run file", "2 samples for 6 ranks", ""},
     {other_data, ALL, DOCTOR_ERROR, "datasets", "other content", "host b"},
     {bad_data, ALL, DOCTOR_ERROR, "datasets", "d.h5: truncated", "host b"},
     {wrong_sum, ALL, DOCTOR_ERROR, "benchmark", "came out wrong", "rank 3"},
@@ -323,7 +340,7 @@ static void check_example(const example *e, int number) {
     const int warnings = doctor_report_count(&report, DOCTOR_WARNING),
               errors = doctor_report_count(&report, DOCTOR_ERROR);
     if (!f || warnings != (e->level == DOCTOR_WARNING) || errors != (e->level == DOCTOR_ERROR)) {
-        doctor_report_print(&report, stderr);
+        doctor_report_print(&report, DOCTOR_OK, stderr);
         fail_msg("example %d: %s: '%s' was %s, %d warnings, %d errors", number, e->check, e->part,
                  f ? "found" : "not found", warnings, errors);
     }
@@ -360,15 +377,8 @@ static void several_findings(void **state) {
     doctor_report_free(&report);
 }
 
-/* The measured difference may be an error of the measurement. */
-static void uncertain_clock(void **state) {
-    (void)state;
-    assert_int_equal(warnings_after(uncertain), 0);
-    doctor_report_free(&report);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_fault_is_found),
-                                       cmocka_unit_test(several_findings), cmocka_unit_test(uncertain_clock)};
+                                       cmocka_unit_test(several_findings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

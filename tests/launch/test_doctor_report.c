@@ -67,6 +67,9 @@ static void many_findings(void **state) {
     assert_false(report.lost);
 }
 
+static void print_all(const doctor_report *r, FILE *to) { doctor_report_print(r, DOCTOR_OK, to); }
+static void print_errors(const doctor_report *r, FILE *to) { doctor_report_print(r, DOCTOR_ERROR, to); }
+
 static char *printed(void (*print)(const doctor_report *, FILE *)) {
     char *text = NULL;
     size_t size;
@@ -81,9 +84,14 @@ static void for_people(void **state) {
     (void)state;
     doctor_say_job(&report, DOCTOR_OK, "first", NULL, "good\nand one line");
     doctor_say_host(&report, 2, DOCTOR_ERROR, "second", "do that", "bad");
-    char *text = printed(doctor_report_print);
+    char *text = printed(print_all);
     assert_string_equal(text, "ok       first        good and one line\n"
                               "error    second       bad [host b]\n"
+                              "                      remedy: do that\n"
+                              "not safe to start: 1 error, 0 warnings\n");
+    free(text);
+    text = printed(print_errors);
+    assert_string_equal(text, "error    second       bad [host b]\n"
                               "                      remedy: do that\n"
                               "not safe to start: 1 error, 0 warnings\n");
     free(text);

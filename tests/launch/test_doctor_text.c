@@ -162,6 +162,25 @@ static void file_systems(void **state) {
     assert_int_equal(doctor_fs_kind("newfs"), DOCTOR_FS_UNKNOWN);
 }
 
+static void control_groups(void **state) {
+    (void)state;
+    static const char first[] =
+        "5:memory:/user\n4:cpu,cpuacct:/slurm/uid_0/job_7\n3:cpuset:/\n0::/init.scope\n";
+    static const char second[] = "0::/system.slice/slurmstepd.scope/job_7/step_0\n";
+    char path[64], small[8];
+    assert_true(doctor_cgroup_find(path, sizeof path, first, "cpu"));
+    assert_string_equal(path, "/slurm/uid_0/job_7");
+    assert_true(doctor_cgroup_find(path, sizeof path, first, "cpuacct"));
+    assert_string_equal(path, "/slurm/uid_0/job_7");
+    assert_true(doctor_cgroup_find(path, sizeof path, first, ""));
+    assert_string_equal(path, "/init.scope");
+    assert_false(doctor_cgroup_find(path, sizeof path, second, "cpu"));
+    assert_true(doctor_cgroup_find(path, sizeof path, second, ""));
+    assert_string_equal(path, "/system.slice/slurmstepd.scope/job_7/step_0");
+    assert_false(doctor_cgroup_find(small, sizeof small, second, ""));
+    assert_false(doctor_cgroup_find(path, sizeof path, "", ""));
+}
+
 static void numbers(void **state) {
     (void)state;
     char buf[16];
@@ -185,6 +204,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(processor_lists), cmocka_unit_test(processor_sets),
                                        cmocka_unit_test(versions),        cmocka_unit_test(slurm_plugins),
                                        cmocka_unit_test(mounts),          cmocka_unit_test(file_systems),
-                                       cmocka_unit_test(numbers)};
+                                       cmocka_unit_test(numbers),         cmocka_unit_test(control_groups)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
