@@ -99,8 +99,11 @@ static void write_directives(FILE *to, const request *r, const char *name) {
     directive(to, "--chdir", r->folder);
     directive(to, "--output", r->log ? r->log : log);
     fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", r->nodes);
-    fprintf(to, "#SBATCH --ntasks-per-node=%lld\n#SBATCH --cpus-per-task=%lld\n", (long long)r->tasks,
-            (long long)r->threads);
+    /* One task a node is what Slurm takes by itself; asked for it, it gives a job of MIN-MAX nodes only MIN.
+     */
+    if (r->tasks > 1 || !strchr(r->nodes, '-'))
+        fprintf(to, "#SBATCH --ntasks-per-node=%lld\n", (long long)r->tasks);
+    fprintf(to, "#SBATCH --cpus-per-task=%lld\n", (long long)r->threads);
     fprintf(to, "#SBATCH --signal=B:USR1@%lld\n", (long long)r->before);
     if (r->time) fprintf(to, "#SBATCH --time=%s\n", r->time);
     if (r->partition) directive(to, "--partition", r->partition);

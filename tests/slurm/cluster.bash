@@ -33,11 +33,15 @@ cd "$dir" || exit 1
 trap 'exit 143' TERM INT HUP # the first process of a namespace has no defaults
 bad=0 cpus=2
 wrong() { echo "WRONG: $*"; bad=1; }
-fail() {
-    echo "FAILED: $*"
-    tail -n 15 "$dir"/log/*.log "$dir"/*.log 2>/dev/null
-    exit 1
+fail() { echo "FAILED: $*"; exit 1; }
+show_logs() { # of what went wrong
+    local file
+    for file in log/*.log *.log; do
+        echo "---- $file"
+        grep -v samples/s "$file" | tail -n 40
+    done
 }
+trap '[ $? = 0 ] || show_logs' EXIT
 
 # ---- up
 
@@ -52,7 +56,7 @@ SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
 # The delay of a requeued job is the lifetime of a credential.
-AuthInfo=socket=$dir/run/munge.sock,cred_expire=3
+AuthInfo=socket=$dir/run/munge.sock,cred_expire=5
 SlurmctldPidFile=$dir/run/slurmctld.pid
 SlurmdPidFile=$dir/run/slurmd.%n.pid
 SlurmctldLogFile=$dir/log/slurmctld.log
@@ -105,6 +109,7 @@ node_kill() { # NODE
     done
     wait "${node_pid[$1]}" 2>/dev/null
 }
+all_idle() { [ "$(idle_nodes)" = 2 ]; }
 idle_nodes() { timeout 5 sinfo -h -N -p main -o %t 2>/dev/null | grep -cx idle; }
 cluster_up() {
     # Open MPI wants a network beside lo, as does the look-up of addresses: a link to itself.
@@ -121,11 +126,7 @@ cluster_up() {
     slurmctld -D -c </dev/null >/dev/null 2>&1 &
     node_start node1
     node_start node2
-    for _ in $(seq 200); do
-        [ "$(idle_nodes)" != 2 ] || return 0
-        sleep 0.1
-    done
-    fail "Slurm has not come up"
+    until_true 30 all_idle || fail "Slurm has not come up"
 }
 
 # ---- jobs
@@ -141,6 +142,29 @@ until_true() { # SECONDS COMMAND...
 job_field() { timeout 10 scontrol -o show job "$1" 2>/dev/null | grep -oE "(^| )$2=[^ ]*" | tail -n 1 | cut -d = -f 2-; } # JOB FIELD
 job_is() { [[ " $2 " == *" $(job_field "$1" JobState) "* ]]; } # JOB "STATE..."
 ended="COMPLETED FAILED CANCELLED TIMEOUT NODE_FAIL PREEMPTED"
+submit() { # NAME OPTION...: a job with output in ./NAME and the log NAME.log; sets $job
+    local name=$1
+    shift
+    job=$(timeout 30 "$ANNULUS" slurm --submit --tasks-per-node 1 --time 10:00 --log "$name.log" --set "output=$name" "$@" run.yaml) ||
+        fail "not submitted"
+    job=${job##* }
+}
+# The same, slowly: rank 0 waits for a moment with each line of progress, while the file ./slow is there.
+submit_slowly() {
+    touch slow
+    LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow submit "$@"
+}
+lines() { cat "$1" 2>/dev/null | grep -c "$2"; } # FILE TEXT
+makes_progress() { # NAME: a line of the log since the job's last start
+    local text
+    text=$(sed -n '/annulus.sbatch: job .*, restart/h; /annulus.sbatch: job .*, restart/!H; ${x;p}' "$1.log" 2>/dev/null)
+    [[ $text == *samples/s* ]]
+}
+await_progress() { until_true 40 makes_progress "$1" || fail "no progress of $1"; } # NAME
+# What a stopped job has said, how many times.
+said() { # NAME COUNT TEXT
+    [ "$(lines "$1.log" "$3")" = "$2" ] || wrong "$1: not $2 times: $3"
+}
 # Waits for the job's end, and checks its state and exit code.
 ends() { # JOB SECONDS STATE CODE
     until_true "$2" job_is "$1" "$ended" || { timeout 10 scontrol show job "$1"; fail "job $1 has not ended after $2 s"; }

@@ -10,16 +10,9 @@ cluster_up
 make_run 300
 timeout 60 "${MPIRUN:-mpirun}" -n 2 "$ANNULUS" train --threads 1 --set output=alone run.yaml >alone.log 2>&1 || fail "mpirun alone"
 
-submit() { # NAME OPTION...: sets $job
-    local name=$1
-    shift
-    job=$(timeout 30 "$ANNULUS" slurm --submit --tasks-per-node 1 --time 10:00 --log "$name.log" --set "output=$name" "$@") ||
-        fail "not submitted"
-    job=${job##* }
-}
 for launcher in srun mpirun; do
     for bind in none cores; do
-        submit $launcher-$bind --nodes 2 --launcher $launcher --bind $bind run.yaml
+        submit $launcher-$bind --nodes 2 --launcher $launcher --bind $bind
         ends "$job" 60 COMPLETED 0:0
         same_weights alone $launcher-$bind
         grep -q 'annulus.sbatch: the run is finished' $launcher-$bind.log || wrong "$launcher: the log does not tell of the end"
@@ -27,7 +20,7 @@ for launcher in srun mpirun; do
     done
 done
 
-submit one --nodes 1 --tasks-per-node 2 run.yaml
+submit one --nodes 1 --tasks-per-node 2
 ends "$job" 60 COMPLETED 0:0
 same_weights alone one
 
@@ -39,8 +32,7 @@ ends "$job" 60 COMPLETED 0:0
 same_weights alone people
 
 # A mistake that only the job meets.
-submit mistake run.yaml
-timeout 10 scontrol hold "$job"
+submit mistake --option --hold
 mv run.yaml away.yaml
 timeout 10 scontrol release "$job"
 ends "$job" 60 FAILED 2:0
