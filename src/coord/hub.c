@@ -223,13 +223,14 @@ static void use_page(anni_registry *r, watcher *w) {
 
 static void read_page(anni_registry *r, void *context) {
     watcher *w = context;
+    anni_hub *hub = w->hub; /* w may be gone at the end */
     ann_status status = w->feed ? ANN_OK : find_run(r, w);
     if (status == ANN_OK) status = anni_records_read(r, w->feed->run, w->at, MESSAGE_RECORDS, MESSAGE_BYTES);
-    pthread_mutex_lock(&w->hub->mutex);
+    pthread_mutex_lock(&hub->mutex);
     if (w->stage == OVER) leave(w);
     else if (status != ANN_OK) end(w, anni_code_of(status), ann_error_text());
     else use_page(r, w);
-    pthread_mutex_unlock(&w->hub->mutex);
+    pthread_mutex_unlock(&hub->mutex);
     anni_fresh_clear(r, 0);
 }
 
