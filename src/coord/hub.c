@@ -1,5 +1,6 @@
 #include "coord/hub.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ struct anni_hub {
     anni_coord_worker *reader;
     feed *feeds;
     int watchers;
+    bool fresh; /* there is something for pump_all */
     bool closed, stop;
 };
 
@@ -174,7 +176,8 @@ static void pump(watcher *w) {
     w->live = true;
     for (uint64_t at = w->at; at < f->end && count < MESSAGE_RECORDS && bytes < MESSAGE_BYTES; at++) {
         slices[count] = grpc_slice_ref(f->ring[at % RING]);
-        bytes += GRPC_SLICE_LENGTH(slices[count++]);
+        bytes += GRPC_SLICE_LENGTH(slices[count]); /* a macro that reads its argument twice */
+        count++;
     }
     if (count) send_slices(w, slices, count);
     else w->stage = IDLE;
@@ -220,13 +223,14 @@ static void use_page(anni_registry *r, watcher *w) {
 
 static void read_page(anni_registry *r, void *context) {
     watcher *w = context;
+    anni_hub *hub = w->hub; /* w may be gone at the end */
     ann_status status = w->feed ? ANN_OK : find_run(r, w);
     if (status == ANN_OK) status = anni_records_read(r, w->feed->run, w->at, MESSAGE_RECORDS, MESSAGE_BYTES);
-    pthread_mutex_lock(&w->hub->mutex);
+    pthread_mutex_lock(&hub->mutex);
     if (w->stage == OVER) leave(w);
     else if (status != ANN_OK) end(w, anni_code_of(status), ann_error_text());
     else use_page(r, w);
-    pthread_mutex_unlock(&w->hub->mutex);
+    pthread_mutex_unlock(&hub->mutex);
     anni_fresh_clear(r, 0);
 }
 
@@ -301,6 +305,7 @@ void anni_hub_publish(void *context, const anni_fresh *fresh, int count) {
                 append(f, &fresh[i]);
                 wake = true;
             }
+    hub->fresh = hub->fresh || wake;
     if (wake) pthread_cond_signal(&hub->wake);
     pthread_mutex_unlock(&hub->mutex);
 }
@@ -330,9 +335,12 @@ static void *feed_watchers(void *arg) {
     pthread_mutex_lock(&hub->mutex);
     while (!hub->stop) {
         struct timespec until;
+        int code = 0;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
-        pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
+        while (!hub->fresh && !hub->stop && code != ETIMEDOUT)
+            code = pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
+        hub->fresh = false;
         pump_all(hub);
         cancel_stuck(hub);
     }
@@ -360,7 +368,7 @@ void anni_hub_set_reader(anni_hub *hub, anni_coord_worker *reader) { hub->reader
 
 void anni_hub_close(anni_hub *hub) {
     pthread_mutex_lock(&hub->mutex);
-    hub->closed = true;
+    hub->closed = hub->fresh = true;
     pthread_cond_signal(&hub->wake);
     pthread_mutex_unlock(&hub->mutex);
 }
