@@ -11,6 +11,12 @@ pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+# Of what grpc.pc lists only these two are called; the other sixty are gRPC's own.
+pkg_check_modules(GRPC REQUIRED grpc gpr)
+set(annulus_grpc grpc gpr)
 
 find_path(XXHASH_INCLUDE_DIR xxhash.h)
 mark_as_advanced(XXHASH_INCLUDE_DIR)
@@ -20,6 +26,7 @@ endif()
 
 set(annulus_dependencies
     MPI::MPI_C hdf5::hdf5 PkgConfig::OPENBLAS PkgConfig::FYAML PkgConfig::PNG PkgConfig::JPEG ZLIB::ZLIB
+    PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::PROTOBUF_C ${annulus_grpc}
     OpenMP::OpenMP_C Threads::Threads m)
 
 if(ANNULUS_ONEDNN)

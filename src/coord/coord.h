@@ -70,10 +70,21 @@ void ann_coord_client_close(ann_coord_client *client);
 /* From any thread: what the client is waiting for ends with ANN_ERR_STOP, and so does every later call. */
 void ann_coord_client_cancel(ann_coord_client *client);
 
+/* The unary methods of annulus.proto, by their names there. */
 typedef enum ann_coord_method {
-#define ANN_COORD_METHOD(NAME, service, method, request, reply, role, thread) ANN_COORD_##NAME,
-#include "coord/methods.def"
-#undef ANN_COORD_METHOD
+    ANN_COORD_REGISTER_JOB,
+    ANN_COORD_NEXT,
+    ANN_COORD_HEARTBEAT,
+    ANN_COORD_REPORT,
+    ANN_COORD_COMMITTED,
+    ANN_COORD_APPLIED,
+    ANN_COORD_PHASE_DONE,
+    ANN_COORD_LEAVE,
+    ANN_COORD_SUBMIT,
+    ANN_COORD_CONTROL,
+    ANN_COORD_LIST,
+    ANN_COORD_STATUS,
+    ANN_COORD_LOG,
     ANN_COORD_METHOD_COUNT
 } ann_coord_method;
 
