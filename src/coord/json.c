@@ -108,5 +108,7 @@ void anni_json_number(anni_json *j, const char *key, double value) {
     put_value(j, key, isfinite(value) ? digits : "null");
 }
 
-void anni_json_bool(anni_json *j, const char *key, bool value) { put_value(j, key, value ? "true" : "false"); }
+void anni_json_bool(anni_json *j, const char *key, bool value) {
+    put_value(j, key, value ? "true" : "false");
+}
 void anni_json_null(anni_json *j, const char *key) { put_value(j, key, "null"); }

@@ -25,8 +25,8 @@ void anni_json_close(anni_json *j, char bracket);
 /* Within an object; a value or an open follows. */
 void anni_json_key(anni_json *j, const char *key);
 
-/* Values. A text is escaped so that it can stand in HTML, too; what is not UTF-8 in it becomes U+FFFD. A number
-   that is not finite becomes null. A key of NULL leaves the key out. */
+/* Values. A text is escaped so that it can stand in HTML, too; what is not UTF-8 in it becomes U+FFFD. A
+   number that is not finite becomes null. A key of NULL leaves the key out. */
 void anni_json_text(anni_json *j, const char *key, const char *value);
 void anni_json_int(anni_json *j, const char *key, int64_t value);
 void anni_json_number(anni_json *j, const char *key, double value);

@@ -54,7 +54,8 @@ static ann_status split_address(const char *listen, char host[256], char port[8]
     const size_t digit_count = strlen(digits);
     if (length >= 256 || (colon && length == 0) || digit_count == 0 || digit_count > 5 ||
         strspn(digits, "0123456789") != digit_count || atoi(digits) > 65535)
-        return ann_error(ANN_ERR_CONFIG, "the address '%s' of the web page is wrong, accepted is [HOST:]PORT", listen);
+        return ann_error(ANN_ERR_CONFIG, "the address '%s' of the web page is wrong, accepted is [HOST:]PORT",
+                         listen);
     snprintf(host, 256, "%.*s", (int)length, from);
     snprintf(port, 8, "%s", digits);
     if (!colon) snprintf(host, 256, "127.0.0.1");
@@ -73,7 +74,8 @@ static ann_status listen_at(ann_coord_web *web, const char *listen_text, const s
     web->listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (web->listener < 0 || setsockopt(web->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(web->listener, address->ai_addr, address->ai_addrlen) != 0 || listen(web->listener, 32) != 0)
-        return ann_error(ANN_ERR_CONFIG, "the web page cannot listen at '%s': %s", listen_text, strerror(errno));
+        return ann_error(ANN_ERR_CONFIG, "the web page cannot listen at '%s': %s", listen_text,
+                         strerror(errno));
     web->site.loopback = is_loopback(address->ai_addr);
     return ANN_OK;
 }
@@ -83,10 +85,12 @@ static ann_status name_address(ann_coord_web *web) {
     socklen_t size = sizeof bound;
     char host[NI_MAXHOST], port[NI_MAXSERV];
     if (getsockname(web->listener, (struct sockaddr *)&bound, &size) != 0 ||
-        getnameinfo((struct sockaddr *)&bound, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        getnameinfo((struct sockaddr *)&bound, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return ann_error(ANN_ERR_IO, "the web page's own address is not known: %s", strerror(errno));
     const bool six = bound.ss_family == AF_INET6;
-    snprintf(web->address, sizeof web->address, "http://%s%.255s%s:%.8s/", six ? "[" : "", host, six ? "]" : "", port);
+    snprintf(web->address, sizeof web->address, "http://%s%.255s%s:%.8s/", six ? "[" : "", host,
+             six ? "]" : "", port);
     return ANN_OK;
 }
 
@@ -105,7 +109,8 @@ static ann_status open_socket(ann_coord_web *web, const char *listen) {
 
 /* ---- connections ---- */
 
-static void on_connection(void *context, struct MHD_Connection *made, void **slot, enum MHD_ConnectionNotificationCode what) {
+static void on_connection(void *context, struct MHD_Connection *made, void **slot,
+                          enum MHD_ConnectionNotificationCode what) {
     ann_coord_web *web = context;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (*slot) ((connection *)*slot)->socket = -1;
@@ -114,13 +119,15 @@ static void on_connection(void *context, struct MHD_Connection *made, void **slo
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(made, MHD_CONNECTION_INFO_CONNECTION_FD);
     for (int i = 0; info && i < MOST_CONNECTIONS; i++) {
         if (web->connections[i].socket >= 0) continue;
-        web->connections[i] = (connection){info->connect_fd, ann_clock_ns() + REQUEST_S * INT64_C(1000000000)};
+        web->connections[i] =
+            (connection){info->connect_fd, ann_clock_ns() + REQUEST_S * INT64_C(1000000000)};
         *slot = &web->connections[i];
         return;
     }
 }
 
-static void on_answered(void *context, struct MHD_Connection *made, void **state, enum MHD_RequestTerminationCode code) {
+static void on_answered(void *context, struct MHD_Connection *made, void **state,
+                        enum MHD_RequestTerminationCode code) {
     (void)context;
     (void)state;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(made, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -157,7 +164,8 @@ static void log_line(void *context, const char *format, va_list args) {
 static void *serve(void *context) {
     ann_coord_web *web = context;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    struct pollfd polls[] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = web->stop_event, .events = POLLIN}};
+    struct pollfd polls[] = {{.fd = info->epoll_fd, .events = POLLIN},
+                             {.fd = web->stop_event, .events = POLLIN}};
     while (!polls[1].revents) {
         MHD_UNSIGNED_LONG_LONG wait_ms = 1000;
         if (MHD_get_timeout(web->daemon, &wait_ms) != MHD_YES || wait_ms > 1000) wait_ms = 1000;
@@ -170,13 +178,15 @@ static void *serve(void *context) {
 
 static ann_status start_daemon(ann_coord_web *web) {
     web->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, anni_web_answer, &web->site, MHD_OPTION_EXTERNAL_LOGGER, log_line, web,
-        MHD_OPTION_LISTEN_SOCKET, web->listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)MOST_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape_nothing, web, MHD_OPTION_NOTIFY_CONNECTION, on_connection, web, MHD_OPTION_NOTIFY_COMPLETED, on_answered, web,
-        MHD_OPTION_END);
-    if (!web->daemon) return ann_error(ANN_ERR_IO, "the web page's server does not start: %s", strerror(errno));
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, anni_web_answer, &web->site,
+        MHD_OPTION_EXTERNAL_LOGGER, log_line, web, MHD_OPTION_LISTEN_SOCKET, web->listener,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)MOST_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, web, MHD_OPTION_NOTIFY_CONNECTION, on_connection, web,
+        MHD_OPTION_NOTIFY_COMPLETED, on_answered, web, MHD_OPTION_END);
+    if (!web->daemon)
+        return ann_error(ANN_ERR_IO, "the web page's server does not start: %s", strerror(errno));
     web->listener = -1; /* the daemon's now */
     return ANN_OK;
 }
@@ -185,10 +195,12 @@ static ann_status start(ann_coord_web *web, const char *dir, const char *listen)
     ANN_TRY(anni_registry_open_reader(&web->site.reader, dir));
     ANN_TRY(open_socket(web, listen));
     web->stop_event = eventfd(0, EFD_CLOEXEC);
-    if (web->stop_event < 0) return ann_error(ANN_ERR_IO, "the web page's server does not start: %s", strerror(errno));
+    if (web->stop_event < 0)
+        return ann_error(ANN_ERR_IO, "the web page's server does not start: %s", strerror(errno));
     ANN_TRY(start_daemon(web));
     const int code = pthread_create(&web->thread, NULL, serve, web);
-    if (code != 0) return ann_error(ANN_ERR_MEMORY, "the web page's thread does not start: %s", strerror(code));
+    if (code != 0)
+        return ann_error(ANN_ERR_MEMORY, "the web page's thread does not start: %s", strerror(code));
     web->running = true;
     return ANN_OK;
 }

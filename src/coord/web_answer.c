@@ -10,8 +10,9 @@
 enum { MOST_JSON_BYTES = 2 << 20, DEFAULT_RECORDS = 500 };
 
 static const char *const common_headers[][2] = {
-    {"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-                                " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
     {"X-Content-Type-Options", "nosniff"},
     {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
@@ -24,17 +25,20 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned
     enum MHD_Result good = response ? MHD_YES : MHD_NO;
     if (!response) return good;
     for (size_t i = 0; i < sizeof common_headers / sizeof common_headers[0]; i++)
-        if (good == MHD_YES) good = MHD_add_response_header(response, common_headers[i][0], common_headers[i][1]);
+        if (good == MHD_YES)
+            good = MHD_add_response_header(response, common_headers[i][0], common_headers[i][1]);
     if (good == MHD_YES) good = MHD_add_response_header(response, "Content-Type", type);
-    if (good == MHD_YES && code == MHD_HTTP_METHOD_NOT_ALLOWED) good = MHD_add_response_header(response, "Allow", "GET, HEAD");
+    if (good == MHD_YES && code == MHD_HTTP_METHOD_NOT_ALLOWED)
+        good = MHD_add_response_header(response, "Allow", "GET, HEAD");
     if (good == MHD_YES) good = MHD_queue_response(connection, code, response);
     MHD_destroy_response(response);
     return good;
 }
 
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *text) {
-    return send_response(connection, code, "text/plain; charset=utf-8",
-                         MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
+    return send_response(
+        connection, code, "text/plain; charset=utf-8",
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
 }
 
 /* ---- requests ---- */
@@ -51,7 +55,8 @@ static bool host_is_loopback(const char *header) {
 }
 
 /* An argument that is a whole number; `otherwise` if it is not there. */
-static bool argument(struct MHD_Connection *connection, const char *name, uint64_t otherwise, uint64_t max, uint64_t *out) {
+static bool argument(struct MHD_Connection *connection, const char *name, uint64_t otherwise, uint64_t max,
+                     uint64_t *out) {
     const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
     *out = otherwise;
     if (!text) return true;
@@ -69,13 +74,15 @@ static ann_status read_range(struct MHD_Connection *connection, anni_web_range *
     if (!argument(connection, "from", 1, INT64_MAX / 2, &range->from) ||
         !argument(connection, "most", DEFAULT_RECORDS, ANNI_WEB_MOST_RECORDS, &most) ||
         !argument(connection, "every", 1, INT64_MAX / 4, &range->every))
-        return ann_error(ANN_ERR_ARG, "from, most and every are numbers from 1 on, most at most %d", ANNI_WEB_MOST_RECORDS);
+        return ann_error(ANN_ERR_ARG, "from, most and every are numbers from 1 on, most at most %d",
+                         ANNI_WEB_MOST_RECORDS);
     range->most = (int)most;
     return ANN_OK;
 }
 
 /* The part of the path behind "/api/runs/": NAME or NAME/records. */
-static ann_status write_run(anni_json *j, anni_registry *r, struct MHD_Connection *connection, const char *rest) {
+static ann_status write_run(anni_json *j, anni_registry *r, struct MHD_Connection *connection,
+                            const char *rest) {
     char name[ANNI_NAME_BYTES + 2];
     anni_web_range range;
     const size_t length = strcspn(rest, "/");
@@ -90,15 +97,15 @@ static ann_status write_run(anni_json *j, anni_registry *r, struct MHD_Connectio
 }
 
 /* All reading in one transaction, so that what is in an answer fits together. */
-static ann_status write_json(anni_json *j, anni_registry *r, struct MHD_Connection *connection, const char *path) {
+static ann_status write_json(anni_json *j, anni_registry *r, struct MHD_Connection *connection,
+                             const char *path) {
     static const char prefix[] = "/api/runs/";
     ANN_TRY(anni_db_run(r->db, "BEGIN", ""));
     ann_status status;
     if (strcmp(path, "/api/runs") == 0) status = anni_web_runs(j, r);
     else if (strncmp(path, prefix, sizeof prefix - 1) == 0)
         status = write_run(j, r, connection, path + sizeof prefix - 1);
-    else
-        status = ann_error(ANN_ERR_NOT_FOUND, "there is no such page");
+    else status = ann_error(ANN_ERR_NOT_FOUND, "there is no such page");
     anni_db_roll_back(r->db);
     return status;
 }
@@ -121,7 +128,8 @@ static enum MHD_Result send_json(anni_web_site *site, struct MHD_Connection *con
         anni_json_fini(&json);
         return send_failure(connection, status);
     }
-    struct MHD_Response *response = MHD_create_response_from_buffer(json.size, json.text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(json.size, json.text, MHD_RESPMEM_MUST_FREE);
     if (!response) anni_json_fini(&json);
     return send_response(connection, MHD_HTTP_OK, "application/json", response);
 }
@@ -146,11 +154,13 @@ static const char *asset_type(const char *name) {
 
 static bool has_body(struct MHD_Connection *connection) {
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    return (length && strcmp(length, "0") != 0) || MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
+    return (length && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
-enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection, const char *path, const char *method,
-                                const char *version, const char *body, size_t *body_bytes, void **state) {
+enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection, const char *path,
+                                const char *method, const char *version, const char *body, size_t *body_bytes,
+                                void **state) {
     static char seen;
     anni_web_site *site = context;
     (void)version;
@@ -164,12 +174,14 @@ enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection
         return send_text(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "this page can only be read: GET and HEAD");
-    if (has_body(connection)) return send_text(connection, MHD_HTTP_BAD_REQUEST, "a request must have no body");
+    if (has_body(connection))
+        return send_text(connection, MHD_HTTP_BAD_REQUEST, "a request must have no body");
     if (!*state) { /* libmicrohttpd calls again when the request is complete */
         *state = &seen;
         return MHD_YES;
     }
     if (!asset) return send_json(site, connection, path);
     return send_response(connection, MHD_HTTP_OK, asset_type(asset->name),
-                         MHD_create_response_from_buffer(asset->size, (void *)(uintptr_t)asset->bytes, MHD_RESPMEM_PERSISTENT));
+                         MHD_create_response_from_buffer(asset->size, (void *)(uintptr_t)asset->bytes,
+                                                         MHD_RESPMEM_PERSISTENT));
 }

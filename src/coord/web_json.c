@@ -12,11 +12,13 @@ static int64_t wall_clock_ms(void) {
 }
 
 /* An enumerator's name without its prefix, in small letters: RUN_ACTIVE is "active". */
-static void put_enum(anni_json *j, const char *key, const ProtobufCEnumDescriptor *type, int value, const char *prefix) {
+static void put_enum(anni_json *j, const char *key, const ProtobufCEnumDescriptor *type, int value,
+                     const char *prefix) {
     const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(type, value);
     char name[32] = "unknown";
     if (found) {
-        const char *from = found->name + (strncmp(found->name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0);
+        const char *from =
+            found->name + (strncmp(found->name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0);
         size_t i = 0;
         for (; from[i] && i + 1 < sizeof name; i++) name[i] = (char)tolower((unsigned char)from[i]);
         name[i] = '\0';
@@ -180,7 +182,8 @@ static ann_status put_run(anni_json *j, anni_registry *r, ann_arena *arena, cons
     const anni_caller page = {"web page (observe)"};
     Annulus__V1__StatusRequest request = ANNULUS__V1__STATUS_REQUEST__INIT;
     Annulus__V1__StatusReply reply = ANNULUS__V1__STATUS_REPLY__INIT;
-    if (!(request.run = ann_arena_strdup(arena, run))) return ann_error(ANN_ERR_MEMORY, "no memory for a name");
+    if (!(request.run = ann_arena_strdup(arena, run)))
+        return ann_error(ANN_ERR_MEMORY, "no memory for a name");
     ANN_TRY(anni_status(r, &page, arena, &request.base, &reply.base));
     anni_json_open(j, '{');
     anni_json_int(j, "now_ms", wall_clock_ms());
@@ -250,7 +253,9 @@ static ann_status put_read(pages *p) {
         const anni_fresh *fresh = &p->r->fresh[i];
         p->next = fresh->sequence + p->range->every;
         Annulus__V1__Record *record = annulus__v1__record__unpack(NULL, fresh->size, fresh->bytes);
-        if (!record) return ann_error(ANN_ERR_CORRUPT, "record %llu cannot be read", (unsigned long long)fresh->sequence);
+        if (!record)
+            return ann_error(ANN_ERR_CORRUPT, "record %llu cannot be read",
+                             (unsigned long long)fresh->sequence);
         if (!p->range->only_events || record->what_case == ANNULUS__V1__RECORD__WHAT_EVENT) {
             put_record(p->j, record);
             p->put++;
@@ -263,7 +268,8 @@ static ann_status put_read(pages *p) {
 static ann_status put_range(pages *p, int64_t run, uint64_t last) {
     enum { AT_ONCE = 500, AT_ONCE_BYTES = 1 << 20 };
     const int read = p->range->every == 1 ? AT_ONCE : 1;
-    for (int looked_at = 0; p->next <= last && p->put < p->range->most && looked_at < ANNI_WEB_MOST_LOOKED_AT;) {
+    for (int looked_at = 0;
+         p->next <= last && p->put < p->range->most && looked_at < ANNI_WEB_MOST_LOOKED_AT;) {
         const int left = p->range->most - p->put;
         const int most = p->range->only_events || left > read ? read : left;
         ANN_TRY(anni_records_read(p->r, run, p->next, most, AT_ONCE_BYTES));

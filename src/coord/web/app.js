@@ -1,3 +1,4 @@
+// The coordinator's page: asks for what is new once a second, and draws it. Text from the registry reaches the page as text only
 // (textContent, attributes), never as markup.
 
 const POLL_MS = 1000, ASK_MS = 8000, SHOWN_EVENTS = 200, SHOWN_RANKS = 64, WHOLE_HISTORY = 6000, ASK_RECORDS = 2000;
