@@ -15,6 +15,8 @@ int cmd_graph(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_coordinator(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
 
 /* ---- options: --name VALUE, --name=VALUE, --flag; "--" ends them ---- */
 

@@ -17,6 +17,8 @@ static const struct {
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
+    {"coordinator", "serve runs: which phase is next, metrics, requests of operators", cmd_coordinator},
+    {"ctl", "ask the coordinator about runs, and steer them", cmd_ctl},
     {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -26,7 +28,7 @@ static void print_help(FILE *to) {
           "usage: annulus COMMAND [OPTION...] [ARGUMENT...]\n"
           "       mpirun -n RANKS annulus train [OPTION...] RUN.yaml\n\ncommands:\n",
           to);
-    for (int i = 0; i < COMMAND_COUNT; i++) fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].doc);
+    for (int i = 0; i < COMMAND_COUNT; i++) fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].doc);
     fputs("\noptions:\n"
           "  --help     this text; annulus COMMAND --help is complete for the command\n"
           "  --version  version and git revision\n\n"
@@ -51,11 +53,11 @@ static int unknown_command(const char *name) {
     const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
     if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
     else
-        fprintf(
-            stderr,
-            "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, plan, doctor; see "
-            "annulus --help\n",
-            name);
+        fprintf(stderr,
+                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, plan, "
+                "coordinator, ctl, doctor; see "
+                "annulus --help\n",
+                name);
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }
 
