@@ -54,7 +54,7 @@ static ann_status put_runs(anni_json *j, anni_registry *r, ann_arena *arena) {
     const anni_caller page = {"web page (observe)"};
     const Annulus__V1__ListRequest request = ANNULUS__V1__LIST_REQUEST__INIT;
     Annulus__V1__ListReply reply = ANNULUS__V1__LIST_REPLY__INIT;
-    ANN_TRY(anni_list(r, &page, arena, &request.base, &reply.base));
+    ANN_TRY(anni_answer_list(r, &page, arena, &request.base, &reply.base));
     const size_t shown = reply.n_runs < ANNI_WEB_MOST_RUNS ? reply.n_runs : ANNI_WEB_MOST_RUNS;
     anni_json_open(j, '{');
     anni_json_int(j, "now_ms", wall_clock_ms());
@@ -184,7 +184,7 @@ static ann_status put_run(anni_json *j, anni_registry *r, ann_arena *arena, cons
     Annulus__V1__StatusReply reply = ANNULUS__V1__STATUS_REPLY__INIT;
     if (!(request.run = ann_arena_strdup(arena, run)))
         return ann_error(ANN_ERR_MEMORY, "no memory for a name");
-    ANN_TRY(anni_status(r, &page, arena, &request.base, &reply.base));
+    ANN_TRY(anni_answer_status(r, &page, arena, &request.base, &reply.base));
     anni_json_open(j, '{');
     anni_json_int(j, "now_ms", wall_clock_ms());
     anni_json_key(j, "run");

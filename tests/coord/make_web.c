@@ -40,7 +40,7 @@ static ann_status join(int64_t *job, const char *run, const char *key, Annulus__
     request.process_id = 4711;
     request.instance = "slurm-17";
     request.version = "annulus 0.1.0";
-    ANN_TRY(call(anni_register, &request, &reply));
+    ANN_TRY(call(anni_answer_register, &request, &reply));
     *job = reply.job;
     return ANN_OK;
 }
@@ -67,7 +67,7 @@ static ann_status beat(int64_t job, const char *phase, int64_t step, int64_t ste
     request.epoch = (double)step / 235;
     request.ranks = list;
     request.n_ranks = 4;
-    return call(anni_heartbeat, &request, &reply);
+    return call(anni_answer_heartbeat, &request, &reply);
 }
 
 /* Steps, ten apart, of a loss that falls and of a value that is no number now and then. */
@@ -106,7 +106,7 @@ static ann_status report(int64_t job, const char *phase, uint64_t sequence, int 
         request.job = job;
         request.metrics = list;
         request.n_metrics = (size_t)n;
-        ANN_TRY(call(anni_report, &request, &reply));
+        ANN_TRY(call(anni_answer_report, &request, &reply));
     }
     return ANN_OK;
 }
@@ -121,7 +121,7 @@ static ann_status commit(int64_t job, const char *phase, int64_t step, const cha
     checkpoint.hash = "1f3870be274f6c49b3e31a0c6728957f";
     request.job = job;
     request.checkpoint = &checkpoint;
-    return call(anni_committed, &request, &reply);
+    return call(anni_answer_committed, &request, &reply);
 }
 
 static ann_status finish(int64_t job, const char *phase, const char *text) {
@@ -130,7 +130,7 @@ static ann_status finish(int64_t job, const char *phase, const char *text) {
     request.job = job;
     request.phase = (char *)phase;
     request.text = (char *)text;
-    return call(anni_phase_done, &request, &reply);
+    return call(anni_answer_phase_done, &request, &reply);
 }
 
 static ann_status control(const char *run, Annulus__V1__ControlKind kind, double value) {
@@ -140,7 +140,7 @@ static ann_status control(const char *run, Annulus__V1__ControlKind kind, double
     request.kind = kind;
     request.step = -1;
     request.value = value;
-    return call(anni_control, &request, &reply);
+    return call(anni_answer_control, &request, &reply);
 }
 
 static ann_status fill_fashion(void) {
@@ -186,7 +186,7 @@ static ann_status fill(const char *dir, int count) {
     ANN_TRY(anni_registry_open(&registry, dir, 30000));
     request.run = "waiting";
     request.run_file = "phases: {}\n";
-    ANN_TRY(call(anni_submit, &request, &reply));
+    ANN_TRY(call(anni_answer_submit, &request, &reply));
     ANN_TRY(fill_long(count));
     return fill_fashion();
 }
