@@ -76,15 +76,22 @@ function duration(ms) {
 
 function ago(ms) {
   const s = Math.max(0, ms) / 1000;
-  if (s < 90) return `${Math.round(s)} s`;
-  if (s < 5400) return `${Math.round(s / 60)} min`;
-  return s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} days`;
+  const text = s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 129600 ? `${Math.round(s / 3600)} h`
+    : `${Math.round(s / 86400)} days`;
+  return `${text} ago`.replaceAll(' ', '\u00a0');
 }
 
 function clock(ms) {
   const t = new Date(ms), two = n => String(n).padStart(2, '0');
   const day = `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())}`;
   return `${day} ${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
+}
+
+// Without the day if it is today.
+function setClock(e, ms) {
+  const whole = clock(ms);
+  setText(e, whole.slice(0, 10) === clock(now).slice(0, 10) ? whole.slice(11) : whole.slice(0, 16));
+  e.title = whole;
 }
 
 function lag(ms) {
@@ -215,13 +222,13 @@ function showRuns(list) {
     else a.removeAttribute('aria-current');
     setState(a.children[1], r.state, r.paused);
     const at = r.phase ? `${r.phase} step ${count(r.step)}, ` : '';
-    setText(a.children[2], `${at}${r.phases_done} of ${r.phases} phases, ${ago(list.now_ms - r.changed_ms)} ago`);
+    setText(a.children[2], `${at}${r.phases_done} of ${r.phases} phases, ${ago(list.now_ms - r.changed_ms)}`);
   });
 }
 
 function showFacts(s) {
   const facts = [['phases', `${s.run.phases_done} of ${s.run.phases} done`], ['jobs', String(s.run.jobs)],
-    ['begun', clock(s.run.created_ms)], ['changed', `${ago(now - s.run.changed_ms)} ago`], ['records', count(s.sequence)]];
+    ['begun', clock(s.run.created_ms)], ['changed', ago(now - s.run.changed_ms)], ['records', count(s.sequence)]];
   reconcile($('facts'), facts, f => f[0], f => element('div', {}, element('dt', { textContent: f[0] }), element('dd')),
     (e, f) => setText(e.children[1], f[1]));
 }
@@ -324,7 +331,7 @@ function showPhases(phases) {
     setState(c[1].firstChild, p.state, false);
     setText(c[2], p.state === 'pending' ? '' : stepText(p));
     setText(c[3], p.epoch ? p.epoch.toFixed(2) : '');
-    setText(c[4], values.map(([name, y]) => `${words(name)} ${number(y, name)}`).slice(0, 4).join('  '));
+    setText(c[4], values.map(([name, y]) => `${words(name)} ${number(y, name)}`).slice(0, 4).join(', '));
     setText(c[5], p.began_ms ? duration((p.ended_ms || now) - p.began_ms) : '');
     const kept = p.checkpoint ? `step ${count(p.checkpoint.step)}: ${p.checkpoint.path}` : '';
     setText(c[6], [kept, p.text].filter(t => t).join('. '));
@@ -353,14 +360,14 @@ function chartsOf(metrics) {
   const charts = new Map();
   for (const [name, stages] of metrics)
     for (const [stage, points] of stages)
-      within(charts, chartOf(name), () => []).push({ label: stages.size > 1 || stage ? `${words(name)}, ${stage}` : words(name), name, points });
+      within(charts, chartOf(name), () => []).push({ label: `${words(name)}${stages.size > 1 && stage ? ` ${stage}` : ''}`, points });
   const first = ['loss', 'accuracy', 'samples_per_s'], rank = n => (first.indexOf(n) + 1) || first.length + 1;
   return [...charts].sort((a, b) => rank(a[0]) - rank(b[0]) || (a[0] < b[0] ? -1 : 1)).slice(0, MOST_CHARTS);
 }
 
 function niceTicks(low, high, wanted) {
   const raw = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find(f => f * power >= raw * 0.999), ticks = [];
+  const step = power * [1, 2, 5, 10].find(f => f * power >= raw * 0.7), ticks = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
   return ticks;
 }
@@ -421,12 +428,12 @@ function drawLine(svg, line, index, toX, toY) {
 }
 
 function drawAxes(svg, r, name, width, toX, toY) {
-  for (const y of niceTicks(r.y0, r.y1, 3))
+  for (const y of niceTicks(r.y0, r.y1, 4))
     svg.append(drawn('line', { class: 'rule', x1: PLOT.left, x2: width - PLOT.right, y1: toY(y), y2: toY(y) }),
       drawn('text', { x: PLOT.left - 6, y: toY(y) + 3.5, 'text-anchor': 'end' }, tickText(y, name)));
   for (const x of niceTicks(r.x0, r.x1, Math.max(2, width / 110)))
     if (Number.isInteger(x))
-      svg.append(drawn('text', { x: toX(x), y: PLOT.height - 5, 'text-anchor': 'middle' }, tickText(x, '')));
+      svg.append(drawn('text', { x: toX(x), y: PLOT.height - 5, 'text-anchor': toX(x) > width - 24 ? 'end' : 'middle' }, tickText(x, '')));
 }
 
 function nearest(points, x) {
@@ -490,7 +497,7 @@ function newChart([name]) {
 function showCurves() {
   const phase = shownPhase(), metrics = history && history.phases.get(phase);
   const charts = metrics ? chartsOf(metrics) : [];
-  setText($('curves-of'), phase ? `of ${phase}${history && history.every > 1 ? `, every ${history.every}th record` : ''}` : '');
+  setText($('curves-of'), phase ? `of ${phase}${history && history.every > 1 ? `, one record in ${history.every}` : ''}` : '');
   const curves = $('curves');
   reconcile(curves, charts.length ? charts : ['none'], c => c === 'none' ? c : `${status.run.name}:${phase}:${c[0]}`,
     c => c === 'none' ? element('p', { textContent: 'No metric of this phase yet.' }) : newChart(c), () => {});
@@ -530,8 +537,8 @@ function showJobs(jobs) {
     setText(c[3], j.phase ? count(j.step) : '');
     setText(c[4], String(j.ranks));
     setText(c[5], hosts + (j.instance ? ` (${j.instance})` : ''));
-    setText(c[6], `${ago(now - j.seen_ms)} ago`);
-    setText(c[7], clock(j.began_ms));
+    setText(c[6], ago(now - j.seen_ms));
+    setClock(c[7], j.began_ms);
     tr.title = [j.version, `process ${j.process_id}`].filter(t => t).join(', ');
   });
 }
@@ -548,9 +555,9 @@ function line() {
 function showPending(items) {
   $('pending-section').hidden = items.length === 0;
   reconcile($('pending'), items, c => c.id, line, (li, c) => {
-    setText(li.children[0], clock(c.time_ms));
-    setText(li.children[1], `by ${c.author}`);
-    setText(li.children[2], controlText(c));
+    setClock(li.children[0], c.time_ms);
+    setText(li.children[1], controlText(c));
+    setText(li.children[2], `by ${c.author}`);
   });
 }
 
@@ -564,8 +571,9 @@ function eventText(e) {
 function showEvents(h) {
   const shown = h.events.slice(-h.shown).reverse();
   $('earlier').hidden = h.events.length <= h.shown && h.eventsFrom <= 1;
+  setText($('events-of'), h.eventsFrom > 1 ? `since record ${count(h.eventsFrom)}` : '');
   reconcile($('events'), shown, r => r.sequence, line, (li, r) => {
-    setText(li.children[0], clock(r.time_ms));
+    setClock(li.children[0], r.time_ms);
     setText(li.children[1], words(r.event.kind));
     li.children[1].dataset.kind = r.event.kind;
     setText(li.children[2], eventText(r.event));
@@ -620,7 +628,7 @@ function showLink(error) {
   link.dataset.state = error ? 'lost' : 'live';
   document.body.classList.toggle('stale', Boolean(error));
   setText(link, !error ? `live at ${location.host}`
-    : `${error} What is shown is from ${clock(lostAt).slice(11)}, ${ago(Date.now() - lostAt)} ago.`);
+    : `${error} What is shown is from ${clock(lostAt)}.`);
 }
 
 async function tick() {
