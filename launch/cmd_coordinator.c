@@ -73,6 +73,7 @@ static int serve(const ann_coord_server_options *options) {
     sigaddset(&ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before any thread starts */
     signal(SIGPIPE, SIG_IGN);
+    umask(077); /* what is in the folder is nobody else's */
     raise_file_limit();
     const ann_status status = ann_coord_server_start(&server, options);
     if (status != ANN_OK) return cli_fail(status);

@@ -42,7 +42,7 @@ struct anni_hub {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
-    anni_worker *reader;
+    anni_coord_worker *reader;
     feed *feeds;
     int watchers;
     bool closed, stop;
@@ -144,7 +144,7 @@ static void ask_page(watcher *w) {
     if (task) {
         task->work = read_page;
         task->call = w;
-        if (anni_worker_add(w->hub->reader, task)) return;
+        if (anni_coord_worker_add(w->hub->reader, task)) return;
         anni_task_free(task);
     }
     end(w, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much at once: watch again later");
@@ -356,7 +356,7 @@ ann_status anni_hub_start(anni_hub **out) {
     return ann_error(ANN_ERR_MEMORY, "cannot start a thread: %s", strerror(code));
 }
 
-void anni_hub_set_reader(anni_hub *hub, anni_worker *reader) { hub->reader = reader; }
+void anni_hub_set_reader(anni_hub *hub, anni_coord_worker *reader) { hub->reader = reader; }
 
 void anni_hub_close(anni_hub *hub) {
     pthread_mutex_lock(&hub->mutex);

@@ -16,7 +16,7 @@ typedef struct anni_hub anni_hub;
 
 /* `reader` is asked for pages; borrowed. Owner: the caller, anni_hub_stop. */
 ann_status anni_hub_start(anni_hub **out) ANN_MUST_CHECK;
-void anni_hub_set_reader(anni_hub *hub, anni_worker *reader);
+void anni_hub_set_reader(anni_hub *hub, anni_coord_worker *reader);
 /* No more watchers; those that are there end with UNAVAILABLE. */
 void anni_hub_close(anni_hub *hub);
 /* After all calls have ended. */
@@ -27,7 +27,7 @@ void anni_hub_watch(anni_hub *hub, anni_call *call);
 /* What happened to a call of Watch. Never blocks. */
 void anni_hub_sent(anni_hub *hub, anni_call *call, bool good);
 void anni_hub_closed(anni_hub *hub, anni_call *call);
-/* The writer has committed these; anni_worker_options.publish. */
+/* The writer has committed these; anni_coord_worker_options.publish. */
 void anni_hub_publish(void *hub, const anni_fresh *fresh, int count);
 
 #endif

@@ -114,8 +114,8 @@ static ann_status take_at(anni_registry *r, anni_job *job, char *at) {
     return anni_db_run(r->db, "UPDATE job SET phase = ? WHERE id = ?", "si", at, job->id);
 }
 
-ann_status anni_register(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                         const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_register(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__RegisterRequest *q = (const Annulus__V1__RegisterRequest *)request;
     Annulus__V1__RegisterReply *a = (Annulus__V1__RegisterReply *)reply;
     anni_job job = {0};
@@ -150,8 +150,8 @@ ann_status anni_register(anni_registry *r, const anni_caller *caller, ann_arena 
     return anni_assign(r, &job, a->assignment, arena);
 }
 
-ann_status anni_next(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                     const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_next(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                            const ProtobufCMessage *request, ProtobufCMessage *reply) {
     anni_job job;
     bool over;
     (void)caller;
@@ -203,8 +203,8 @@ static ann_status keep_beat(anni_registry *r, const Annulus__V1__HeartbeatReques
                        q->job);
 }
 
-ann_status anni_heartbeat(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                          const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_heartbeat(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                 const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__HeartbeatRequest *q = (const Annulus__V1__HeartbeatRequest *)request;
     Annulus__V1__HeartbeatReply *a = (Annulus__V1__HeartbeatReply *)reply;
     anni_job job;
@@ -224,8 +224,8 @@ ann_status anni_heartbeat(anni_registry *r, const anni_caller *caller, ann_arena
     return pending(r, &job, a, arena);
 }
 
-ann_status anni_leave(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                      const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_leave(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                             const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__LeaveRequest *q = (const Annulus__V1__LeaveRequest *)request;
     anni_job job;
     (void)reply;

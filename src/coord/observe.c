@@ -45,8 +45,8 @@ static Annulus__V1__RunSummary *summary(sqlite3_stmt *rows, ann_arena *arena) {
     return s->name && s->phase ? s : NULL;
 }
 
-ann_status anni_list(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                     const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_list(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                            const ProtobufCMessage *request, ProtobufCMessage *reply) {
     Annulus__V1__ListReply *a = (Annulus__V1__ListReply *)reply;
     sqlite3_stmt *rows;
     bool row;
@@ -83,7 +83,7 @@ static char **split(ann_arena *arena, char *text, size_t *count) {
 }
 
 static const char phases_sql[] =
-    "SELECT name, kind, state, after, job, stage, step, steps, epoch, text, began_ms, ended_ms, metric,"
+    "SELECT p.name, p.kind, p.state, p.after, p.job, p.stage, p.step, p.steps, p.epoch, p.text, p.began_ms, p.ended_ms, p.metric,"
     " c.step, c.path, c.hash, c.time_ms FROM phase p LEFT JOIN (SELECT max(id) AS last, phase AS of FROM "
     "checkpoint WHERE run = ?1"
     " GROUP BY phase) ON of = p.name LEFT JOIN checkpoint c ON c.id = last WHERE p.run = ?1 ORDER BY "
@@ -229,8 +229,8 @@ static void arena_keep(void *arena, void *p) {
     (void)p;
 }
 
-ann_status anni_status(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_status(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__StatusRequest *q = (const Annulus__V1__StatusRequest *)request;
     Annulus__V1__StatusReply *a = (Annulus__V1__StatusReply *)reply;
     ProtobufCAllocator allocator = {arena_alloc, arena_keep, arena};
@@ -268,8 +268,8 @@ static Annulus__V1__LogEntry *entry(sqlite3_stmt *rows, ann_arena *arena) {
     return e->run && e->author && e->action && e->text && e->result ? e : NULL;
 }
 
-ann_status anni_log(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                    const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_log(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                           const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__LogRequest *q = (const Annulus__V1__LogRequest *)request;
     Annulus__V1__LogReply *a = (Annulus__V1__LogReply *)reply;
     const int64_t limit = q->limit > 0 && q->limit < MOST_ENTRIES ? q->limit : MOST_ENTRIES;

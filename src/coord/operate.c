@@ -19,8 +19,8 @@ static ann_status compare_run(anni_registry *r, const Annulus__V1__SubmitRequest
     return ANN_OK;
 }
 
-ann_status anni_submit(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_submit(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__SubmitRequest *q = (const Annulus__V1__SubmitRequest *)request;
     Annulus__V1__SubmitReply *a = (Annulus__V1__SubmitReply *)reply;
     int64_t run;
@@ -139,8 +139,8 @@ static ann_status check_run(anni_registry *r, int64_t run, const Annulus__V1__Co
     return ANN_OK;
 }
 
-ann_status anni_control(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                        const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_control(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                               const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__ControlRequest *q = (const Annulus__V1__ControlRequest *)request;
     Annulus__V1__ControlReply *a = (Annulus__V1__ControlReply *)reply;
     const char *key = q->key[0] ? q->key : NULL;

@@ -41,8 +41,8 @@ static ann_status keep_newest(anni_registry *r, const anni_job *job, const Annul
                        job->run, m->phase);
 }
 
-ann_status anni_report(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_report(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__ReportRequest *q = (const Annulus__V1__ReportRequest *)request;
     Annulus__V1__ReportReply *a = (Annulus__V1__ReportReply *)reply;
     anni_job job;
@@ -98,8 +98,8 @@ static ann_status keep_checkpoint(anni_registry *r, const anni_job *job, Annulus
     return anni_event_add(r, job->run, &event);
 }
 
-ann_status anni_committed(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                          const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_committed(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                 const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__CommittedRequest *q = (const Annulus__V1__CommittedRequest *)request;
     anni_job job;
     bool over;
@@ -140,8 +140,8 @@ static ann_status take_effect(anni_registry *r, const anni_job *job, int64_t req
     return ANN_OK;
 }
 
-ann_status anni_applied(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                        const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_applied(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                               const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__AppliedRequest *q = (const Annulus__V1__AppliedRequest *)request;
     const bool refused = q->refused[0] != '\0';
     sqlite3_stmt *rows;
@@ -203,8 +203,8 @@ static ann_status end_phase(anni_registry *r, const anni_job *job, const Annulus
     return anni_event_add(r, job->run, &event);
 }
 
-ann_status anni_phase_done(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                           const ProtobufCMessage *request, ProtobufCMessage *reply) {
+ann_status anni_answer_phase_done(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                  const ProtobufCMessage *request, ProtobufCMessage *reply) {
     const Annulus__V1__PhaseDoneRequest *q = (const Annulus__V1__PhaseDoneRequest *)request;
     anni_job job;
     bool over;

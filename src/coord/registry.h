@@ -55,32 +55,32 @@ void anni_registry_abandon(anni_registry *r);
 
 typedef ann_status (*anni_handler)(anni_registry *r, const anni_caller *caller, ann_arena *arena,
                                    const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_register(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                         const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_next(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                     const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_heartbeat(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                          const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_report(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_committed(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                          const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_applied(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                        const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_phase_done(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+ann_status anni_answer_register(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_next(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                            const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_heartbeat(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                 const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_report(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_committed(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                 const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_applied(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                               const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_phase_done(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                                  const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_leave(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                             const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_submit(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_control(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                               const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_list(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                            const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_status(anni_registry *r, const anni_caller *caller, ann_arena *arena,
+                              const ProtobufCMessage *request, ProtobufCMessage *reply);
+ann_status anni_answer_log(anni_registry *r, const anni_caller *caller, ann_arena *arena,
                            const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_leave(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                      const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_submit(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_control(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                        const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_list(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                     const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_status(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                       const ProtobufCMessage *request, ProtobufCMessage *reply);
-ann_status anni_log(anni_registry *r, const anni_caller *caller, ann_arena *arena,
-                    const ProtobufCMessage *request, ProtobufCMessage *reply);
 
 /* Jobs that have been silent for too long are lost; *count of them. */
 ann_status anni_lose_silent(anni_registry *r, int *count) ANN_MUST_CHECK;

@@ -30,7 +30,7 @@ struct ann_coord_server {
     int lock;
     anni_tokens tokens;
     anni_registry writer_registry, reader_registry;
-    anni_worker *writer, *reader;
+    anni_coord_worker *writer, *reader;
     anni_hub *hub;
     bool initialised;
     grpc_server *server;
@@ -80,7 +80,7 @@ static void log_refusal(ann_coord_server *s, const anni_call *c, const char *met
     if (!task) return;
     task->caller = c->caller;
     task->refused = strdup(method);
-    if (!task->refused || !anni_worker_add(s->writer, task)) anni_task_free(task);
+    if (!task->refused || !anni_coord_worker_add(s->writer, task)) anni_task_free(task);
 }
 
 static void refuse(ann_coord_server *s, anni_call *c, const char *method, ann_status status) {
@@ -106,7 +106,7 @@ static void queue_unary(ann_coord_server *s, anni_call *c) {
                         .bytes = bytes,
                         .size = size};
     anni_call_ref(c);
-    if (anni_worker_add(task->method->writes ? s->writer : s->reader, task)) return;
+    if (anni_coord_worker_add(task->method->writes ? s->writer : s->reader, task)) return;
     anni_task_free(task);
     anni_call_finish(c, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much at once: try again later", NULL, 0);
     anni_call_unref(c);
@@ -210,11 +210,11 @@ static ann_status start_workers(ann_coord_server *s, int lost_after_ms) {
         anni_registry_open(&s->writer_registry, s->dir, lost_after_ms > 0 ? lost_after_ms : LOST_AFTER_MS));
     ANN_TRY(anni_registry_open_reader(&s->reader_registry, s->dir));
     ANN_TRY(anni_hub_start(&s->hub));
-    const anni_worker_options writer = {
+    const anni_coord_worker_options writer = {
         .registry = &s->writer_registry, .writes = true, .publish = anni_hub_publish, .context = s->hub};
-    const anni_worker_options reader = {.registry = &s->reader_registry};
-    ANN_TRY(anni_worker_start(&s->writer, &writer));
-    ANN_TRY(anni_worker_start(&s->reader, &reader));
+    const anni_coord_worker_options reader = {.registry = &s->reader_registry};
+    ANN_TRY(anni_coord_worker_start(&s->writer, &writer));
+    ANN_TRY(anni_coord_worker_start(&s->reader, &reader));
     anni_hub_set_reader(s->hub, s->reader);
     return ANN_OK;
 }
@@ -371,8 +371,8 @@ static void drain(ann_coord_server *s) {
         grpc_server_cancel_all_calls(s->server);
         (void)wait_shut(s, 3000);
     }
-    anni_worker_stop(s->writer);
-    anni_worker_stop(s->reader);
+    anni_coord_worker_stop(s->writer);
+    anni_coord_worker_stop(s->reader);
     s->writer = s->reader = NULL;
     grpc_completion_queue_shutdown(s->queue);
     pthread_join(s->thread, NULL);
@@ -386,8 +386,8 @@ void ann_coord_server_stop(ann_coord_server *s) {
         grpc_completion_queue_destroy(s->queue);
         grpc_server_destroy(s->server);
     }
-    anni_worker_stop(s->writer);
-    anni_worker_stop(s->reader);
+    anni_coord_worker_stop(s->writer);
+    anni_coord_worker_stop(s->reader);
     anni_hub_stop(s->hub);
     if (s->initialised) grpc_shutdown_blocking();
     if (s->writer_registry.db) anni_registry_close(&s->writer_registry);

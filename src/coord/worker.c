@@ -11,8 +11,8 @@
 enum { MOST_WAITING = 50000, GROUP = 1024 };
 static const size_t MOST_WAITING_BYTES = (size_t)128 << 20;
 
-struct anni_worker {
-    anni_worker_options options;
+struct anni_coord_worker {
+    anni_coord_worker_options options;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t more;
@@ -31,7 +31,7 @@ void anni_task_free(anni_task *task) {
     free(task);
 }
 
-bool anni_worker_add(anni_worker *w, anni_task *task) {
+bool anni_coord_worker_add(anni_coord_worker *w, anni_task *task) {
     pthread_mutex_lock(&w->mutex);
     const bool room = w->waiting < MOST_WAITING && w->waiting_bytes + task->size <= MOST_WAITING_BYTES;
     if (room) {
@@ -47,7 +47,7 @@ bool anni_worker_add(anni_worker *w, anni_task *task) {
 }
 
 /* Takes up to GROUP tasks; waits up to a second for one. */
-static anni_task *take_group(anni_worker *w, bool *stop) {
+static anni_task *take_group(anni_coord_worker *w, bool *stop) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec++;
@@ -158,7 +158,7 @@ static ann_status write_all(anni_registry *r, anni_task *group, bool tick) {
     return anni_registry_commit(r);
 }
 
-static void write_group(anni_worker *w, anni_task *group, bool tick) {
+static void write_group(anni_coord_worker *w, anni_task *group, bool tick) {
     anni_registry *r = w->options.registry;
     const ann_status status = write_all(r, group, tick);
     if (status != ANN_OK) {
@@ -195,7 +195,7 @@ static void read_group(anni_registry *r, anni_task *group) {
 }
 
 static void *work(void *arg) {
-    anni_worker *w = arg;
+    anni_coord_worker *w = arg;
     struct timespec now, ticked = {0};
     for (;;) {
         bool stop;
@@ -209,8 +209,8 @@ static void *work(void *arg) {
     }
 }
 
-ann_status anni_worker_start(anni_worker **out, const anni_worker_options *options) {
-    anni_worker *w = calloc(1, sizeof *w);
+ann_status anni_coord_worker_start(anni_coord_worker **out, const anni_coord_worker_options *options) {
+    anni_coord_worker *w = calloc(1, sizeof *w);
     pthread_condattr_t monotonic;
     *out = NULL;
     if (!w) return ann_error(ANN_ERR_MEMORY, "cannot allocate a worker");
@@ -230,7 +230,7 @@ ann_status anni_worker_start(anni_worker **out, const anni_worker_options *optio
     return ANN_OK;
 }
 
-void anni_worker_stop(anni_worker *w) {
+void anni_coord_worker_stop(anni_coord_worker *w) {
     if (!w) return;
     pthread_mutex_lock(&w->mutex);
     w->stop = true;

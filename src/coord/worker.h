@@ -5,7 +5,7 @@
 
 #include "coord/methods.h"
 
-typedef struct anni_worker anni_worker;
+typedef struct anni_coord_worker anni_coord_worker;
 typedef struct anni_task anni_task;
 
 /* Serialised reply (owner: the callee, free), or the status and text of a failure. */
@@ -30,20 +30,21 @@ struct anni_task {
     size_t reply_size;
 };
 
-typedef struct anni_worker_options {
+typedef struct anni_coord_worker_options {
     anni_registry *registry; /* the worker's alone from now on; borrowed */
     bool writes;
     /* For the writer: what a transaction has made, after its commit. */
     void (*publish)(void *context, const anni_fresh *fresh, int count);
     void *context;
-} anni_worker_options;
+} anni_coord_worker_options;
 
-/* Owner: the caller, anni_worker_stop, which answers what waits first. */
-ann_status anni_worker_start(anni_worker **out, const anni_worker_options *options) ANN_MUST_CHECK;
-void anni_worker_stop(anni_worker *w);
+/* Owner: the caller, anni_coord_worker_stop, which answers what waits first. */
+ann_status anni_coord_worker_start(anni_coord_worker **out,
+                                   const anni_coord_worker_options *options) ANN_MUST_CHECK;
+void anni_coord_worker_stop(anni_coord_worker *w);
 /* Never blocks; false if too much waits already, and the task is still the caller's, else it is the worker's,
  * with its bytes. */
-bool anni_worker_add(anni_worker *w, anni_task *task);
+bool anni_coord_worker_add(anni_coord_worker *w, anni_task *task);
 void anni_task_free(anni_task *task);
 
 #endif
