@@ -1,15 +1,11 @@
-/* make_web fill DIR LONG        makes a registry: runs "fashion" (two branches, four ranks, markup in its
-   texts), "long" with LONG metrics, "waiting" without a job make_web more DIR             adds ten metrics,
-   an event and a later heartbeat to "fashion" make_web serve DIR [HOST:]PORT    serves the web page of it,
-   prints its address, and ends when stdin does */
+/* make_web DIR LONG: makes DIR/registry.db with the runs "fashion" (two branches, four ranks, markup in its
+   texts), "long" with LONG metrics, and "waiting" without a job. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include "coord/registry.h"
-#include "coord/web.h"
 
 static const anni_caller eve = {"<b>eve</b> & \"co\" (control)"};
 static anni_registry registry;
@@ -191,35 +187,10 @@ static ann_status fill(const char *dir, int count) {
     return fill_fashion();
 }
 
-static ann_status more(const char *dir) {
-    int64_t job;
-    ANN_TRY(anni_registry_open(&registry, dir, 30000));
-    ANN_TRY(anni_db_int(&job, NULL, registry.db, "SELECT id FROM job WHERE key = 'key-1'", ""));
-    ANN_TRY(report(job, "transfer", 421, 10));
-    ANN_TRY(beat(job, "transfer", 4300, 6000));
-    return commit(job, "transfer", 4300, "runs/fashion/transfer/step-4300");
-}
-
-static ann_status serve(const char *dir, const char *listen) {
-    ann_coord_web *web;
-    char c;
-    ANN_TRY(ann_coord_web_start(&web, dir, listen));
-    printf("%s\n", ann_coord_web_address(web));
-    fflush(stdout);
-    while (read(STDIN_FILENO, &c, 1) > 0) continue;
-    ann_coord_web_stop(web);
-    return ANN_OK;
-}
-
 int main(int argc, char **argv) {
-    ann_status status = ann_arena_new(&arena);
-    const char *what = argc > 2 ? argv[1] : "";
-    if (status == ANN_OK && strcmp(what, "fill") == 0 && argc == 4) status = fill(argv[2], atoi(argv[3]));
-    else if (status == ANN_OK && strcmp(what, "more") == 0) status = more(argv[2]);
-    else if (status == ANN_OK && strcmp(what, "serve") == 0 && argc == 4) status = serve(argv[2], argv[3]);
-    else
-        status =
-            ann_error(ANN_ERR_CONFIG, "usage: make_web fill DIR LONG | more DIR | serve DIR [HOST:]PORT");
+    ann_status status =
+        argc == 3 ? ann_arena_new(&arena) : ann_error(ANN_ERR_CONFIG, "usage: make_web DIR LONG");
+    if (status == ANN_OK) status = fill(argv[1], atoi(argv[2]));
     if (status != ANN_OK) fprintf(stderr, "%s\n", ann_error_text());
     anni_registry_close(&registry);
     ann_arena_free(arena);
