@@ -73,7 +73,7 @@ static ann_status listen_at(ann_coord_web *web, const char *listen_text, const s
     const int on = 1;
     web->listener = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (web->listener < 0 || setsockopt(web->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(web->listener, address->ai_addr, address->ai_addrlen) != 0 || listen(web->listener, 32) != 0)
+        bind(web->listener, address->ai_addr, address->ai_addrlen) != 0 || listen(web->listener, 128) != 0)
         return ann_error(ANN_ERR_CONFIG, "the web page cannot listen at '%s': %s", listen_text,
                          strerror(errno));
     web->site.loopback = is_loopback(address->ai_addr);

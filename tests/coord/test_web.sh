@@ -4,15 +4,15 @@
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/tests/coord/web.bash"
 start_web
-timeout -k 5 200 python3 "$ANNULUS_SOURCE/tests/coord/web.py" "$web" state/registry.db 9000 || complain "web.py has failed"
+timeout -k 5 200 python3 "$ANNULUS_SOURCE/tests/coord/web.py" "$web" state/registry.db 9000 "$server" || complain "web.py has failed"
 grep -vE 'coordinator|web page' server.err && complain "unexpected lines in the log"
 
 # What the writer commits is seen at once by the page's own connection.
-ctl 0 pause waiting --plain
-python3 - "$web" <<'END' || complain "a pause is not seen"
+ctl 0 pause fashion --plain
+python3 - "$web" <<'END' || complain "a request is not seen"
 import json, sys, urllib.request
-runs = json.load(urllib.request.urlopen(sys.argv[1] + "api/runs"))["runs"]
-sys.exit(not next(r for r in runs if r["name"] == "waiting")["paused"])
+run = json.load(urllib.request.urlopen(sys.argv[1] + "api/runs/fashion"))
+sys.exit([c["kind"] for c in run["pending"]] != ["checkpoint", "set_lr_factor", "pause"])
 END
 stop_server TERM 0
 
