@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "annulus_sbatch.h"
 #include "cli.h"
 #include "phases.h"
+#include "slurm_scripts.h"
 
 static const char help[] =
     "annulus slurm checks a run file, and writes the batch script with which Slurm trains it.\n\n"
@@ -132,7 +132,7 @@ static void write_settings(FILE *to, const request *r) {
 /* From its marker line on, the script is the same as slurm/annulus.sbatch. */
 static void write_script(FILE *to, const request *r, const char *name) {
     static const char marker[] = "# ---- the rest needs no change\n";
-    const char *rest = annulus_sbatch, *end = annulus_sbatch + sizeof annulus_sbatch;
+    const char *rest = (const char *)slurm_scripts[0].bytes, *end = rest + slurm_scripts[0].size;
     while (end - rest > (ptrdiff_t)sizeof marker && strncmp(rest, marker, sizeof marker - 1) != 0) rest++;
     fputs("#!/bin/bash\n# Made by `annulus slurm`.\n", to);
     write_directives(to, r, name);
