@@ -357,9 +357,9 @@ static bool fill_hosts(agent *a, ann_comm *comm) {
     a->hosts = calloc((size_t)n, sizeof *a->hosts);
     for (int r = 0; a->hosts && r < n; r++) {
         const char *host = ann_comm_host(comm, r);
-        bool known = false;
-        for (size_t i = 0; i < a->registration.n_hosts; i++) known = known || strcmp(a->hosts[i], host) == 0;
-        if (!known) a->hosts[a->registration.n_hosts++] = (char *)(uintptr_t)host;
+        size_t i = 0;
+        while (i < a->registration.n_hosts && a->hosts[i] && strcmp(a->hosts[i], host) != 0) i++;
+        if (i == a->registration.n_hosts) a->hosts[a->registration.n_hosts++] = (char *)(uintptr_t)host;
     }
     a->registration.hosts = a->hosts;
     return a->hosts != NULL;
@@ -474,8 +474,9 @@ void agent_end(agent *a, int exit_code, const char *text, double wait_s) {
     }
     if (status == ANN_OK) status = leave(a, exit_code, text);
     if (status != ANN_OK) ann_log_line(ANN_LOG_WARN, "coordinator: %s", ann_error_text());
-    if (a->n_notes + a->n_dropped > 0)
+    const int64_t untold = a->n_notes + a->n_dropped;
+    if (untold > 0)
         ann_log_line(ANN_LOG_WARN, "coordinator: %lld things were not told; metrics.jsonl has them",
-                     (long long)(a->n_notes + a->n_dropped));
+                     (long long)untold);
     release(a);
 }
