@@ -25,20 +25,39 @@ static ann_status describe(ann_comm *comm, ann_lineage_parent *out, const char *
     return ann_comm_broadcast(comm, out, sizeof *out, 0);
 }
 
+/* The checkpoint at `path` of a phase of this run, by its place beside others. */
+static ann_status describe_own(ann_comm *comm, ann_lineage_parent *out, const char *phase, const char *path) {
+    char name[64];
+    ANN_TRY(describe(comm, out, path));
+    const char *slash = strrchr(out->path, '/');
+    (void)snprintf(name, sizeof name, "%s", slash ? slash : "");
+    (void)snprintf(out->path, sizeof out->path, "../%s%s", phase, name);
+    return ANN_OK;
+}
+
+static ann_status describe_from(anni_phase *phase, ann_lineage_parent *out) {
+    const ann_phase_config *config = phase->config;
+    const anni_run *run = phase->run;
+    char path[ANNI_PATH_BYTES] = "";
+    *out = run->results[ann_run_config_find_phase(run->config, config->load_from)].parent;
+    phase->orphan = out->path[0] == '\0';
+    if (phase->orphan || config->load_checkpoint == ANN_LOAD_LAST) return ANN_OK;
+    ANN_TRY(ann_agree(run->comm, run->rank == 0 ? anni_load_path(path, phase) : ANN_OK));
+    return describe_own(run->comm, out, config->load_from, path);
+}
+
 ann_status anni_lineage_parents(anni_phase *phase) {
     const ann_phase_config *config = phase->config;
     ann_lineage_parent *parent = &phase->lineage.parents[0];
     if (config->load_file) ANN_TRY(describe(phase->run->comm, parent, config->load_file));
-    else if (config->load_from)
-        *parent =
-            phase->run->results[ann_run_config_find_phase(phase->run->config, config->load_from)].parent;
+    else if (config->load_from) ANN_TRY(describe_from(phase, parent));
     phase->lineage.parent_count = config->load_file || config->load_from;
     return ANN_OK;
 }
 
 static bool is_loaded(const anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
-    for (int i = phase->index + 1; i < config->phase_count; i++)
+    for (int i = 0; i < config->phase_count; i++)
         if (config->phases[i].load_from && strcmp(config->phases[i].load_from, phase->config->name) == 0)
             return true;
     return false;
@@ -46,12 +65,8 @@ static bool is_loaded(const anni_phase *phase) {
 
 ann_status anni_lineage_result(const anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
-    const char *slash = strrchr(result->checkpoint, '/');
     if (!is_loaded(phase)) return ANN_OK;
-    ANN_TRY(describe(phase->run->comm, &result->parent, result->checkpoint));
-    (void)snprintf(result->parent.path, sizeof result->parent.path, "../%s%s", phase->config->name,
-                   slash ? slash : "");
-    return ANN_OK;
+    return describe_own(phase->run->comm, &result->parent, phase->config->name, result->checkpoint);
 }
 
 /* ---- checkpoints of before ---- */
@@ -98,7 +113,7 @@ ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool fini
     ANN_TRY(lineage_of(&then, phase, meta));
     const ann_lineage_change change = ann_lineage_compare(why, sizeof why, &phase->lineage, &then);
     warn_of_code(phase, &then);
-    if (change == ANN_LINEAGE_SAME) return ANN_OK;
+    if (change == ANN_LINEAGE_SAME || (change == ANN_LINEAGE_PARENT && phase->orphan)) return ANN_OK;
     ANN_TRY(ann_meta_get_str(meta, "facts", &facts));
     if (change == ANN_LINEAGE_CONFIG) (void)anni_facts_differ(why, sizeof why, phase->facts, facts);
     if (!finished && change != ANN_LINEAGE_PARENT) return refuse(phase, change, path, why);

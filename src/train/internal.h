@@ -62,6 +62,8 @@ void anni_selection_free(anni_run *run);
 bool anni_selects_all(const anni_run *run);
 /* Does a selected phase load from this one? */
 bool anni_is_needed(const anni_run *run, int index);
+/* Does one that is needed, but not selected, come from it by loading, maybe through others? */
+bool anni_is_ancestor(const anni_run *run, int index);
 /* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
 ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
 /* What earlier jobs left of selected phases gets another name. Rank 0. */
@@ -85,6 +87,7 @@ typedef struct anni_phase {
     bool tells_rollback; /* metrics.jsonl does not tell of it yet */
     bool warned;         /* of checkpoints made by other code */
     ann_lineage lineage; /* parents are known once it begins */
+    bool orphan;         /* its parent is not there any more, and counts as unchanged */
     char changed[ANNI_LINE_BYTES]; /* why its checkpoints do not count and it runs again; "": they do */
     bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
                             older one */
@@ -369,7 +372,7 @@ bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_statu
 ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
 /* Its parents, whose content rank 0 reads. Collective. */
 ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
-/* After the end of a phase: sets result->parent, if a later phase loads from it. Collective. */
+/* After the end of a phase: sets result->parent, if another phase loads from it. Collective. */
 ann_status anni_lineage_result(const anni_phase *phase) ANN_MUST_CHECK;
 /* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
    phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another

@@ -39,6 +39,15 @@ bool anni_is_needed(const anni_run *run, int index) {
     return false;
 }
 
+/* A phase loads from one at most, so that no phase is visited twice. */
+bool anni_is_ancestor(const anni_run *run, int index) {
+    for (int to = 0; to < run->graph->count; to++) {
+        if (run->selected[to] || ann_run_graph_edge(run->graph, index, to) != ANN_RUN_EDGE_LOAD) continue;
+        if (anni_is_needed(run, to) || anni_is_ancestor(run, to)) return true;
+    }
+    return false;
+}
+
 ann_status anni_move_phases_aside(anni_run *run) {
     for (int i = 0; i < run->config->phase_count; i++)
         if (run->selected[i]) ANN_TRY(anni_aside_phase(run, run->config->phases[i].name));

@@ -198,16 +198,32 @@ static ann_status run_phase(anni_run *run, int index) {
     return status;
 }
 
-/* The phase is not of this job's, but one of these loads from it. */
-static ann_status take_finished(anni_phase *phase) {
+static ann_status not_finished(const anni_phase *phase) {
+    const char *name = phase->config->name, *output = phase->run->config->output;
+    if (phase->changed[0])
+        return ann_error(
+            ANN_ERR_CONFIG,
+            "the phase '%s' in %s is not what it would be now, and another one comes from it: %s; "
+            "--from %s",
+            name, output, phase->changed, name);
+    return ann_error(
+        ANN_ERR_CONFIG,
+        "the phase '%s' has not finished in %s, and another one loads from it: run it first, with "
+        "--only %s",
+        name, output, name);
+}
+
+/* The phase is not of this job's, but one of these loads from it, or (indirectly) from one that comes from
+   it: then it may be gone. */
+static ann_status take_finished(anni_phase *phase, bool direct) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor = {.finished = false};
+    ANN_TRY(anni_lineage_parents(phase));
     ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
-    if (!cursor.finished)
-        return ann_error(ANN_ERR_CONFIG,
-                         "the phase '%s' has not finished in %s, and another one loads from it: run it "
-                         "first, with --only %s",
-                         phase->config->name, phase->run->config->output, phase->config->name);
+    if (!direct && !cursor.finished && !phase->changed[0]) return ANN_OK;
+    if (!cursor.finished || phase->changed[0]) return not_finished(phase);
+    ANN_TRY(anni_lineage_result(phase));
+    if (!direct) return ANN_OK;
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
@@ -217,9 +233,11 @@ static ann_status take_finished(anni_phase *phase) {
 static ann_status take_needed(anni_run *run) {
     for (int i = 0; i < run->config->phase_count; i++) {
         anni_phase phase;
-        if (run->selected[i] || !anni_is_needed(run, i)) continue;
-        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, i));
-        if (status == ANN_OK) status = take_finished(&phase);
+        const int index = run->graph->order[i];
+        const bool direct = anni_is_needed(run, index);
+        if (run->selected[index] || !(direct || anni_is_ancestor(run, index))) continue;
+        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
+        if (status == ANN_OK) status = take_finished(&phase, direct);
         anni_phase_close(&phase);
         ANN_TRY(status);
     }

@@ -131,6 +131,20 @@ wanted=$(awk '$1 == "wide" { print $2 }' out | tail -1)
 job 0 --only check --set 'phases.check={name: check, kind: evaluate, model: [encoder, head], loss: cross_entropy, load: {file: out.dir/whole.safetensors}}'
 [ "$(awk '$1 == "check" { print $2 }' out | tail -1)" = "$wanted" ] || { echo "the file evaluates to another loss than $wanted"; cat out; bad=1; }
 
+# ---- what a phase comes from: through phases that are not run, the best checkpoint, what is gone, what would be another
+run 0 "$ANNULUS" lineage first.dir/narrow && cp out narrow.lineage
+run 0 "$ANNULUS" lineage first.dir/adapted && cp out adapted.lineage
+job 0 --only check --resume
+has out "wide  finished before" 1
+mv out.dir/pretrain kept.dir
+job 0 --only check && has out "wide  finished before" 1
+job 2 --only narrow
+has err "the phase 'pretrain' has not finished in out.dir, and another one loads from it: run it first, with --only pretrain" 1
+mv kept.dir out.dir/pretrain
+job 2 --only check --set phases.pretrain.batch=20
+has err "the phase 'pretrain' in out.dir is not what it would be now, and another one comes from it: " 1
+has err "; --from pretrain" 1
+
 # ---- stopped in the middle of a branch, and resumed
 await() { for _ in $(seq 300); do "$@" 2>/dev/null && return; sleep 0.1; done; echo "never: $*"; bad=1; }
 slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[{epochs: 300000, lr: 0.01}]")
