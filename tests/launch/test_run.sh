@@ -132,8 +132,16 @@ job 0 --only check --set 'phases.check={name: check, kind: evaluate, model: [enc
 [ "$(awk '$1 == "check" { print $2 }' out | tail -1)" = "$wanted" ] || { echo "the file evaluates to another loss than $wanted"; cat out; bad=1; }
 
 # ---- what a phase comes from: through phases that are not run, the best checkpoint, what is gone, what would be another
-run 0 "$ANNULUS" lineage first.dir/narrow && cp out narrow.lineage
-run 0 "$ANNULUS" lineage first.dir/adapted && cp out adapted.lineage
+run 0 "$ANNULUS" lineage first.dir/adapted
+has out "parent   wide, step 30" 1 && has out "parent   pretrain, step 10" 1 && has out ": as recorded" 2
+worse=(--set output=best.dir --set "checkpoint={best: test_loss, every: 2 steps, when_busy: wait, keep: 0}"
+    --set "phases.pretrain.program=[{name: good, steps: 6, lr: 0.01}, {name: bad, steps: 4, lr: 3}]")
+job 0 --only pretrain --only narrow "${worse[@]}"
+best=$(cat best.dir/pretrain/best)
+[ "$best" != "$(cat best.dir/pretrain/latest)" ] || { echo "the best checkpoint is the last one"; bad=1; }
+run 0 "$ANNULUS" lineage best.dir/narrow
+has out "best.dir/pretrain/$best" 2 && has out ": as recorded" 1
+job 0 --only narrow --resume "${worse[@]}" && has out "narrow  finished before" 1
 job 0 --only check --resume
 has out "wide  finished before" 1
 mv out.dir/pretrain kept.dir
