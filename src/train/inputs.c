@@ -20,9 +20,7 @@ ann_status anni_lineage_begin(anni_phase *phase) {
 
 /* ---- parents ---- */
 
-/* A checkpoint of another phase of the run, by its place beside this one's; read once for all that take from
- * it.
- */
+/* A checkpoint of another phase of the run, by its place beside this one's; read once for all who load it. */
 static ann_status describe_phase(const anni_phase *phase, anni_result *from, ann_lineage_parent *out,
                                  const char *path) {
     const char *slash = strrchr(path, '/');

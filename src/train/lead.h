@@ -3,7 +3,8 @@
 
    A request is taken up on rank 0 and reaches all ranks at one step boundary, at most about a second later.
    Before it is applied it is appended to config.output/control.jsonl, with author, time, phase and step; a
-   run that goes on from an earlier checkpoint repeats from there what changes training, at the same steps. */
+   run that goes on from an earlier checkpoint repeats from there what changes training, at the same steps; a
+   phase that runs again because it has changed (lineage.h) does not. */
 #ifndef ANN_TRAIN_LEAD_H
 #define ANN_TRAIN_LEAD_H
 

@@ -175,7 +175,8 @@ static ann_status find(ann_ckpt **ckpt, ann_lineage_parent *out, const char *pat
     struct stat st;
     *ckpt = NULL;
     if (stat(path, &st) != 0) return file_error(path);
-    if (!S_ISDIR(st.st_mode)) return make_absolute(out->path, path);
+    if (S_ISREG(st.st_mode)) return make_absolute(out->path, path);
+    if (!S_ISDIR(st.st_mode)) return ann_error(ANN_ERR_FORMAT, "%s: is neither a file nor a folder", path);
     ANN_TRY(ann_ckpt_resolve(found, path));
     ANN_TRY(make_absolute(out->path, found));
     return ann_ckpt_peek(ckpt, out->path);

@@ -349,6 +349,12 @@ static ann_status judge(stage *s) {
     return anni_evaluate_for_stop(s->phase, s->cursor, s->store);
 }
 
+/* The progress line. Collective. */
+static ann_status tell(stage *s) {
+    ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+    return anni_progress_line(&s->progress, s->cursor);
+}
+
 static ann_status after_step(stage *s) {
     anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
@@ -359,10 +365,7 @@ static ann_status after_step(stage *s) {
         ANN_TRY(check_ranks(s));
     if (met) ANN_TRY(judge(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
-    if (last || cursor->stop.reason != ANNI_STOP_NOT_YET || cursor->step % log_every(s) == 0) {
-        ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
-        ANN_TRY(anni_progress_line(&s->progress, s->cursor));
-    }
+    if (last || cursor->step % log_every(s) == 0) ANN_TRY(tell(s));
     if (cursor->stop.reason != ANNI_STOP_NOT_YET ||
         (last && cursor->stage == s->phase->config->stage_count - 1))
         return ANN_OK; /* the final one comes soon */
@@ -383,6 +386,7 @@ static ann_status loop(stage *s) {
         if (anni_stop_due(rule, cursor->step, before, cursor->position, epoch)) s->judge = true;
         ANN_TRY(after_step(s));
     }
+    if (cursor->step > s->progress.last_step) ANN_TRY(tell(s));
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
     ANN_TRY(anni_gather(s->phase->run->comm, s->store, &s->scattered));

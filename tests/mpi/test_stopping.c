@@ -272,6 +272,7 @@ static void program_ends_first(void **state) {
 static void wall_time_is_over(void **state) {
     (void)state;
     const how timed = {"timed", .stop = "wall_time: 1 s", .epochs = 1000000};
+    static double losses[1 << 16];
     double elapsed_s = 0;
     bool good = true;
     const double start = MPI_Wtime();
@@ -282,6 +283,9 @@ static void wall_time_is_over(void **state) {
         good = final && stopped_by(final, "wall_time") &&
                ann_meta_get_f64(ann_ckpt_meta(final), "elapsed_s", &elapsed_s) == ANN_OK && elapsed_s >= 1 &&
                elapsed_s <= took_s && took_s < 30;
+        /* a line every 5 steps, and one for the last */
+        const int lines = curve_read(losses, 1 << 16, dir, "timed", "loss");
+        good = good && lines == (ann_ckpt_step(final) + 4) / 5;
         ann_ckpt_close(final);
     }
     assert_all_ranks(good);
