@@ -78,26 +78,16 @@ static void directive(FILE *to, const char *name, const char *value) {
     fputs("\"\n", to);
 }
 
-/* What may stand in the name of a file, of the run's name; buf is returned. */
-static const char *plain_name(char *buf, size_t bytes, const char *name) {
-    size_t n = 0;
-    for (; *name && n + 1 < bytes; name++)
-        buf[n++] = isalnum((unsigned char)*name) || strchr("_.-", *name) ? *name : '_';
-    buf[n] = '\0';
-    return buf;
-}
-
 /* ---- the script ---- */
 
 static const char *way_on(const request *r) { return r->array ? "array" : r->chain ? "chain" : "requeue"; }
 
+/* The name of a run has letters, digits, and "-_." only. */
 static void write_directives(FILE *to, const request *r, const char *name) {
-    char plain[64], log[80];
-    plain_name(plain, sizeof plain, name);
-    snprintf(log, sizeof log, "%s-%%%c.log", plain, r->array ? 'A' : 'j');
-    directive(to, "--job-name", plain);
+    directive(to, "--job-name", name);
     directive(to, "--chdir", r->folder);
-    directive(to, "--output", r->log ? r->log : log);
+    if (r->log) directive(to, "--output", r->log);
+    else fprintf(to, "#SBATCH --output=%s-%%%c.log\n", name, r->array ? 'A' : 'j');
     fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", r->nodes);
     /* One task a node is what Slurm takes by itself; asked for it, it gives a job of MIN-MAX nodes only MIN.
      */
