@@ -18,10 +18,10 @@ typedef struct feed feed;
 typedef enum stage { PAGING, IDLE, SENDING, OVER } stage;
 
 typedef struct watcher {
-    struct watcher *next, **link; /* in its feed; link NULL: in none yet */
+    struct watcher *next, **link; /* in its feed */
     anni_hub *hub;
     anni_call *call;
-    feed *feed;
+    feed *feed; /* NULL: in none yet */
     char run[ANNI_NAME_BYTES + 1];
     uint64_t at; /* the next record to send */
     stage stage;
@@ -106,7 +106,7 @@ static void close_feed(anni_hub *hub, feed *f) {
 
 static void leave(watcher *w) {
     anni_hub *hub = w->hub;
-    if (w->link) {
+    if (w->feed) {
         *w->link = w->next;
         if (w->next) w->next->link = w->link;
         if (!w->feed->watchers) close_feed(hub, w->feed);
@@ -310,24 +310,20 @@ void anni_hub_publish(void *context, const anni_fresh *fresh, int count) {
     pthread_mutex_unlock(&hub->mutex);
 }
 
-/* Whoever waits for a feed that has something new, or for the end. */
+/* Watchers who wait for a feed that has something new, or for the end; and those whose message is not taken.
+ */
 static void pump_all(anni_hub *hub) {
+    const int64_t now = ann_clock_ns();
     for (feed *f = hub->feeds, *next; f; f = next) {
+        const bool fresh = f->fresh || hub->closed;
         next = f->next;
-        if (!f->fresh && !hub->closed) continue;
         f->fresh = false;
         for (watcher *w = f->watchers, *after; w; w = after) {
             after = w->next;
-            if (w->stage == IDLE) pump(w);
+            if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
+            else if (w->stage == IDLE && fresh) pump(w);
         }
     }
-}
-
-static void cancel_stuck(anni_hub *hub) {
-    const int64_t now = ann_clock_ns();
-    for (feed *f = hub->feeds; f; f = f->next)
-        for (watcher *w = f->watchers; w; w = w->next)
-            if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
 }
 
 static void *feed_watchers(void *arg) {
@@ -342,7 +338,6 @@ static void *feed_watchers(void *arg) {
             code = pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
         hub->fresh = false;
         pump_all(hub);
-        cancel_stuck(hub);
     }
     pthread_mutex_unlock(&hub->mutex);
     return NULL;
