@@ -21,7 +21,7 @@ static const char help[] =
     "       annulus coordinator init [--state DIR] [--host NAME]... [--days N] [--client NAME [--role "
     "ROLE]]\n\n"
     "options:\n"
-    "  --listen HOST:PORT  where to listen (localhost:0); port 0 picks a free one. What was picked is "
+    "  --listen HOST:PORT  where to listen (127.0.0.1:0); port 0 picks a free one. What was picked is "
     "printed, and\n"
     "                      written to DIR/address\n"
     "  --state DIR         the folder ($XDG_STATE_HOME/annulus, or ~/.local/state/annulus)\n"
@@ -136,7 +136,7 @@ static int init(const cli *c, const init_options *o) {
 }
 
 int cmd_coordinator(int argc, char **argv) {
-    const char *listen = "localhost:0", *state = NULL, *lost = NULL, *http = NULL;
+    const char *listen = "127.0.0.1:0", *state = NULL, *lost = NULL, *http = NULL;
     init_options make = {0};
     bool plain = false;
     int count;

@@ -39,7 +39,8 @@ static void print_help(FILE *to) {
           "   4  a file or a name was not found\n"
           "   5  input or output failed, or the disk is full\n"
           "   6  a file has a bad format or is damaged\n"
-          "   7  a rank was lost, silent for too long, or could not communicate; nothing else ends with 7\n"
+          "   7  a rank was lost, silent for too long, or could not communicate; a training job ends with 7 for nothing\n"
+          "      else. annulus ctl: the coordinator cannot be reached\n"
           "   8  a value is not a finite number: data, loss or parameters\n"
           "   9  ranks that must hold the same parameters do not\n"
           "  75  stopped on request after a checkpoint: start again with --resume\n",

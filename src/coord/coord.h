@@ -32,7 +32,7 @@ ann_status ann_coord_init_client(const char *dir, const char *name, bool control
 typedef struct ann_coord_server ann_coord_server;
 
 typedef struct ann_coord_server_options {
-    const char *listen; /* "HOST:PORT"; port 0 picks a free one; NULL: "localhost:0" */
+    const char *listen; /* "HOST:PORT"; port 0 picks a free one; NULL: "127.0.0.1:0" */
     const char *dir;    /* where its state is; made if it is not there */
     bool plain;         /* no TLS; the host must be a loopback address */
     int lost_after_ms;  /* a job that is silent for so long is lost; 0: 30 s */

@@ -69,18 +69,18 @@ static ann_status prepare(sqlite3_stmt **out, anni_db *db, const char *sql) {
     return ann_error(ANN_ERR_INTERNAL, "registry: more than %d statements", SLOTS);
 }
 
-static ann_status bind(anni_db *db, sqlite3_stmt *statement, const char *types, va_list *args) {
+static ann_status bind(anni_db *db, sqlite3_stmt *statement, const char *types, va_list args) {
     for (int i = 1; types[i - 1]; i++) {
         int code = SQLITE_MISUSE;
         switch (types[i - 1]) {
-        case 'i': code = sqlite3_bind_int64(statement, i, va_arg(*args, int64_t)); break;
-        case 'd': code = sqlite3_bind_double(statement, i, va_arg(*args, double)); break;
+        case 'i': code = sqlite3_bind_int64(statement, i, va_arg(args, int64_t)); break;
+        case 'd': code = sqlite3_bind_double(statement, i, va_arg(args, double)); break;
         case 's':
-            code = sqlite3_bind_text(statement, i, va_arg(*args, const char *), -1, SQLITE_STATIC);
+            code = sqlite3_bind_text(statement, i, va_arg(args, const char *), -1, SQLITE_STATIC);
             break;
         case 'b': {
-            const void *data = va_arg(*args, const void *);
-            code = sqlite3_bind_blob64(statement, i, data ? data : "", va_arg(*args, size_t), SQLITE_STATIC);
+            const void *data = va_arg(args, const void *);
+            code = sqlite3_bind_blob64(statement, i, data ? data : "", va_arg(args, size_t), SQLITE_STATIC);
             break;
         }
         default: break;
@@ -90,7 +90,7 @@ static ann_status bind(anni_db *db, sqlite3_stmt *statement, const char *types, 
     return ANN_OK;
 }
 
-static ann_status begin(sqlite3_stmt **out, anni_db *db, const char *sql, const char *types, va_list *args) {
+static ann_status begin(sqlite3_stmt **out, anni_db *db, const char *sql, const char *types, va_list args) {
     ANN_TRY(prepare(out, db, sql));
     return bind(db, *out, types, args);
 }
@@ -112,7 +112,7 @@ void anni_db_end(sqlite3_stmt *rows) {
 ann_status anni_db_query(sqlite3_stmt **out, anni_db *db, const char *sql, const char *types, ...) {
     va_list args;
     va_start(args, types);
-    const ann_status status = begin(out, db, sql, types, &args);
+    const ann_status status = begin(out, db, sql, types, args);
     va_end(args);
     return status;
 }
@@ -121,7 +121,7 @@ ann_status anni_db_run(anni_db *db, const char *sql, const char *types, ...) {
     sqlite3_stmt *statement;
     va_list args;
     va_start(args, types);
-    ann_status status = begin(&statement, db, sql, types, &args);
+    ann_status status = begin(&statement, db, sql, types, args);
     va_end(args);
     for (bool row = true; status == ANN_OK && row;) status = anni_db_next(&row, db, statement);
     return status;
@@ -132,7 +132,7 @@ ann_status anni_db_int(int64_t *out, bool *found, anni_db *db, const char *sql, 
     bool row = false;
     va_list args;
     va_start(args, types);
-    ann_status status = begin(&rows, db, sql, types, &args);
+    ann_status status = begin(&rows, db, sql, types, args);
     va_end(args);
     *out = 0;
     if (status == ANN_OK) status = anni_db_next(&row, db, rows);

@@ -1,5 +1,6 @@
 #include "coord/hub.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,10 @@ typedef struct feed feed;
 typedef enum stage { PAGING, IDLE, SENDING, OVER } stage;
 
 typedef struct watcher {
-    struct watcher *next, **link; /* in its feed; link NULL: in none yet */
+    struct watcher *next, **link; /* in its feed */
     anni_hub *hub;
     anni_call *call;
-    feed *feed;
+    feed *feed; /* NULL: in none yet */
     char run[ANNI_NAME_BYTES + 1];
     uint64_t at; /* the next record to send */
     stage stage;
@@ -45,6 +46,7 @@ struct anni_hub {
     anni_coord_worker *reader;
     feed *feeds;
     int watchers;
+    bool fresh; /* there is something for pump_all */
     bool closed, stop;
 };
 
@@ -104,7 +106,7 @@ static void close_feed(anni_hub *hub, feed *f) {
 
 static void leave(watcher *w) {
     anni_hub *hub = w->hub;
-    if (w->link) {
+    if (w->feed) {
         *w->link = w->next;
         if (w->next) w->next->link = w->link;
         if (!w->feed->watchers) close_feed(hub, w->feed);
@@ -174,7 +176,8 @@ static void pump(watcher *w) {
     w->live = true;
     for (uint64_t at = w->at; at < f->end && count < MESSAGE_RECORDS && bytes < MESSAGE_BYTES; at++) {
         slices[count] = grpc_slice_ref(f->ring[at % RING]);
-        bytes += GRPC_SLICE_LENGTH(slices[count++]);
+        bytes += GRPC_SLICE_LENGTH(slices[count]); /* a macro that reads its argument twice */
+        count++;
     }
     if (count) send_slices(w, slices, count);
     else w->stage = IDLE;
@@ -220,13 +223,14 @@ static void use_page(anni_registry *r, watcher *w) {
 
 static void read_page(anni_registry *r, void *context) {
     watcher *w = context;
+    anni_hub *hub = w->hub; /* w may be gone at the end */
     ann_status status = w->feed ? ANN_OK : find_run(r, w);
     if (status == ANN_OK) status = anni_records_read(r, w->feed->run, w->at, MESSAGE_RECORDS, MESSAGE_BYTES);
-    pthread_mutex_lock(&w->hub->mutex);
+    pthread_mutex_lock(&hub->mutex);
     if (w->stage == OVER) leave(w);
     else if (status != ANN_OK) end(w, anni_code_of(status), ann_error_text());
     else use_page(r, w);
-    pthread_mutex_unlock(&w->hub->mutex);
+    pthread_mutex_unlock(&hub->mutex);
     anni_fresh_clear(r, 0);
 }
 
@@ -301,28 +305,25 @@ void anni_hub_publish(void *context, const anni_fresh *fresh, int count) {
                 append(f, &fresh[i]);
                 wake = true;
             }
+    hub->fresh = hub->fresh || wake;
     if (wake) pthread_cond_signal(&hub->wake);
     pthread_mutex_unlock(&hub->mutex);
 }
 
-/* Whoever waits for a feed that has something new, or for the end. */
+/* Watchers who wait for a feed that has something new, or for the end; and those whose message is not taken.
+ */
 static void pump_all(anni_hub *hub) {
+    const int64_t now = ann_clock_ns();
     for (feed *f = hub->feeds, *next; f; f = next) {
+        const bool fresh = f->fresh || hub->closed;
         next = f->next;
-        if (!f->fresh && !hub->closed) continue;
         f->fresh = false;
         for (watcher *w = f->watchers, *after; w; w = after) {
             after = w->next;
-            if (w->stage == IDLE) pump(w);
+            if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
+            else if (w->stage == IDLE && fresh) pump(w);
         }
     }
-}
-
-static void cancel_stuck(anni_hub *hub) {
-    const int64_t now = ann_clock_ns();
-    for (feed *f = hub->feeds; f; f = f->next)
-        for (watcher *w = f->watchers; w; w = w->next)
-            if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
 }
 
 static void *feed_watchers(void *arg) {
@@ -330,11 +331,13 @@ static void *feed_watchers(void *arg) {
     pthread_mutex_lock(&hub->mutex);
     while (!hub->stop) {
         struct timespec until;
+        int code = 0;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
-        pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
+        while (!hub->fresh && !hub->stop && code != ETIMEDOUT)
+            code = pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
+        hub->fresh = false;
         pump_all(hub);
-        cancel_stuck(hub);
     }
     pthread_mutex_unlock(&hub->mutex);
     return NULL;
@@ -360,7 +363,7 @@ void anni_hub_set_reader(anni_hub *hub, anni_coord_worker *reader) { hub->reader
 
 void anni_hub_close(anni_hub *hub) {
     pthread_mutex_lock(&hub->mutex);
-    hub->closed = true;
+    hub->closed = hub->fresh = true;
     pthread_cond_signal(&hub->wake);
     pthread_mutex_unlock(&hub->mutex);
 }

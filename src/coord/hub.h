@@ -27,7 +27,7 @@ void anni_hub_watch(anni_hub *hub, anni_call *call);
 /* What happened to a call of Watch. Never blocks. */
 void anni_hub_sent(anni_hub *hub, anni_call *call, bool good);
 void anni_hub_closed(anni_hub *hub, anni_call *call);
-/* The writer has committed these; anni_coord_worker_options.publish. */
-void anni_hub_publish(void *hub, const anni_fresh *fresh, int count);
+/* The writer has committed these; anni_coord_worker_options.publish, with the hub as context. */
+void anni_hub_publish(void *context, const anni_fresh *fresh, int count);
 
 #endif

@@ -83,7 +83,8 @@ static char **split(ann_arena *arena, char *text, size_t *count) {
 }
 
 static const char phases_sql[] =
-    "SELECT p.name, p.kind, p.state, p.after, p.job, p.stage, p.step, p.steps, p.epoch, p.text, p.began_ms, p.ended_ms, p.metric,"
+    "SELECT p.name, p.kind, p.state, p.after, p.job, p.stage, p.step, p.steps, p.epoch, p.text, p.began_ms, "
+    "p.ended_ms, p.metric,"
     " c.step, c.path, c.hash, c.time_ms FROM phase p LEFT JOIN (SELECT max(id) AS last, phase AS of FROM "
     "checkpoint WHERE run = ?1"
     " GROUP BY phase) ON of = p.name LEFT JOIN checkpoint c ON c.id = last WHERE p.run = ?1 ORDER BY "

@@ -272,7 +272,7 @@ static void make_server(ann_coord_server *s) {
 
 /* Binds and says where. */
 static ann_status bind_port(ann_coord_server *s, const ann_coord_server_options *o) {
-    const char *listen = o->listen ? o->listen : "localhost:0", *colon = strrchr(listen, ':');
+    const char *listen = o->listen ? o->listen : "127.0.0.1:0", *colon = strrchr(listen, ':');
     char host[256];
     grpc_server_credentials *credentials = NULL;
     if (!colon || snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen) >= (int)sizeof host ||

@@ -3,6 +3,7 @@
 # started again at the same address.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 start_server --plain
+disown "$server"
 cat >restart <<END
 #!/bin/bash
 kill -KILL $server

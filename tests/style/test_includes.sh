@@ -2,7 +2,7 @@
 # A module includes only modules above it in this list, and each third-party library has its own places.
 set -u
 cd "$ANNULUS_SOURCE" || exit 1
-order=(base tensor kernel graph pass exec comm data ckpt nn optim method train)
+order=(base tensor kernel graph pass exec comm data ckpt nn optim method coord train)
 rank() { local i; for i in "${!order[@]}"; do [ "${order[i]}" = "$1" ] && echo "$i" && return; done; echo -1; }
 
 # allowed MODULE HEADER: may a file of src/MODULE include "HEADER"?
@@ -31,6 +31,7 @@ places() {
     hdf5.h) echo 'src/base src/data src/ckpt datasets' ;;
     cblas.h | dnnl*.h | oneapi/*) echo 'src/kernel' ;;
     libfyaml.h) echo 'src/base src/ckpt src/train' ;;
+    grpc/* | sqlite3.h | openssl/* | protobuf-c/* | microhttpd.h) echo 'src/coord' ;;
     xxhash.h) echo 'src/base' ;;
     zlib.h) echo 'datasets src/data src/ckpt' ;;
     png.h | jpeglib.h) echo 'datasets' ;;
@@ -57,6 +58,8 @@ done < <(grep -rnE '^#[ \t]*include[ \t]*[<"]' --include='*.[ch]' --include='*.d
 # The rules themselves must be able to refuse.
 allowed base graph/graph.h && complain "the check accepts base -> graph"
 allowed nn comm/comm.h && complain "the check accepts nn -> comm"
+allowed coord tensor/tensor.h && complain "the check accepts coord -> tensor"
+allowed ckpt coord/coord.h && complain "the check accepts ckpt -> coord"
 allowed kernel graph/graph.h && complain "the check accepts kernel -> graph/graph.h"
 echo "$edges includes checked"
 exit $bad
