@@ -52,7 +52,8 @@ browse 600000 "$web#/fashion" &
 browser=$!
 sleep 2
 ctl 0 pause fashion --plain
+sleep 1
 stop_server KILL 137
 wait "$browser" || complain "chromium has failed: $(tail -3 browser.err)"
-page '"cannot be reached" in text("link") and "fashion" in text("run-list")'
+page '"cannot be reached" in text("link") and "fashion" in text("run-list") and "pause" in text("pending")'
 exit $bad
