@@ -131,6 +131,25 @@ wanted=$(awk '$1 == "wide" { print $2 }' out | tail -1)
 job 0 --only check --set 'phases.check={name: check, kind: evaluate, model: [encoder, head], loss: cross_entropy, load: {file: out.dir/whole.safetensors}}'
 [ "$(awk '$1 == "check" { print $2 }' out | tail -1)" = "$wanted" ] || { echo "the file evaluates to another loss than $wanted"; cat out; bad=1; }
 
+# ---- what a phase comes from: through phases that are not run, the best checkpoint, what is gone
+run 0 "$ANNULUS" lineage first.dir/adapted
+has out "parent   wide, step 30" 1 && has out "parent   pretrain, step 10" 1 && has out ": as recorded" 2
+worse=(--set output=best.dir --set "checkpoint={best: test_loss, every: 2 steps, when_busy: wait, keep: 0}"
+    --set "phases.pretrain.program=[{name: good, steps: 6, lr: 0.01}, {name: bad, steps: 4, lr: 3}]")
+job 0 --only pretrain --only narrow "${worse[@]}"
+best=$(cat best.dir/pretrain/best)
+[ "$best" != "$(cat best.dir/pretrain/latest)" ] || { echo "the best checkpoint is the last one"; bad=1; }
+run 0 "$ANNULUS" lineage best.dir/narrow
+has out "best.dir/pretrain/$best" 2 && has out ": as recorded" 1
+job 0 --only narrow --resume "${worse[@]}" && has out "narrow  finished before" 1
+job 0 --only check --resume
+has out "wide  finished before" 1
+mv out.dir/pretrain kept.dir
+job 0 --only check && has out "wide  finished before" 1
+job 2 --only narrow
+has err "the phase 'pretrain' has not finished in out.dir, and another one loads from it: run it first, with --only pretrain" 1
+mv kept.dir out.dir/pretrain
+
 # ---- stopped in the middle of a branch, and resumed
 await() { for _ in $(seq 300); do "$@" 2>/dev/null && return; sleep 0.1; done; echo "never: $*"; bad=1; }
 slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[{epochs: 300000, lr: 0.01}]")
