@@ -158,6 +158,7 @@ static bool has_body(struct MHD_Connection *connection) {
            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+/* The type is libmicrohttpd's. NOLINTNEXTLINE(readability-non-const-parameter) */
 enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection, const char *path,
                                 const char *method, const char *version, const char *body, size_t *body_bytes,
                                 void **state) {

@@ -380,7 +380,7 @@ ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool fini
 /* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
 ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
 /* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
-ann_status anni_aside_phase(anni_run *run, const char *phase) ANN_MUST_CHECK;
+ann_status anni_aside_phase(anni_run *run, const char *name) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
 
