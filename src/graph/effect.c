@@ -91,7 +91,7 @@ const ann_op_info anni_op_reduce_scatter = {.name = "reduce_scatter",
                                             .min_in = 1,
                                             .max_in = 1,
                                             .flags = ANNI_UNIQUE | ANNI_COLLECTIVE,
-                                            .attr_bytes = sizeof((ann_attrs *)0)->chunk,
+                                            .attr_bytes = ANNI_ATTR_BYTES(chunk, channel),
                                             .infer = infer_reduce_scatter,
                                             .vjp = vjp_reduce_scatter,
                                             .print = print_chunk};
@@ -100,17 +100,17 @@ const ann_op_info anni_op_allgather = {.name = "allgather",
                                        .min_in = 1,
                                        .max_in = 1,
                                        .flags = ANNI_UNIQUE | ANNI_COLLECTIVE,
-                                       .attr_bytes = sizeof((ann_attrs *)0)->chunk,
+                                       .attr_bytes = ANNI_ATTR_BYTES(chunk, channel),
                                        .infer = infer_allgather,
                                        .vjp = vjp_allgather,
                                        .print = print_chunk};
 
 ann_node ann_reduce_scatter(ann_graph *g, ann_node x, int32_t channel, int64_t begin, int64_t count) {
-    const ann_attrs attrs = {.chunk = {channel, ann_shape_elems(ann_node_shape(g, x)), begin, count}};
+    const ann_attrs attrs = {.chunk = {ann_shape_elems(ann_node_shape(g, x)), begin, count, channel}};
     return anni_build(g, ANN_OP_REDUCE_SCATTER, ANN_F32, NULL, &attrs, &x, 1);
 }
 ann_node ann_allgather(ann_graph *g, ann_node x, int32_t channel, int64_t begin, int64_t elems) {
-    const ann_attrs attrs = {.chunk = {channel, elems, begin, ann_shape_elems(ann_node_shape(g, x))}};
+    const ann_attrs attrs = {.chunk = {elems, begin, ann_shape_elems(ann_node_shape(g, x)), channel}};
     return anni_build(g, ANN_OP_ALLGATHER, ANN_F32, NULL, &attrs, &x, 1);
 }
 

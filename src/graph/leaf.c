@@ -79,14 +79,14 @@ static void print_block(const ann_attrs *attrs, char *buf, size_t size) {
 
 const ann_op_info anni_op_block = {.name = "block",
                                    .tier = ANN_TIER_LEAF,
-                                   .attr_bytes = sizeof((ann_attrs *)0)->block,
+                                   .attr_bytes = ANNI_ATTR_BYTES(block, block),
                                    .infer = infer_block,
                                    .print = print_block};
 
 ann_node ann_load_block(ann_graph *g, ann_block block) {
     const ann_store *store = ann_graph_store(g);
     if (!store || block.id < 0) return ann_graph_fail(g, ANN_ERR_ARG, "no such block in the store");
-    const ann_attrs attrs = {.block = {block, 0, ann_store_block_elems(store, block)}};
+    const ann_attrs attrs = {.block = {0, ann_store_block_elems(store, block), block}};
     return anni_build(g, ANN_OP_BLOCK, ANN_F32, NULL, &attrs, NULL, 0);
 }
 

@@ -70,7 +70,7 @@ const ann_op_info anni_op_gather_block = {.name = "gather_block",
                                           .min_in = 1,
                                           .max_in = 1,
                                           .flags = ANNI_UNIQUE | ANNI_ALIAS | ANNI_COLLECTIVE,
-                                          .attr_bytes = sizeof((ann_attrs *)0)->chunk,
+                                          .attr_bytes = ANNI_ATTR_BYTES(chunk, channel),
                                           .infer = infer_gather_block,
                                           .print = print_gather_block};
 

@@ -2,6 +2,7 @@
 #ifndef ANN_GRAPH_NODE_H
 #define ANN_GRAPH_NODE_H
 
+#include <stddef.h>
 #include "base/mem.h"
 #include "graph/graph.h"
 
@@ -29,13 +30,16 @@ typedef struct anni_infer {
     ann_dtype dtype;
 } anni_infer;
 
+/* The bytes of a member of ann_attrs, up to its last field. */
+#define ANNI_ATTR_BYTES(member, last) (offsetof(ann_attrs, member.last) + sizeof((ann_attrs *)0)->member.last)
+
 /* All that is known about an op, but for its kernels. */
 typedef struct ann_op_info {
     const char *name;
     ann_tier tier;
     int min_in, max_in;
     unsigned flags;
-    size_t attr_bytes; /* of its member of ann_attrs */
+    size_t attr_bytes; /* of its member of ann_attrs, without padding: equal attributes have equal bytes */
     ann_status (*infer)(anni_infer *node);
     /* Gradient rule: fills dx[i] for each input i, or leaves ANN_NODE_NONE. `wanted[i]` tells which are
      * needed. */

@@ -52,8 +52,8 @@ typedef union ann_attrs {
         ann_tensor tensor;
     } store; /* store */
     struct {
-        ann_block block;
         int64_t offset, elems;
+        ann_block block;
     } block; /* block: a flat range of a block */
     struct {
         double value;
@@ -89,9 +89,9 @@ typedef union ann_attrs {
         int64_t most; /* SPARSE: at most so many elements of a rank's part are not 0 */
     } comm;           /* allreduce: sum over ranks on that channel */
     struct {
-        int32_t channel;
         int64_t elems;        /* of the whole vector */
         int64_t begin, count; /* this rank's chunk of it (ann_chunk_of) */
+        int32_t channel;
     } chunk;                  /* reduce_scatter, allgather, gather_block */
     struct {
         int64_t offset;

@@ -139,8 +139,9 @@ static uint64_t node_hash(const ann_graph *g, ann_node n) {
     const int n_in = ann_node_inputs(g, n, &in);
     const ann_op op = ann_node_op(g, n);
     const ann_dtype dtype = ann_node_dtype(g, n);
+    const ann_shape *shape = ann_node_shape(g, n);
     uint64_t h = ann_hash(&op, sizeof op, (uint64_t)dtype);
-    h = ann_hash(ann_node_shape(g, n), sizeof(ann_shape), h);
+    h = ann_hash(shape->dim, (size_t)shape->rank * sizeof shape->dim[0], h);
     h = ann_hash(ann_node_attrs(g, n), anni_op_info(op)->attr_bytes, h);
     return ann_hash(in, (size_t)n_in * sizeof *in, h);
 }

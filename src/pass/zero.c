@@ -109,7 +109,7 @@ static ann_status check_uses(const cutter *c) {
 
 static ann_node gather_of(cutter *c, range *r) {
     if (ann_node_is(r->gather)) return r->gather;
-    const ann_attrs leaf = {.block = {r->of.block, r->of.offset, r->of.elems}};
+    const ann_attrs leaf = {.block = {r->of.offset, r->of.elems, r->of.block}};
     ann_attrs gather = {.chunk = {.channel = 0, .elems = r->of.elems}};
     ann_chunk_of(r->of.elems, c->options->size, c->options->rank, &gather.chunk.begin, &gather.chunk.count);
     const ann_node block = anni_build(c->rw.to, ANN_OP_BLOCK, ANN_F32, NULL, &leaf, NULL, 0);
