@@ -35,9 +35,9 @@ ann_status anni_window_out(const ann_window *w, int64_t *out_h, int64_t *out_w) 
 
 void anni_window_print(const ann_attrs *attrs, char *buf, size_t size) {
     const ann_window *w = &attrs->window;
-    snprintf(buf, size, "kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%d,%d,%d,%d groups=%d", w->kernel_h,
+    snprintf(buf, size, "kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%d,%d,%d,%d groups=%lld", w->kernel_h,
              w->kernel_w, w->stride_h, w->stride_w, w->dilation_h, w->dilation_w, w->pad_top, w->pad_bottom,
-             w->pad_left, w->pad_right, w->groups);
+             w->pad_left, w->pad_right, (long long)w->groups);
 }
 
 /* ---- shape rules ---- */
@@ -51,8 +51,8 @@ static ann_status check_operands(const anni_infer *node) {
 }
 static ann_status check_weight(const ann_shape *w, const ann_window *window, int64_t channels) {
     if (window->groups < 1 || w->dim[3] * window->groups != channels || w->dim[0] % window->groups != 0)
-        return ann_error(ANN_ERR_SHAPE, "%lld channels do not fit the weight in %d groups",
-                         (long long)channels, window->groups);
+        return ann_error(ANN_ERR_SHAPE, "%lld channels do not fit the weight in %lld groups",
+                         (long long)channels, (long long)window->groups);
     if (w->dim[1] != window->kernel_h || w->dim[2] != window->kernel_w)
         return ann_error(ANN_ERR_SHAPE, "the kernel's extents are not the weight's");
     return ANN_OK;
@@ -97,7 +97,7 @@ static ann_status infer_conv_dw(anni_infer *node) {
         return ann_error(ANN_ERR_SHAPE, "dy should be [%lld,%lld,%lld,O]", (long long)x->dim[0],
                          (long long)oh, (long long)ow);
     if (x->dim[3] % window->groups || dy->dim[3] % window->groups)
-        return ann_error(ANN_ERR_SHAPE, "channels do not fit %d groups", window->groups);
+        return ann_error(ANN_ERR_SHAPE, "channels do not fit %lld groups", (long long)window->groups);
     node->shape = ANN_SHAPE(dy->dim[3], window->kernel_h, window->kernel_w, x->dim[3] / window->groups);
     node->dtype = node->in_dtype[0];
     return ANN_OK;

@@ -26,7 +26,7 @@ typedef struct ann_window {
     int32_t stride_h, stride_w;
     int32_t dilation_h, dilation_w;
     int32_t pad_top, pad_bottom, pad_left, pad_right;
-    int32_t groups; /* convolutions; 1 elsewhere */
+    int64_t groups; /* convolutions; 1 elsewhere. No padding: equal windows have equal bytes */
     int64_t in_h,
         in_w; /* extents of the image side, filled by the builder; what the *_dx and *_scatter ops produce */
 } ann_window;
@@ -92,7 +92,7 @@ typedef union ann_attrs {
         int64_t elems;        /* of the whole vector */
         int64_t begin, count; /* this rank's chunk of it (ann_chunk_of) */
         int32_t channel;
-    } chunk;                  /* reduce_scatter, allgather, gather_block */
+    } chunk; /* reduce_scatter, allgather, gather_block */
     struct {
         int64_t offset;
     } view; /* view: element of the input at which it begins */
