@@ -14,6 +14,7 @@ pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 # Of what grpc.pc lists only these two are called; the other sixty are gRPC's own.
 pkg_check_modules(GRPC REQUIRED grpc gpr)
 set(annulus_grpc grpc gpr)
@@ -26,7 +27,7 @@ endif()
 
 set(annulus_dependencies
     MPI::MPI_C hdf5::hdf5 PkgConfig::OPENBLAS PkgConfig::FYAML PkgConfig::PNG PkgConfig::JPEG ZLIB::ZLIB
-    PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::PROTOBUF_C ${annulus_grpc}
+    PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::PROTOBUF_C PkgConfig::MICROHTTPD ${annulus_grpc}
     OpenMP::OpenMP_C Threads::Threads m)
 
 if(ANNULUS_ONEDNN)

@@ -37,7 +37,7 @@ install(FILES ${PROJECT_BINARY_DIR}/annulus-config.cmake ${PROJECT_BINARY_DIR}/a
   ${PROJECT_SOURCE_DIR}/cmake/FindDNNL.cmake DESTINATION ${package_dir})
 
 # pkg-config: a static libannulus hands its own libraries on to whoever links it.
-set(pc_requires "openblas libfyaml libpng libjpeg sqlite3 libcrypto libprotobuf-c zlib")
+set(pc_requires "openblas libfyaml libpng libjpeg sqlite3 libcrypto libprotobuf-c libmicrohttpd zlib")
 list(FILTER HDF5_C_LIBRARIES INCLUDE REGEX "hdf5")
 set(pc_libs ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -lgrpc -lgpr)
 if(ANNULUS_ONEDNN)

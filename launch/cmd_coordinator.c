@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli.h"
 #include "coord/coord.h"
+#include "coord/web.h"
 #include "coord_state.h"
 
 static const char help[] =
@@ -16,7 +17,7 @@ static const char help[] =
     "checkpoints, and get what operators ask for (annulus ctl). Its state is in one folder; killed at any "
     "instant and\n"
     "started again, it goes on where it was.\n\n"
-    "usage: annulus coordinator [--listen HOST:PORT] [--state DIR] [--plain]\n"
+    "usage: annulus coordinator [--listen HOST:PORT] [--state DIR] [--plain] [--http [HOST:]PORT]\n"
     "       annulus coordinator init [--state DIR] [--host NAME]... [--days N] [--client NAME [--role "
     "ROLE]]\n\n"
     "options:\n"
@@ -28,6 +29,12 @@ static const char help[] =
     "DIR/token-control or\n"
     "                      DIR/token-observe, which are made, and which only their owner may read\n"
     "  --lost-after S      a job that is silent for S seconds is lost, and its phase is free again (30)\n"
+    "  --http [HOST:]PORT  serves a web page, too: runs, phases, curves, ranks, events. It only reads, and "
+    "has no "
+    "passwords:\n"
+    "                      whoever can connect can look. Without HOST that is this machine (127.0.0.1); port "
+    "0 "
+    "picks a free one\n"
     "  --help              this text\n\n"
     "init makes certificates for TLS in DIR: an authority (ca.crt, ca.key), the server's, and two for "
     "clients: control,\n"
@@ -64,8 +71,19 @@ static void raise_file_limit(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int serve(const ann_coord_server_options *options) {
+/* Starts what was asked for. */
+static ann_status start(ann_coord_server **server, ann_coord_web **web,
+                        const ann_coord_server_options *options, const char *http) {
+    *web = NULL;
+    ANN_TRY(ann_coord_server_start(server, options));
+    const ann_status status = http ? ann_coord_web_start(web, options->dir, http) : ANN_OK;
+    if (status != ANN_OK) ann_coord_server_stop(*server);
+    return status;
+}
+
+static int serve(const ann_coord_server_options *options, const char *http) {
     ann_coord_server *server;
+    ann_coord_web *web;
     sigset_t ends;
     int signal_number;
     sigemptyset(&ends);
@@ -75,13 +93,15 @@ static int serve(const ann_coord_server_options *options) {
     signal(SIGPIPE, SIG_IGN);
     umask(077); /* what is in the folder is nobody else's */
     raise_file_limit();
-    const ann_status status = ann_coord_server_start(&server, options);
+    const ann_status status = start(&server, &web, options, http);
     if (status != ANN_OK) return cli_fail(status);
     printf("coordinator listens on %s\n", ann_coord_server_address(server));
+    if (web) printf("web page at %s\n", ann_coord_web_address(web));
     fflush(stdout);
     while (sigwait(&ends, &signal_number) != 0)
         ;
     ann_log_line(ANN_LOG_INFO, "coordinator: %s, ends", strsignal(signal_number));
+    ann_coord_web_stop(web);
     ann_coord_server_stop(server);
     return 0;
 }
@@ -116,7 +136,7 @@ static int init(const cli *c, const init_options *o) {
 }
 
 int cmd_coordinator(int argc, char **argv) {
-    const char *listen = "127.0.0.1:0", *state = NULL, *lost = NULL;
+    const char *listen = "127.0.0.1:0", *state = NULL, *lost = NULL, *http = NULL;
     init_options make = {0};
     bool plain = false;
     int count;
@@ -127,6 +147,7 @@ int cmd_coordinator(int argc, char **argv) {
                                   {.name = "--state", .value = &state},
                                   {.name = "--plain", .flag = &plain},
                                   {.name = "--lost-after", .value = &lost},
+                                  {.name = "--http", .value = &http},
                                   {.name = "--days", .value = &make.days},
                                   {.name = "--client", .value = &make.client},
                                   {.name = "--role", .value = &make.role},
@@ -147,8 +168,10 @@ int cmd_coordinator(int argc, char **argv) {
     else if (lost && !cli_int(&c, "--lost-after", lost, 1, 86400, &lost_s))
         code = ann_status_exit_code(ANN_ERR_CONFIG);
     else
-        code = serve(&(ann_coord_server_options){
-            .listen = listen, .dir = make.dir, .plain = plain, .lost_after_ms = (int)lost_s * 1000});
+        code = serve(
+            &(ann_coord_server_options){
+                .listen = listen, .dir = make.dir, .plain = plain, .lost_after_ms = (int)lost_s * 1000},
+            http);
     free(hosts);
     return code;
 }

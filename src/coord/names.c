@@ -23,8 +23,7 @@ ann_status anni_name_check_optional(const char *what, const char *name, bool sla
     return name[0] ? anni_name_check(what, name, slash) : ANN_OK;
 }
 
-/* Bytes of the UTF-8 sequence at s: 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut short). */
-static int utf8_bytes(const unsigned char *s) {
+int anni_utf8_bytes(const unsigned char *s) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     if (s[0] < 0x80) return 1;
     const int n = s[0] >= 0xf0 && s[0] < 0xf8   ? 4
@@ -44,7 +43,7 @@ static ann_status check_string(const char *field, const char *text) {
     const unsigned char *s = (const unsigned char *)text;
     size_t at = 0;
     while (s[at]) {
-        const int n = utf8_bytes(s + at);
+        const int n = anni_utf8_bytes(s + at);
         if (n == 0) return ann_error(ANN_ERR_ARG, "%s is not UTF-8", field);
         at += (size_t)n;
     }
