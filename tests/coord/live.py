@@ -10,7 +10,7 @@ from annulus_client import Client, token
 client = Client(sys.argv[1], token())
 client.Submit(run="live", run_file="x")
 job = client.RegisterJob(key="k", run="live", ranks=4, hosts=["node1"], phases=[dict(name="pretrain"), dict(name="adapt")]).job
-viewer = subprocess.Popen(["script", "-q", "-c", "./watch", "screen"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+viewer = subprocess.Popen(["script", "-q", "-f", "-c", "./watch", "screen"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 try:
     metrics = [dict(sequence=i + 1, phase="pretrain", stage="train", step=i, values=[dict(name="loss", value=1 / (i + 1))])
                for i in range(40)]
