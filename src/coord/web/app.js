@@ -87,10 +87,10 @@ function clock(ms) {
   return `${day} ${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
 }
 
-// Without the day if it is today.
+// The time of a day that is today, the day and the minute of another one.
 function setClock(e, ms) {
   const whole = clock(ms);
-  setText(e, whole.slice(0, 10) === clock(now).slice(0, 10) ? whole.slice(11) : whole.slice(0, 16));
+  setText(e, whole.slice(0, 10) === clock(now).slice(0, 10) ? whole.slice(11) : whole.slice(5, 16));
   e.title = whole;
 }
 
