@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "cli.h"
 #include "coord_state.h"
 #include "ctl.h"
+#include "ctl_live.h"
 
 static const char help[] =
     "annulus ctl asks the coordinator about runs, and steers them.\n\n"
@@ -33,6 +35,7 @@ static const char help[] =
     "src/coord/annulus.proto\n"
     "  --timeout S          give up after S seconds (5); watch: without a connection for so long\n"
     "  --from N             watch: from record N on (1); 0: only new ones\n"
+    "  --lines              watch: plain lines also on a terminal, where else a picture is drawn\n"
     "  --after STEP         stop: after this step (as soon as possible)\n"
     "  --phase PHASE        only the job that is at this phase\n"
     "  --name RUN           submit: the run's name (the file's, without .yaml)\n"
@@ -42,7 +45,8 @@ static const char help[] =
 typedef struct ctl {
     const cli *cli;
     ann_coord_client *client;
-    bool json;
+    const ann_coord_client_options *options;
+    bool json, lines;
     const char *run, *argument, *from, *after, *phase, *name;
     int timeout_ms;
 } ctl;
@@ -118,12 +122,22 @@ static bool print_record(void *context, const Annulus__V1__Record *record) {
            strcmp(record->event->kind, "run_done") != 0;
 }
 
+/* On a terminal, a picture, for which a second connection asks for the status. */
+static ann_status watch_live(ctl *c, uint64_t from) {
+    ann_coord_client *asker;
+    ANN_TRY(ann_coord_client_open(&asker, c->options));
+    const ann_status status = ctl_live(c->client, asker, c->run, from, c->timeout_ms);
+    ann_coord_client_close(asker);
+    return status;
+}
+
 static int ctl_watch(ctl *c) {
     int64_t from = 1;
+    ann_status status;
     if (c->from && !cli_int(c->cli, "--from", c->from, 0, INT64_MAX, &from))
         return ann_status_exit_code(ANN_ERR_CONFIG);
-    const ann_status status =
-        ann_coord_watch(c->client, c->run, (uint64_t)from, c->timeout_ms, print_record, c);
+    if (!c->json && !c->lines && isatty(STDOUT_FILENO)) status = watch_live(c, (uint64_t)from);
+    else status = ann_coord_watch(c->client, c->run, (uint64_t)from, c->timeout_ms, print_record, c);
     return status == ANN_OK ? 0 : cli_fail(status);
 }
 
@@ -294,11 +308,13 @@ int cmd_ctl(int argc, char **argv) {
         {.name = "--client", .value = &o.name}, {.name = "--plain", .flag = &o.plain},
         {.name = "--json", .flag = &c.json},    {.name = "--timeout", .value = &timeout},
         {.name = "--from", .value = &c.from},   {.name = "--after", .value = &c.after},
-        {.name = "--phase", .value = &c.phase}, {.name = "--name", .value = &c.name}};
+        {.name = "--phase", .value = &c.phase}, {.name = "--name", .value = &c.name},
+        {.name = "--lines", .flag = &c.lines}};
     const cli line = {"annulus ctl", help, options, sizeof options / sizeof options[0]};
     const cli_result parsed = cli_parse(&line, argc, argv, &count);
     if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
     c.cli = &line;
+    c.options = &o;
     if (count == 0) return cli_wrong(&line, "a command is needed");
     if (timeout && !cli_int(&line, "--timeout", timeout, 1, 86400, &timeout_s))
         return ann_status_exit_code(ANN_ERR_CONFIG);

@@ -106,7 +106,7 @@ static void set_failure(anni_task *task, ann_status status) {
     task->text = strdup(ann_error_text());
 }
 
-static ann_status answer(anni_registry *r, anni_task *task) {
+ann_status anni_task_answer(anni_registry *r, anni_task *task) {
     ann_arena *arena;
     if (task->refused)
         return anni_audit(r, "", task->caller.author, task->refused, "no right to it, or an unknown caller",
@@ -132,7 +132,7 @@ static void reply_and_free(anni_task *task) {
 static ann_status write_one(anni_registry *r, anni_task *task) {
     const int fresh = r->fresh_count;
     ANN_TRY(anni_registry_try(r));
-    task->status = answer(r, task);
+    task->status = anni_task_answer(r, task);
     if (task->status == ANN_OK) return anni_registry_keep(r);
     set_failure(task, task->status);
     return anni_registry_undo(r, fresh);
@@ -175,7 +175,7 @@ static void write_group(anni_coord_worker *w, anni_task *group, bool tick) {
 
 static ann_status read_one(anni_registry *r, anni_task *task) {
     ANN_TRY(anni_db_run(r->db, "BEGIN", ""));
-    const ann_status status = answer(r, task);
+    const ann_status status = anni_task_answer(r, task);
     if (status != ANN_OK) set_failure(task, status);
     ANN_TRY(anni_db_run(r->db, "COMMIT", ""));
     return status;

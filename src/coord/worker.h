@@ -46,5 +46,8 @@ void anni_coord_worker_stop(anni_coord_worker *w);
  * with its bytes. */
 bool anni_coord_worker_add(anni_coord_worker *w, anni_task *task);
 void anni_task_free(anni_task *task);
+/* What a worker does with a task's bytes, in a transaction that is open: decodes, checks, answers; the reply
+ * is in the task. */
+ann_status anni_task_answer(anni_registry *r, anni_task *task) ANN_MUST_CHECK;
 
 #endif

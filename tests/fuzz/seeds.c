@@ -10,6 +10,7 @@
 #include "ckpt/ckpt.h"
 #include "ckpt/manifest.h"
 #include "ckpt/tools.h"
+#include "coord/coord.h"
 #include "datasets/import.h"
 #include "fuzz/fuzz.h"
 #include "support/ckpt_sample.h"
@@ -255,6 +256,81 @@ static void put_weights(void) {
     ann_store_free(store);
 }
 
+/* ---- requests to the coordinator, as fuzz_coord takes them ---- */
+
+static void put_request(const char *name, ann_coord_method method, const ProtobufCMessage *request) {
+    uint8_t bytes[1024];
+    const size_t size = protobuf_c_message_get_packed_size(request);
+    fuzz_require(size <= sizeof bytes - 3, "a request is too long for a seed");
+    bytes[0] = (uint8_t)method;
+    bytes[1] = (uint8_t)size;
+    bytes[2] = (uint8_t)(size >> 8);
+    protobuf_c_message_pack(request, bytes + 3);
+    put("coord", name, bytes, size + 3);
+}
+
+static void put_coord(void) {
+    Annulus__V1__PhaseSpec phases[2] = {ANNULUS__V1__PHASE_SPEC__INIT, ANNULUS__V1__PHASE_SPEC__INIT};
+    Annulus__V1__PhaseSpec *list[] = {&phases[0], &phases[1]};
+    char *names[] = {"p"};
+    Annulus__V1__RegisterRequest job = ANNULUS__V1__REGISTER_REQUEST__INIT;
+    phases[0].name = "p";
+    phases[1].name = "q/r";
+    phases[1].after = names;
+    phases[1].n_after = 1;
+    job.key = "key2";
+    job.run = "r";
+    job.run_file = "name: r";
+    job.phases = list;
+    job.n_phases = 2;
+    job.hosts = names;
+    job.n_hosts = 1;
+    job.ranks = 4;
+    job.instance = "embedded";
+    put_request("register", ANN_COORD_REGISTER_JOB, &job.base);
+    Annulus__V1__Value value = {PROTOBUF_C_MESSAGE_INIT(&annulus__v1__value__descriptor), "loss", 0.5},
+                       *values = &value;
+    Annulus__V1__Metric metric = ANNULUS__V1__METRIC__INIT, *metrics = &metric;
+    Annulus__V1__ReportRequest report = ANNULUS__V1__REPORT_REQUEST__INIT;
+    metric.sequence = 1;
+    metric.phase = "p";
+    metric.values = &values;
+    metric.n_values = 1;
+    report.job = 1;
+    report.metrics = &metrics;
+    report.n_metrics = 1;
+    put_request("report", ANN_COORD_REPORT, &report.base);
+    Annulus__V1__RankState rank = ANNULUS__V1__RANK_STATE__INIT, *ranks = &rank;
+    Annulus__V1__HeartbeatRequest beat = ANNULUS__V1__HEARTBEAT_REQUEST__INIT;
+    rank.host = "h";
+    beat.job = 1;
+    beat.phase = "p";
+    beat.ranks = &ranks;
+    beat.n_ranks = 1;
+    put_request("heartbeat", ANN_COORD_HEARTBEAT, &beat.base);
+    Annulus__V1__Checkpoint checkpoint = ANNULUS__V1__CHECKPOINT__INIT;
+    Annulus__V1__PhaseDoneRequest done = ANNULUS__V1__PHASE_DONE_REQUEST__INIT;
+    checkpoint.phase = "p";
+    checkpoint.path = "o/p";
+    done.job = 1;
+    done.phase = "p";
+    done.checkpoint = &checkpoint;
+    put_request("phase_done", ANN_COORD_PHASE_DONE, &done.base);
+    Annulus__V1__ControlRequest control = ANNULUS__V1__CONTROL_REQUEST__INIT;
+    control.run = "r";
+    control.kind = ANNULUS__V1__CONTROL_KIND__STOP;
+    control.step = 7;
+    control.key = "again";
+    put_request("control", ANN_COORD_CONTROL, &control.base);
+    Annulus__V1__AppliedRequest applied = ANNULUS__V1__APPLIED_REQUEST__INIT;
+    applied.job = 1;
+    applied.request = 1;
+    put_request("applied", ANN_COORD_APPLIED, &applied.base);
+    Annulus__V1__StatusRequest status = ANNULUS__V1__STATUS_REQUEST__INIT;
+    status.run = "r";
+    put_request("status", ANN_COORD_STATUS, &status.base);
+}
+
 int main(int argc, char **argv) {
     fuzz_require(argc == 2, "usage: fuzz_seeds FOLDER");
     out = argv[1];
@@ -271,5 +347,6 @@ int main(int argc, char **argv) {
     put_weights();
     put_dataset();
     put_foreign_all();
+    put_coord();
     return 0;
 }
