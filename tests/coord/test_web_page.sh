@@ -19,7 +19,7 @@ page() {
 
 browse 5000 "$web"
 page '"live at 127.0.0.1" in text("link")'
-page 'text("run-list").split()[0] == "fashion" and "long" in text("run-list") and "waiting" in text("run-list")'
+page 'text("run-list").split()[0] == "fashion" and "long" in text("run-list") and "wordy" in text("run-list") and "waiting" in text("run-list")'
 page 'text("run-name") == "fashion" and "active" in text("run-state")'
 page 'count("graph", "rect", "box") == 5 and count("graph", "path", "tip") == 5'
 page 'all(name in text("graph") for name in ("pretrain", "transfer", "adapt/usps", "evaluate", "export"))'

@@ -530,7 +530,7 @@ function showJobs(jobs) {
     tr.cells[1].append(element('span', { className: 'state' }));
     return tr;
   }, (tr, j) => {
-    const c = tr.cells, hosts = j.hosts.slice(0, 4).join(', ') + (j.hosts.length > 4 ? ` and ${j.hosts.length - 4} more` : '');
+    const c = tr.cells, hosts = j.hosts.slice(0, 4).join(', ') + (j.host_count > 4 ? ` and ${j.host_count - 4} more` : '');
     setText(c[0], String(j.id));
     setState(c[1].firstChild, j.state, false);
     setText(c[2], j.phase);
