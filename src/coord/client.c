@@ -7,10 +7,11 @@
 #include <string.h>
 #include "base/clock.h"
 #include "coord/auth.h"
+#include "coord/core_log.h"
 #include "coord/methods.h"
 #include "coord/names.h"
 
-enum { TIMEOUT_MS = 5000, MESSAGE_BYTES = 64 << 20, HEADERS = 2 };
+enum { TIMEOUT_MS = 5000, ATTEMPT_MS = 2000, MESSAGE_BYTES = 64 << 20, HEADERS = 2 };
 
 struct ann_coord_client {
     grpc_channel *channel;
@@ -113,7 +114,7 @@ static ann_status open_channel(ann_coord_client *c, const ann_coord_client_optio
     grpc_arg args[] = {
         integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MESSAGE_BYTES),
         integer(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
-        integer(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000), /* also how long an attempt may take */
+        integer(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, ATTEMPT_MS), /* how long an attempt may take */
         integer(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
         integer(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         integer(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
@@ -136,6 +137,7 @@ ann_status ann_coord_client_open(ann_coord_client **out, const ann_coord_client_
     snprintf(c->user, sizeof c->user, "%s",
              user && anni_name_check("user", user, false) == ANN_OK ? user : "somebody");
     ann_error_clear();
+    anni_core_log();
     grpc_init();
     c->queue = grpc_completion_queue_create_for_pluck(NULL);
     const ann_status status = open_channel(c, options);
@@ -383,16 +385,19 @@ static ann_status watch_once(ann_coord_client *c, watch *w) {
 ann_status ann_coord_watch(ann_coord_client *c, const char *run, uint64_t sequence, int retry_ms,
                            ann_coord_record_fn fn, void *context) {
     watch w = {.run = run, .next = sequence, .fn = fn, .context = context};
-    int64_t pause_ms = 100, heard_ns = ann_clock_ns();
+    int64_t pause_ms = 100, lost_ns = ann_clock_ns(); /* since when there has been no connection */
     for (;;) {
         const uint64_t before = w.next;
+        const int64_t begin_ns = ann_clock_ns();
         const ann_status status = watch_once(c, &w);
         if (w.over || (status != ANN_OK && status != ANN_ERR_COMM)) return status;
-        if (w.next != before) {
-            heard_ns = ann_clock_ns();
+        /* A stream that brought something, or lasted longer than any attempt to connect, was a connection. */
+        const int64_t end_ns = ann_clock_ns();
+        if (w.next != before || end_ns - begin_ns > (int64_t)ATTEMPT_MS * 2000000) {
+            lost_ns = end_ns;
             pause_ms = 100;
         }
-        if (ann_clock_ns() - heard_ns > (int64_t)retry_ms * 1000000)
+        if (end_ns - lost_ns > (int64_t)retry_ms * 1000000)
             return status == ANN_OK ? ann_error(ANN_ERR_COMM, "the coordinator has ended the stream")
                                     : status;
         ann_sleep_ns(pause_ms * 1000000);

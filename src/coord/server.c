@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/log.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "coord/auth.h"
+#include "coord/core_log.h"
 #include "coord/hub.h"
 #include "coord/names.h"
 #include "coord/rate.h"
@@ -179,17 +179,6 @@ static void *serve(void *arg) {
 
 /* ---- start ---- */
 
-/* What gRPC itself complains about, such as handshakes that failed. */
-static void log_core(gpr_log_func_args *args) {
-    static _Thread_local int64_t second, lines;
-    const int64_t now = ann_clock_ns() / 1000000000;
-    if (now != second) lines = 0;
-    second = now;
-    if (++lines > 10) return;
-    ann_log_line(args->severity == GPR_LOG_SEVERITY_ERROR ? ANN_LOG_WARN : ANN_LOG_DEBUG, "grpc: %s",
-                 args->message);
-}
-
 static ann_status open_dir(ann_coord_server *s, const char *dir) {
     char path[4096];
     if (snprintf(s->dir, sizeof s->dir, "%s", dir) >= (int)sizeof s->dir)
@@ -308,7 +297,7 @@ static ann_status start(ann_coord_server *s, const ann_coord_server_options *o) 
     ANN_TRY(open_dir(s, o->dir));
     ANN_TRY(anni_tokens_open(&s->tokens, s->dir, o->plain));
     ANN_TRY(start_workers(s, o->lost_after_ms));
-    gpr_set_log_function(log_core);
+    anni_core_log();
     grpc_init();
     s->initialised = true;
     make_server(s);
