@@ -174,6 +174,13 @@ async function events(h, from, to) {
   return found;
 }
 
+// Events among the records before those that were looked at.
+async function loadWindow(h) {
+  const to = h.eventsFrom - 1, from = Math.max(1, h.eventsFrom - EVENT_WINDOW);
+  h.events.unshift(...await events(h, from, to));
+  h.eventsFrom = from;
+}
+
 // All records of a short run; of a long one a part of the metrics, and the latest events.
 async function loadHistory(run, sequence) {
   const h = newHistory(run);
@@ -185,10 +192,8 @@ async function loadHistory(run, sequence) {
     addRecords(h, page.records.filter(r => r.sequence <= sequence), true, h.every <= 1);
     next = page.next;
   }
-  if (h.every > 1) {
-    h.eventsFrom = Math.max(1, sequence - EVENT_WINDOW);
-    h.events = await events(h, h.eventsFrom, sequence);
-  }
+  if (h.every > 1) h.eventsFrom = sequence + 1;
+  for (let windows = 0; windows < 5 && h.events.length < 20 && h.eventsFrom > 1; windows++) await loadWindow(h);
   h.last = sequence;
   return h;
 }
@@ -203,11 +208,8 @@ async function loadNew(h, sequence) {
 }
 
 async function loadEarlier(h) {
-  const to = h.eventsFrom - 1;
   h.shown += SHOWN_EVENTS;
-  if (h.shown <= h.events.length || to < 1) return;
-  h.eventsFrom = Math.max(1, to - EVENT_WINDOW);
-  h.events.unshift(...await events(h, h.eventsFrom, to));
+  if (h.shown > h.events.length && h.eventsFrom > 1) await loadWindow(h);
 }
 
 // ---- runs ----
@@ -431,7 +433,7 @@ function drawAxes(svg, r, name, width, toX, toY) {
   for (const y of niceTicks(r.y0, r.y1, 4))
     svg.append(drawn('line', { class: 'rule', x1: PLOT.left, x2: width - PLOT.right, y1: toY(y), y2: toY(y) }),
       drawn('text', { x: PLOT.left - 6, y: toY(y) + 3.5, 'text-anchor': 'end' }, tickText(y, name)));
-  for (const x of niceTicks(r.x0, r.x1, Math.max(2, width / 110)))
+  for (const x of niceTicks(r.x0, r.x1, Math.max(3, width / 100)))
     if (Number.isInteger(x))
       svg.append(drawn('text', { x: toX(x), y: PLOT.height - 5, 'text-anchor': toX(x) > width - 24 ? 'end' : 'middle' }, tickText(x, '')));
 }
