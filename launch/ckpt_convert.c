@@ -104,8 +104,8 @@ static int export_to(const char *from, const char *to, const ann_ckpt_export_opt
 }
 
 int cmd_ckpt_export(int argc, char **argv) {
-    static const char *const formats[] = {"h5", "safetensors", "npz"}, *const roles[] = {"model",
-                                                                                         "parameters", "all"};
+    static const char *const formats[] = {"h5", "safetensors", "npz"};
+    static const char *const roles[] = {"model", "parameters", "all"};
     const char *format = NULL, *role = "model", *pattern = "*";
     const cli_option options[] = {{.name = "--format", .value = &format},
                                   {.name = "--tensors", .value = &pattern},
@@ -115,16 +115,14 @@ int cmd_ckpt_export(int argc, char **argv) {
     const cli_result parsed = cli_parse(&c, argc, argv, &count);
     if (parsed != CLI_GO) return wrong(parsed);
     if (count != 2) return cli_wrong(&c, "a checkpoint and a file are needed, found %d arguments", count);
-    const char *dot = strrchr(argv[1], '.');
-    const int f = choose(format ? format : dot ? dot + 1 : "", formats, 3), r = choose(role, roles, 3);
-    if (f < 0 && format)
-        return cli_wrong(&c, "--format: found '%s', accepted are h5, safetensors, npz", format);
-    if (f < 0)
+    const int chosen = format ? choose(format, formats, 3) : 0, r = choose(role, roles, 3);
+    ann_ckpt_file_format f = (ann_ckpt_file_format)chosen;
+    if (chosen < 0) return cli_wrong(&c, "--format: found '%s', accepted are h5, safetensors, npz", format);
+    if (!format && !ann_ckpt_file_format_of(&f, argv[1]))
         return cli_wrong(&c, "--format is needed, as '%s' does not end in .h5, .safetensors or .npz",
                          argv[1]);
     if (r < 0) return cli_wrong(&c, "--role: found '%s', accepted are model, parameters, all", role);
-    return export_to(argv[0], argv[1],
-                     &(ann_ckpt_export_options){(ann_ckpt_file_format)f, pattern, (ann_ckpt_roles)r});
+    return export_to(argv[0], argv[1], &(ann_ckpt_export_options){f, pattern, (ann_ckpt_roles)r});
 }
 
 /* ---- import ---- */

@@ -8,12 +8,15 @@
 #include <stdint.h>
 #include "base/status.h"
 
+int cmd_run(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);
+int cmd_lineage(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_slurm(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_coordinator(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);

@@ -1,126 +1,133 @@
-/* annulus doctor */
-#include <mpi.h>
-#include <sched.h>
-#include <stdarg.h>
+/* annulus doctor: a check before the flight. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/version.h"
 #include "cli.h"
-#include "kernel/kernel.h"
+#include "doctor/doctor.h"
+#include "job.h"
 
-static const char help[] = "annulus doctor prints what this machine and its libraries are, and warns about "
-                           "settings that cost speed.\n\n"
-                           "usage: annulus doctor\n\n"
-                           "options:\n"
-                           "  --help   this text\n\n"
-                           "The exit code is 0, with or without warnings.\n";
+static const char help[] =
+    "annulus doctor examines hosts, libraries and folders, and says whether it is safe to start a run "
+    "there.\n\n"
+    "usage: annulus doctor [OPTION...] [RUN.yaml]\n"
+    "       mpirun -n RANKS annulus doctor [OPTION...] [RUN.yaml]\n"
+    "       srun --mpi=pmix annulus doctor [OPTION...] [RUN.yaml]\n\n"
+    "options:\n"
+    "  --quick          leave out the benchmark (up to 5 s) and the comparison of the datasets' content\n"
+    "  --json           one JSON object, for programs\n"
+    "  --threads N      threads of each rank that annulus train will be given (default: as there)\n"
+    "  --set KEY=VALUE  replace a value of the run file, as in annulus train; may be repeated\n"
+    "  --timeout S      deadline of collective waits, in seconds (default 60); of one message: 20\n"
+    "  --help           this text\n\n"
+    "Started as the run will be started, it examines how the ranks found each other, MPI and PMIx, "
+    "processors and\n"
+    "binding, OpenBLAS and the environment, interfaces of the network, HDF5, limits, clocks, and whether all "
+    "ranks\n"
+    "run the same program. With a run file also: the same file and data everywhere, and for its data, output "
+    "and\n"
+    "cache folders the kind of file system, rights, locks, and room for the checkpoints and for messages in\n"
+    "/dev/shm. What cannot be found is said to be unknown.\n\n"
+    "Each finding is ok, note, warning or error, with the hosts or ranks that it is about unless it is about "
+    "all;\n"
+    "a warning or error has its remedy in the next line. Exit code 0: safe to start, with or without "
+    "warnings; 1: an\n"
+    "error was found; 2: a mistake in the command line; 7: a rank does not answer.\n";
 
-static int warnings;
+typedef struct request {
+    doctor_request doctor;
+    bool json;
+    int64_t timeout_s;
+} request;
 
-static void warn(const char *fmt, ...) ANN_PRINTF(1, 2);
-static void warn(const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    fputs("  warning: ", stdout);
-    vprintf(fmt, args);
-    putchar('\n');
-    va_end(args);
-    warnings++;
-}
+/* Of copies that do not know of each other, the first one says everything, the others why they are copies. */
+static bool is_copy(const doctor_facts *all, int n) { return n == 1 && all[0].launch.slurm_rank > 0; }
 
-/* The first line of a file that starts with `key`, or "". */
-static const char *line_of(char *buf, int size, const char *path, const char *key) {
-    FILE *file = fopen(path, "r");
-    while (file && fgets(buf, size, file))
-        if (strncmp(buf, key, strlen(key)) == 0) {
-            fclose(file);
-            buf[strcspn(buf, "\n")] = '\0';
-            return buf;
-        }
-    if (file) fclose(file);
-    buf[0] = '\0';
-    return buf;
-}
-
-static void check_cpu(void) {
-    static const char *const levels[] = {"x86-64", "AVX2", "AVX-512"};
-    char line[256];
-    const char *model = strchr(line_of(line, sizeof line, "/proc/cpuinfo", "model name"), ':');
-    cpu_set_t set;
-    const int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-    printf("processor    %s\n", model ? model + 2 : "unknown");
-    printf("cores        %d for this process, %ld on line\n", cores, sysconf(_SC_NPROCESSORS_ONLN));
-    printf("kernels      %s\n", levels[ann_cpu()]);
-    if (ann_cpu() == ANN_CPU_BASE)
-        warn("neither AVX2 nor AVX-512: the plain kernels are several times slower");
-}
-
-static void check_libraries(void) {
-    const ann_kernel_libraries l = ann_kernel_describe_libraries();
-    printf("OpenBLAS     %s, flavour %s, kernels for %s\n", l.openblas, l.flavour, l.core);
-    static const char *const pins[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
-    for (size_t i = 0; i < sizeof pins / sizeof pins[0]; i++)
-        if (getenv(pins[i]))
-            warn("%s=%s: OpenBLAS is pinned to other kernels than it would choose; unset it", pins[i],
-                 getenv(pins[i]));
-    static const char *const old[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Core2"};
-    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
-        if (ann_cpu() == ANN_CPU_AVX512 && strcmp(l.core, old[i]) == 0)
-            warn("OpenBLAS uses kernels for %s on a processor with AVX-512", l.core);
-    if (l.dnnl[0]) printf("oneDNN       %d.%d.%d\n", l.dnnl[0], l.dnnl[1], l.dnnl[2]);
-    else warn("built without oneDNN, convolutions are slower: configure with -DANNULUS_ONEDNN=ON");
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
-    int length;
-    MPI_Get_library_version(mpi, &length);
-    mpi[strcspn(mpi, ",\n")] = '\0';
-    printf("MPI          %s\n", mpi);
-}
-
-static void check_threads(void) {
-    static const struct {
-        const char *name, *why;
-    } table[] = {
-        {"OPENBLAS_NUM_THREADS", "annulus splits the work itself; the value has no effect"},
-        {"OMP_NUM_THREADS", "annulus train --threads decides; the value has no effect"},
-        {"OMP_THREAD_LIMIT", "fewer threads than asked for may be granted"},
-        {"OMP_DYNAMIC", "fewer threads than asked for may be granted"},
-        {"OMP_PROC_BIND", "ranks on one host may be bound to the same cores"},
-        {"GOMP_CPU_AFFINITY", "ranks on one host may be bound to the same cores"},
-        {"OMP_WAIT_POLICY",
-         "with more ranks and threads than cores, active waiting takes time from the others"},
-    };
-    printf("environment\n");
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const char *value = getenv(table[i].name);
-        if (!value) continue;
-        const bool harmless = (i < 2 || strcmp(value, "PASSIVE") == 0 || strcmp(value, "passive") == 0 ||
-                               strcmp(value, "false") == 0);
-        if (harmless) printf("  %s=%s: %s\n", table[i].name, value, table[i].why);
-        else warn("%s=%s: %s", table[i].name, value, table[i].why);
+static void print(const request *r, const doctor_report *report, bool copy) {
+    if (r->json) {
+        doctor_report_print_json(report, stdout);
+        return;
     }
+    if (!copy) printf("annulus %s (%s)\n", ann_version(), ann_revision());
+    doctor_report_print(report, copy ? DOCTOR_ERROR : DOCTOR_OK, stdout);
 }
 
-static void check_huge_pages(void) {
-    char line[128];
-    line_of(line, sizeof line, "/sys/kernel/mm/transparent_hugepage/enabled", "");
-    printf("huge pages   %s\n", line[0] ? line : "unknown");
-    if (strstr(line, "[never]"))
-        warn("transparent huge pages are off: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+/* On rank 0. *errors: how many were found. */
+static ann_status judge(const request *r, const doctor_facts *all, int n, int *errors) {
+    doctor_report report;
+    const char **hosts = calloc((size_t)n, sizeof *hosts);
+    if (!hosts) return ann_error(ANN_ERR_MEMORY, "no memory for a report");
+    for (int i = 0; i < n; i++) hosts[i] = all[i].host;
+    ann_status status = doctor_report_new(&report, n, hosts);
+    if (status == ANN_OK) {
+        doctor_judge(&report, all, n);
+        *errors = doctor_report_count(&report, DOCTOR_ERROR);
+        if (report.lost) status = ann_error(ANN_ERR_MEMORY, "no memory for all findings");
+        else print(r, &report, is_copy(all, n));
+        doctor_report_free(&report);
+    }
+    free(hosts);
+    return status;
+}
+
+/* Facts of all ranks to rank 0, and its judgement to all. Collective. */
+static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, int *errors) {
+    const int n = ann_comm_size(comm);
+    const bool first = ann_comm_rank(comm) == 0;
+    doctor_facts *all = first ? calloc((size_t)n, sizeof *all) : NULL;
+    ann_status status =
+        ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
+    if (status == ANN_OK) status = doctor_gather(comm, all, mine);
+    if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
+    free(all);
+    return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
+}
+
+static int run(const request *r) {
+    job j;
+    ann_comm *comm = NULL;
+    int errors = 0;
+    doctor_facts *mine = calloc(1, sizeof *mine);
+    if (!mine) return cli_fail(ann_error(ANN_ERR_MEMORY, "no memory for facts"));
+    if (cli_is_first_rank()) doctor_pmix_ask_slurm(&mine->pmix);
+    ann_status status = job_begin(&j);
+    if (status != ANN_OK)
+        doctor_copy(mine->launch.complaint, sizeof mine->launch.complaint, ann_error_text());
+    status = job_comm(&comm, &j, (double)r->timeout_s);
+    if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
+    if (status == ANN_OK) status = examine(comm, r, mine, &errors);
+    free(mine);
+    const int code = job_finish(&j, comm, NULL, status);
+    return status == ANN_OK && errors > 0 ? 1 : code;
 }
 
 int cmd_doctor(int argc, char **argv) {
-    const cli c = {"annulus doctor", help, NULL, 0};
-    int count;
+    const char *threads = NULL, *timeout = "60";
+    int64_t count_of_threads = 0;
+    request r = {.doctor = {.sets = calloc((size_t)argc, sizeof(char *))}};
+    if (!r.doctor.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
+    const cli_option options[] = {
+        {.name = "--quick", .flag = &r.doctor.quick},
+        {.name = "--json", .flag = &r.json},
+        {.name = "--threads", .value = &threads},
+        {.name = "--timeout", .value = &timeout},
+        {.name = "--set", .list = r.doctor.sets, .list_count = &r.doctor.set_count}};
+    const cli c = {"annulus doctor", help, options, sizeof options / sizeof options[0]};
+    int count, code = 0;
     const cli_result parsed = cli_parse(&c, argc, argv, &count);
-    if (parsed != CLI_GO) return parsed == CLI_HELP ? 0 : ann_status_exit_code(ANN_ERR_CONFIG);
-    if (count) return cli_wrong(&c, "it takes no arguments");
-    printf("annulus      %s (%s)\n", ann_version(), ann_revision());
-    check_cpu();
-    check_libraries();
-    check_huge_pages();
-    check_threads();
-    printf("%d warning%s\n", warnings, warnings == 1 ? "" : "s");
-    return 0;
+    if (parsed == CLI_WRONG) code = ann_status_exit_code(ANN_ERR_CONFIG);
+    else if (parsed == CLI_GO && count > 1)
+        code = cli_wrong(&c, "one run file at most is accepted, found %d", count);
+    else if (parsed == CLI_GO && count == 0 && r.doctor.set_count)
+        code = cli_wrong(&c, "--set needs a run file");
+    else if (parsed == CLI_GO &&
+             ((threads && !cli_int(&c, "--threads", threads, 1, 1024, &count_of_threads)) ||
+              !cli_int(&c, "--timeout", timeout, 1, 86400, &r.timeout_s)))
+        code = ann_status_exit_code(ANN_ERR_CONFIG);
+    else if (parsed == CLI_GO) {
+        r.doctor.path = count ? argv[0] : NULL;
+        r.doctor.threads = (int)count_of_threads;
+        code = run(&r);
+    }
+    free(r.doctor.sets);
+    return code;
 }

@@ -82,7 +82,7 @@ static ann_status print_phase(const request *r, const ann_run_config *config) {
     const char *phase = r->phase ? r->phase : config->phases[0].name;
     if (ann_run_config_find_phase(config, phase) < 0)
         return ann_error(ANN_ERR_CONFIG, "%s has no phase '%s'", config->path, phase);
-    ANN_TRY(ann_train_graph(&graph, &store, config, phase, (int)r->ranks));
+    ANN_TRY(ann_train_graph(&graph, &store, config, phase, 0, (int)r->ranks));
     const ann_status status = print_passes(r, config, graph);
     ann_graph_free(graph);
     ann_store_free(store);

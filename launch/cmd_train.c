@@ -1,14 +1,11 @@
 /* annulus train */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include "base/log.h"
 #include "cli.h"
-#include "job.h"
-#include "train/train.h"
+#include "phases.h"
 
 static const char help[] =
-    "annulus train trains the phases of a run file, one after the other.\n\n"
+    "annulus train runs all phases of a run file, one after the other: annulus run without a choice of "
+    "phases.\n\n"
     "usage: annulus train [OPTION...] RUN.yaml\n"
     "       mpirun -n RANKS annulus train [OPTION...] RUN.yaml\n\n"
     "options:\n"
@@ -16,7 +13,13 @@ static const char help[] =
     "mpirun\n"
     "  --resume       go on from the newest good checkpoint in the run's output folder, on any number of "
     "ranks;\n"
-    "                 finished phases are skipped; without a checkpoint, start from the beginning\n"
+    "                 finished phases are skipped; without a checkpoint, start from the beginning. A "
+    "finished phase "
+    "whose\n"
+    "                 configuration, data or parents (phases[].load) have changed runs again, and what it "
+    "had moves "
+    "to\n"
+    "                 OUTPUT.1, OUTPUT.2 ...\n"
     "  --set KEY=VALUE  replace a value of the run file before it is checked, such as seed=2, "
     "output=runs/b,\n"
     "                 phases.cnn.batch=64, phases[0].program[0].lr=0.01; may be repeated\n"
@@ -28,66 +31,24 @@ static const char help[] =
     "checkpoint and end with exit code 75. With mpirun send them to mpirun, which passes SIGUSR1 and SIGUSR2 "
     "on to\n"
     "its ranks; after SIGTERM or ^C it gives them only a second, and kills them then: so use SIGUSR2.\n"
+    "deadline: a job that will be ended at a known time, the Unix time in ANNULUS_DEADLINE or (set by Slurm) "
+    "in\n"
+    "SLURM_JOB_END_TIME, stops by itself with code 75: 10 s and three times what a checkpoint has cost so "
+    "far "
+    "before.\n"
+    "Code 75 is every rank's, and so mpirun's and srun's.\n"
     "files: `touch OUTPUT/checkpoint.now` and `touch OUTPUT/stop.now` ask for the same; looked for once a "
     "second.\n"
     "exit codes: see annulus --help.\n\n"
     "keys of the run file (YAML):\n";
 
-typedef struct request {
-    bool check, resume, verbose;
-    const char *path;
-    const char **sets;
-    int set_count;
-    int64_t threads;
-} request;
-
-/* Builds every phase's graph on its dataset. */
-static ann_status check_phases(const ann_run_config *config) {
-    for (int i = 0; i < config->phase_count; i++) {
-        ann_graph *graph = NULL;
-        ann_store *store = NULL;
-        ANN_TRY(ann_train_graph(&graph, &store, config, config->phases[i].name, 1));
-        ann_graph_free(graph);
-        ann_store_free(store);
-    }
-    return ANN_OK;
-}
-
-static int check_only(const request *r) {
-    ann_run_config *config = NULL;
-    ann_status status = ann_run_config_load(&config, r->path, r->sets, r->set_count);
-    if (status == ANN_OK) status = check_phases(config);
-    if (status == ANN_OK) printf("%s: good: %d phases\n", r->path, config->phase_count);
-    ann_run_config_free(config);
-    return status == ANN_OK ? 0 : cli_fail(status);
-}
-
-static ann_status train(ann_comm *comm, const ann_run_config *config, const request *r) {
-    const ann_train_options options = {.resume = r->resume,
-                                       .threads = (int)r->threads,
-                                       .print = cli_print,
-                                       .stop_requested = job_stop_requested,
-                                       .checkpoint_requested = job_checkpoint_requested};
-    return ann_train(comm, config, &options);
-}
-
-static int run_job(const request *r) {
-    job j;
-    ann_comm *comm = NULL;
-    ann_run_config *config = NULL;
-    job_catch_signals();
-    ann_status status = job_begin(&j);
-    if (r->verbose) ann_log_setup(ANN_LOG_DEBUG, j.rank);
-    if (status == ANN_OK) status = job_config(&config, &comm, &j, r->path, r->sets, r->set_count);
-    if (status == ANN_OK) status = train(comm, config, r);
-    return job_finish(&j, comm, config, status);
-}
-
 int cmd_train(int argc, char **argv) {
     const char *threads = NULL;
-    request r = {.sets = calloc((size_t)argc, sizeof *r.sets)};
+    bool check = false;
+    phases_request r = {.sets = calloc((size_t)argc, sizeof *r.sets)};
     if (!r.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
-    const cli_option options[] = {{.name = "--check", .flag = &r.check},
+    r.leader.none = true;
+    const cli_option options[] = {{.name = "--check", .flag = &check},
                                   {.name = "--resume", .flag = &r.resume},
                                   {.name = "--verbose", .flag = &r.verbose},
                                   {.name = "--threads", .value = &threads},
@@ -102,8 +63,7 @@ int cmd_train(int argc, char **argv) {
         code = ann_status_exit_code(ANN_ERR_CONFIG);
     else {
         r.path = argv[0];
-        if (r.verbose) ann_log_setup(ANN_LOG_DEBUG, 0);
-        code = r.check ? check_only(&r) : run_job(&r);
+        code = check ? phases_check(&r) : phases_run(&r);
     }
     free(r.sets);
     return code;

@@ -3,6 +3,8 @@
 #include <mpi.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
+#include "base/clock.h"
 #include "base/log.h"
 
 static volatile sig_atomic_t stop, save;
@@ -28,6 +30,18 @@ void job_catch_signals(void) {
     sigaction(SIGUSR2, &action, NULL);
     action.sa_flags |= (int)SA_RESETHAND; /* a second ^C ends the program */
     sigaction(SIGINT, &action, NULL);
+}
+
+int64_t job_deadline_ns(void) {
+    static const char *const names[] = {"ANNULUS_DEADLINE", "SLURM_JOB_END_TIME"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *text = getenv(names[i]);
+        char *end = NULL;
+        const long long unix_s = text ? strtoll(text, &end, 10) : 0;
+        if (!text || end == text || *end || unix_s <= 0 || unix_s > INT32_MAX * 4LL) continue;
+        return ann_clock_ns() + ((int64_t)unix_s - (int64_t)time(NULL)) * 1000000000;
+    }
+    return 0;
 }
 
 static bool launched_by_mpi(void) {

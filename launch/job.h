@@ -2,6 +2,7 @@
 #ifndef ANNULUS_LAUNCH_JOB_H
 #define ANNULUS_LAUNCH_JOB_H
 
+#include <stdint.h>
 #include "comm/comm.h"
 #include "train/config.h"
 
@@ -16,6 +17,10 @@ void job_catch_signals(void);
 bool job_stop_requested(void);
 /* Whether there was such a signal since the last call. */
 bool job_checkpoint_requested(void);
+
+/* When the job will be ended, as ann_train_options.deadline_ns has it: the Unix time in ANNULUS_DEADLINE, or
+   else in SLURM_JOB_END_TIME. 0: neither is set to a whole number. */
+int64_t job_deadline_ns(void);
 
 /* Starts MPI if a launcher of MPI programs started this process, and tells the log which rank it is. */
 ann_status job_begin(job *j) ANN_MUST_CHECK;

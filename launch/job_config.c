@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include "cli.h"
 #include "job.h"
+#include "train/train.h"
 
 /* The timeout is a key of the run file, which the ranks read before they know it: until then the default
  * holds. */

@@ -11,22 +11,25 @@ static const struct {
     const char *name, *doc;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"train", "train the phases of a run file, or check it", cmd_train},
+    {"run", "run the graph of phases of a run file, a part of it, or only estimate it", cmd_run},
+    {"train", "run all phases of a run file, or check it", cmd_train},
     {"data", "make and inspect datasets", cmd_data},
     {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
+    {"lineage", "print from which phase, data, code and parents a checkpoint came", cmd_lineage},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
     {"coordinator", "serve runs: which phase is next, metrics, requests of operators", cmd_coordinator},
     {"ctl", "ask the coordinator about runs, and steer them", cmd_ctl},
-    {"doctor", "look for settings of this machine that cost speed", cmd_doctor},
+    {"slurm", "write or submit a batch script for a run", cmd_slurm},
+    {"doctor", "say whether it is safe to start a run on these hosts", cmd_doctor},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *to) {
     fputs("annulus trains neural networks on the CPUs of one machine or of many.\n\n"
           "usage: annulus COMMAND [OPTION...] [ARGUMENT...]\n"
-          "       mpirun -n RANKS annulus train [OPTION...] RUN.yaml\n\ncommands:\n",
+          "       mpirun -n RANKS annulus run [OPTION...] RUN.yaml\n\ncommands:\n",
           to);
     for (int i = 0; i < COMMAND_COUNT; i++) fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].doc);
     fputs("\noptions:\n"
@@ -39,7 +42,8 @@ static void print_help(FILE *to) {
           "   4  a file or a name was not found\n"
           "   5  input or output failed, or the disk is full\n"
           "   6  a file has a bad format or is damaged\n"
-          "   7  a rank was lost, silent for too long, or could not communicate; a training job ends with 7 for nothing\n"
+          "   7  a rank was lost, silent for too long, or could not communicate; a training job ends with 7 "
+          "for nothing\n"
           "      else. annulus ctl: the coordinator cannot be reached\n"
           "   8  a value is not a finite number: data, loss or parameters\n"
           "   9  ranks that must hold the same parameters do not\n"
@@ -52,13 +56,13 @@ static int unknown_command(const char *name) {
     for (int i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i].name;
     if (!cli_is_first_rank()) return ann_status_exit_code(ANN_ERR_CONFIG);
     const char *nearest = ann_nearest_word(name, names, COMMAND_COUNT);
-    if (nearest) fprintf(stderr, "annulus: unknown command '%s', did you mean '%s'?\n", name, nearest);
-    else
-        fprintf(stderr,
-                "annulus: unknown command '%s', accepted are train, data, ckpt, graph, bench, plan, "
-                "coordinator, ctl, doctor; see "
-                "annulus --help\n",
-                name);
+    fprintf(stderr, "annulus: unknown command '%s', ", name);
+    if (nearest) fprintf(stderr, "did you mean '%s'?\n", nearest);
+    else {
+        fputs("accepted are ", stderr);
+        for (int i = 0; i < COMMAND_COUNT; i++) fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
+        fputs("; see annulus --help\n", stderr);
+    }
     return ann_status_exit_code(ANN_ERR_CONFIG);
 }
 

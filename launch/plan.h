@@ -25,10 +25,13 @@ typedef struct plan_compute {
     int message_count;
 } plan_compute;
 
-/* Measures rank 0's part of a batch cut over `ranks` ranks, on all ranks of `comm` at the same time. Owner of
-   out->messages: the caller, free(). Errors: those of the phase and its plan. Collective. */
+/* Cores that this process may use. */
+int plan_cores(void);
+/* Measures a step of a stage: rank 0's part of a batch cut over `ranks` ranks, on all ranks of `comm` at the
+   same time. Owner of out->messages: the caller, free(). A phase of kind evaluate: a batch of its evaluation.
+   Errors: those of the phase and its plan. Collective. */
 ann_status plan_measure(ann_comm *comm, plan_compute *out, const ann_run_config *config,
-                        const ann_phase_config *phase, int ranks, int threads) ANN_MUST_CHECK;
+                        const ann_phase_config *phase, int stage, int ranks, int threads) ANN_MUST_CHECK;
 /* Seconds in which this processor adds a byte to another, and copies one, in memory that no cache holds. */
 ann_status plan_measure_bytes(double *add_s, double *copy_s) ANN_MUST_CHECK;
 
@@ -36,25 +39,5 @@ ann_status plan_measure_bytes(double *add_s, double *copy_s) ANN_MUST_CHECK;
 
 /* "alpha_us=50,gbit=10" into the model. False, with what is wrong in `complaint`, if it is something else. */
 bool plan_network_parse(ann_model *model, const char *text, char *complaint, size_t size);
-
-/* ---- a drawing: svg.c ---- */
-
-typedef struct svg_series {
-    const char *name, *colour;
-    const double *y; /* [count] of the plot; NAN: no point */
-    bool dashed;
-} svg_series;
-
-/* x is on a logarithmic axis of base 2; y from 0 to y_max, or logarithmic of base 2 with y_max 0. */
-typedef struct svg_panel {
-    const char *title, *x_label, *y_label;
-    double y_max;
-    const svg_series *series;
-    int series_count;
-} svg_panel;
-
-/* Writes panels side by side. Errors: ANN_ERR_IO. */
-ann_status svg_write(const char *path, const char *title, const double *x, int count, const svg_panel *panels,
-                     int panel_count) ANN_MUST_CHECK;
 
 #endif

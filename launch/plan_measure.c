@@ -1,4 +1,5 @@
 /* What a step of one rank takes to compute, measured on made-up data of the right shapes. */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -20,6 +21,11 @@ typedef struct subject {
     size_t input_bytes[INPUTS_MAX];
     int input_count;
 } subject;
+
+int plan_cores(void) {
+    cpu_set_t allowed;
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
 
 /* ---- inputs ---- */
 
@@ -69,13 +75,13 @@ static ann_status lower(subject *s, int64_t bucket_bytes) {
     return ANN_OK;
 }
 
-static ann_status make(subject *s, const ann_run_config *config, const ann_phase_config *phase, int ranks,
-                       int threads) {
+static ann_status make(subject *s, const ann_run_config *config, const ann_phase_config *phase, int stage,
+                       int ranks, int threads) {
     const ann_plan_options options = {.threads = threads,
                                       .policy = ANN_KERNEL_FAST,
                                       .profile = true,
                                       .check_finite = phase->nonfinite_policy != ANN_NONFINITE_STOP};
-    ANN_TRY(ann_train_graph(&s->graph, &s->store, config, phase->name, ranks));
+    ANN_TRY(ann_train_graph(&s->graph, &s->store, config, phase->name, stage, ranks));
     ANN_TRY(ann_store_commit(s->store));
     ANN_TRY(lower(s, config->comm_bucket_bytes));
     ANN_TRY(ann_plan_new(&s->plan, s->graph, &options));
@@ -166,11 +172,11 @@ static int micro_count(const ann_phase_config *phase, int ranks) {
 }
 
 ann_status plan_measure(ann_comm *comm, plan_compute *out, const ann_run_config *config,
-                        const ann_phase_config *phase, int ranks, int threads) {
+                        const ann_phase_config *phase, int stage, int ranks, int threads) {
     subject s = {0};
     double step_s = 0;
     *out = (plan_compute){.batch = (phase->batch + ranks - 1) / ranks};
-    ann_status status = ann_agree(comm, make(&s, config, phase, ranks, threads));
+    ann_status status = ann_agree(comm, make(&s, config, phase, stage, ranks, threads));
     if (status == ANN_OK) status = ann_comm_barrier(comm);
     if (status == ANN_OK) status = ann_agree(comm, time_steps(&s, &step_s));
     if (status == ANN_OK) status = slowest(comm, &step_s);

@@ -1,7 +1,6 @@
 /* annulus plan scaling: computing is measured here, communication comes from a model of latencies and
    bandwidths, and both are put together as a step does. */
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "job.h"
 #include "kernel/kernel.h"
 #include "plan.h"
+#include "svg.h"
 
 static const char help[] =
     "annulus plan scaling predicts steps, samples/s and efficiency on other numbers of nodes.\n\n"
@@ -214,7 +214,7 @@ static ann_status predict_rows(planner *p, row *rows, bool strong) {
         }
         if (i == 0 || strong) {
             free(c.messages);
-            status = plan_measure(p->comm, &c, p->config, p->phase, (int)r->ranks, p->threads);
+            status = plan_measure(p->comm, &c, p->config, p->phase, 0, (int)r->ranks, p->threads);
         }
         if (status == ANN_OK) status = ann_agree(p->comm, predict(p, r, &c));
         if (status != ANN_OK) break;
@@ -263,16 +263,14 @@ static ann_status plot(const planner *p, const row *weak, const row *strong) {
 
 /* ---- all ---- */
 
-static int cores_here(void) {
-    cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-}
-
 static ann_status set_up(planner *p) {
     const char *name = p->r->phase ? p->r->phase : p->config->phases[0].name;
-    const int index = ann_run_config_find_phase(p->config, name), cores = cores_here();
+    const int index = ann_run_config_find_phase(p->config, name), cores = plan_cores();
     if (index < 0) return ann_error(ANN_ERR_CONFIG, "%s has no phase '%s'", p->config->path, name);
     p->phase = &p->config->phases[index];
+    if (!ann_phase_is_trained(p->phase->kind))
+        return ann_error(ANN_ERR_CONFIG, "phase %s: kind %s is not trained", name,
+                         ann_phase_kind_name(p->phase->kind));
     if (p->phase->sync.every > 0)
         return ann_error(ANN_ERR_UNSUPPORTED, "phase %s: ranks that train apart (sync) are not modelled",
                          name);
@@ -308,7 +306,7 @@ static void print_model(const planner *p) {
 }
 
 static ann_status plan_job(planner *p) {
-    row weak[NODES_MAX], strong[NODES_MAX];
+    row weak[NODES_MAX] = {{0}}, strong[NODES_MAX] = {{0}};
     ann_kernel_init();
     ANN_TRY(ann_agree(p->comm, set_up(p)));
     ANN_TRY(make_model(p));
@@ -332,14 +330,7 @@ static int run(const request *r) {
         status = ann_agree(p.comm, ann_run_config_load(&config, r->run_file, r->sets, r->set_count));
     p.config = config;
     if (status == ANN_OK) status = plan_job(&p);
-    ann_run_config_free(config);
-    if (status != ANN_OK) {
-        const int code = j.rank == 0 ? cli_fail(status) : ann_status_exit_code(status);
-        return j.size > 1 && (status == ANN_ERR_TIMEOUT || status == ANN_ERR_COMM) ? job_abort(&j, code)
-                                                                                   : job_end(&j, code);
-    }
-    ann_comm_free(p.comm);
-    return job_end(&j, 0);
+    return job_finish(&j, p.comm, config, status);
 }
 
 /* ---- the command line ---- */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "plan.h"
+#include "svg.h"
 
 enum { PANEL_W = 460, PANEL_H = 400, LEFT = 70, RIGHT = 20, TOP = 70, BOTTOM = 60 };
 
@@ -33,7 +33,7 @@ static void escaped(FILE *file, const char *text) {
     }
 }
 
-static void label(FILE *file, double x, double y, const char *anchor, int size, const char *text) {
+void svg_label(FILE *file, double x, double y, const char *anchor, int size, const char *text) {
     fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\">", x, y, anchor, size);
     escaped(file, text);
     fputs("</text>\n", file);
@@ -60,14 +60,14 @@ static void grid(const frame *f) {
         const double x = at_x(f, exp2(i));
         line(f, x, TOP, x, PANEL_H - BOTTOM);
         short_number(text, sizeof text, exp2(i));
-        label(f->file, x, PANEL_H - BOTTOM + 18, "middle", 11, text);
+        svg_label(f->file, x, PANEL_H - BOTTOM + 18, "middle", 11, text);
     }
     const double step = f->logarithmic ? ceil((f->y_high - f->y_low) / 8) : (f->y_high - f->y_low) / 5;
     for (double y = f->y_low; step > 0 && y <= f->y_high + 1e-9; y += step) {
         const double value = f->logarithmic ? exp2(y) : y;
         line(f, left, at_y(f, value), right, at_y(f, value));
         short_number(text, sizeof text, value);
-        label(f->file, left - 8, at_y(f, value) + 4, "end", 11, text);
+        svg_label(f->file, left - 8, at_y(f, value) + 4, "end", 11, text);
     }
     fprintf(f->file,
             "<rect x=\"%.1f\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#444444\"/>\n", left,
@@ -95,7 +95,7 @@ static void legend(const frame *f, const svg_panel *p) {
             f->file,
             "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", x,
             y, x + 26, y, p->series[i].colour, p->series[i].dashed ? " stroke-dasharray=\"6 4\"" : "");
-        label(f->file, x + 32, y + 4, "start", 12, p->series[i].name);
+        svg_label(f->file, x + 32, y + 4, "start", 12, p->series[i].name);
     }
 }
 
@@ -120,30 +120,40 @@ static void panel(FILE *file, int index, const double *x, int count, const svg_p
     grid(&f);
     for (int s = 0; s < p->series_count; s++) curve(&f, &p->series[s], x, count);
     legend(&f, p);
-    label(file, middle, TOP - 12, "middle", 14, p->title);
-    label(file, middle, PANEL_H - 18, "middle", 12, p->x_label);
+    svg_label(file, middle, TOP - 12, "middle", 14, p->title);
+    svg_label(file, middle, PANEL_H - 18, "middle", 12, p->x_label);
     fprintf(file, "<g transform=\"translate(%d %d) rotate(-90)\">", f.offset + 18,
             (PANEL_H + TOP - BOTTOM) / 2);
-    label(file, 0, 0, "middle", 12, p->y_label);
+    svg_label(file, 0, 0, "middle", 12, p->y_label);
     fputs("</g>\n", file);
 }
 
-ann_status svg_write(const char *path, const char *title, const double *x, int count, const svg_panel *panels,
-                     int panel_count) {
-    FILE *file = fopen(path, "w");
-    if (!file) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    const int width = panel_count * PANEL_W;
+ann_status svg_begin(FILE **out, const char *path, int width, int height) {
+    *out = fopen(path, "w");
+    if (!*out) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
     fprintf(
-        file,
+        *out,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
         "height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" fill=\"#222222\">\n"
         "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
-        width, PANEL_H, width, PANEL_H, width, PANEL_H);
-    label(file, width / 2.0, 26, "middle", 16, title);
-    for (int i = 0; i < panel_count; i++) panel(file, i, x, count, &panels[i]);
+        width, height, width, height, width, height);
+    return ANN_OK;
+}
+
+ann_status svg_end(FILE *file, const char *path) {
     fputs("</svg>\n", file);
     const bool bad = ferror(file) != 0;
     if (fclose(file) != 0 || bad)
         return ann_error(ANN_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
     return ANN_OK;
+}
+
+ann_status svg_write(const char *path, const char *title, const double *x, int count, const svg_panel *panels,
+                     int panel_count) {
+    FILE *file;
+    const int width = panel_count * PANEL_W;
+    ANN_TRY(svg_begin(&file, path, width, PANEL_H));
+    svg_label(file, width / 2.0, 26, "middle", 16, title);
+    for (int i = 0; i < panel_count; i++) panel(file, i, x, count, &panels[i]);
+    return svg_end(file, path);
 }

@@ -5,7 +5,8 @@
    "block-NNNNNN";
    - manifest.yaml: format version, serial number, step, blocks, tensors (name, dtype, shape, role, block,
    offset), for each shard its size, where its piece of each tensor is, and the XXH3 checksums of each piece
-   and of the rest, and the metadata; its last line is the checksum of all lines before it;
+   and of the rest, and the metadata (of phases, among them "lineage": train/lineage.h describes that map);
+   its last line is the checksum of all lines before it;
    - whole.h5: a virtual-dataset file in which h5py sees every tensor whole. Nothing else needs it.
    DIR/latest.h5 is the same for the newest checkpoint: h5py.File("DIR/latest.h5")["encoder/fc1/weight"][:].
 
@@ -190,6 +191,11 @@ const char *ann_ckpt_block_name(const ann_ckpt *ckpt, ann_block block);
 /* Reads the tensor called `name` into out (elems * dtype bytes), and compares its checksums on the way.
    Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CORRUPT (names shard and tensor), ANN_ERR_IO. Local. */
 ann_status ann_ckpt_read(const ann_ckpt *ckpt, const char *name, void *out) ANN_MUST_CHECK;
+/* Hash of the step and of all tensors (name, dtype, shape, role, values): the same in any number of shards.
+   Reads everything, and compares the checksums of tensors on the way. The ranks of comm share the reading,
+   all with the same checkpoint; NULL: alone. Errors: ANN_ERR_CORRUPT, ANN_ERR_IO, ANN_ERR_MEMORY. Collective;
+   one small reduction. Without comm Local. */
+ann_status ann_ckpt_content(ann_comm *comm, uint64_t *out, const ann_ckpt *ckpt) ANN_MUST_CHECK;
 /* Fills every tensor of the (committed) store from the checkpoint; each must be there with equal dtype and
    shape, or nothing is changed. Each byte is read once, straight to its place, and its checksum compared on
    the way: after ANN_ERR_CORRUPT the store's values are undefined. Two threads. Local. */

@@ -14,6 +14,16 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are littl
 static const anni_exporter *const exporters[] = {&anni_exporter_h5, &anni_exporter_safetensors,
                                                  &anni_exporter_npz};
 
+bool ann_ckpt_file_format_of(ann_ckpt_file_format *out, const char *path) {
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof exporters / sizeof exporters[0]; i++) {
+        if (strcmp(dot + 1, exporters[i]->name) != 0) continue;
+        *out = (ann_ckpt_file_format)i;
+        return true;
+    }
+    return false;
+}
+
 /* ---- which tensors ---- */
 
 static bool is_wanted(const ann_tensor_info *t, const ann_ckpt_export_options *o) {

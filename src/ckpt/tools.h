@@ -116,6 +116,9 @@ ann_status ann_ckpt_import(char out[ANN_CKPT_PATH_BYTES], const char *file, cons
 
 typedef enum ann_ckpt_file_format { ANN_CKPT_H5, ANN_CKPT_SAFETENSORS, ANN_CKPT_NPZ } ann_ckpt_file_format;
 
+/* The format that the end of a file's name stands for: .h5, .safetensors or .npz; false: none of them. */
+bool ann_ckpt_file_format_of(ann_ckpt_file_format *out, const char *path);
+
 typedef enum ann_ckpt_roles {
     ANN_CKPT_ROLES_MODEL, /* parameters and running statistics: what a forward pass needs */
     ANN_CKPT_ROLES_PARAMETERS,

@@ -77,12 +77,11 @@ static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, 
     static const double NEAR = 1.25;
     enum { SCREENING = 3, FINAL = 6 };
     ann_algorithm algorithms[ALGORITHMS_MAX];
-    contender all[ALGORITHMS_MAX];
+    contender all[ALGORITHMS_MAX] = {{{0}, 0}};
     int n = 0, finalists = 0;
     const int known = ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX);
     for (int i = 0; i < known; i++)
         if (!algorithms[i].direct || row->bytes <= ANNI_SLOT_BYTES) all[n++].algorithm = algorithms[i];
-    for (int i = 0; i < n; i++) all[i].seconds = 0;
     ANN_TRY(take_turns(comm, all, n, SCREENING, data, row->bytes, budget_s / 2));
     const double limit_s = NEAR * fastest(all, n)->seconds;
     for (int i = 0; i < n; i++)

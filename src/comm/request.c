@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "comm/shared.h"
 #include "comm/sparse.h"
 #include "tensor/chunk.h"
@@ -53,6 +54,8 @@ static int request_entry(ann_comm *comm) {
 }
 
 void anni_requests_free(ann_comm *comm) {
+    for (int i = 0; i < comm->n_requests; i++)
+        ann_mem_free(comm->requests[i]->scratch, comm->requests[i]->scratch_bytes);
     for (int i = 0; i < comm->n_requests; i += REQUESTS_GROW) free(comm->requests[i]);
     free(comm->requests);
     free(comm->queue);
@@ -131,7 +134,6 @@ ann_status anni_request_start(ann_comm *comm, const ann_message *message, int *r
     r->data = message->data;
     r->elems = message->elems;
     r->dtype = message->dtype;
-    r->scratch = NULL;
     r->number = comm->next_request++;
     *request = index;
     if (comm->size == 1 || message->elems == 0) return ANN_OK;
@@ -159,7 +161,7 @@ static ann_status request_progress(ann_comm *comm, anni_request *r, bool *moved)
     if (!done) return ANN_OK;
     r->state = ANNI_DONE;
     r->done_ns = ann_clock_ns();
-    if (!r->scratch) return ANN_OK;
+    if (r->message.wire != ANN_WIRE_SPARSE) return ANN_OK;
     const ann_status status = anni_sparse_decode(comm, r);
     return status == ANN_OK ? ANN_OK : anni_break(comm, status);
 }

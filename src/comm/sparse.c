@@ -24,13 +24,23 @@ static int64_t encode(uint64_t *pairs, const float *data, const ann_message *mes
     return n;
 }
 
+/* A request keeps its memory: only the first steps allocate. */
+static ann_status make_room(anni_request *request, size_t bytes) {
+    if (request->scratch_bytes >= bytes) return ANN_OK;
+    ann_mem_free(request->scratch, request->scratch_bytes);
+    request->scratch = NULL;
+    request->scratch_bytes = 0;
+    ANN_TRY(ann_mem_alloc(&request->scratch, bytes));
+    request->scratch_bytes = bytes;
+    return ANN_OK;
+}
+
 ann_status anni_sparse_encode(const ann_comm *comm, anni_request *request) {
     const ann_message *message = &request->message;
     if (message->dtype != ANN_F32 || message->elems > UINT32_MAX)
         return ann_error(ANN_ERR_DTYPE, "sparse messages are f32, of at most 2^32 elements");
     const int64_t each = words_per_rank(message), words = each * comm->size;
-    request->scratch_bytes = (size_t)words * sizeof(uint64_t);
-    ANN_TRY(ann_mem_alloc(&request->scratch, request->scratch_bytes));
+    ANN_TRY(make_room(request, (size_t)words * sizeof(uint64_t)));
     uint64_t *mine = (uint64_t *)request->scratch + each * comm->rank;
     mine[0] = (uint64_t)encode(mine + 1, message->data, message);
     request->collective = ANN_COLLECTIVE_ALLGATHER;
@@ -62,7 +72,5 @@ ann_status anni_sparse_decode(const ann_comm *comm, anni_request *request) {
     for (int r = 0; r < comm->size && status == ANN_OK; r++)
         status =
             add_pairs(message->data, message->elems, (const uint64_t *)request->scratch + each * r, each);
-    ann_mem_free(request->scratch, request->scratch_bytes);
-    request->scratch = NULL;
     return status;
 }

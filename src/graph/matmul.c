@@ -52,8 +52,8 @@ static void print_matmul(const ann_attrs *attrs, char *buf, size_t size) {
     const int used =
         snprintf(buf, size, "%s%s", attrs->matmul.trans_a ? "ta " : "", attrs->matmul.trans_b ? "tb " : "");
     if (attrs->matmul.rows > 0 && used >= 0 && (size_t)used < size)
-        snprintf(buf + used, size - (size_t)used, "rows %lld..%lld", (long long)attrs->matmul.first_row,
-                 (long long)(attrs->matmul.first_row + attrs->matmul.rows));
+        snprintf(buf + used, size - (size_t)used, "%lld rows from %lld", (long long)attrs->matmul.rows,
+                 (long long)attrs->matmul.first_row);
 }
 
 const ann_op_info anni_op_matmul = {.name = "matmul",

@@ -104,6 +104,7 @@ static ann_status find_block(const ann_block_config **out, const ann_run_config 
 static ann_status read_model(ann_phase_config *phase, const ann_run_config *config,
                              const ann_yaml_node *map) {
     const ann_yaml_node *list;
+    if (!ann_yaml_find(map, "model")) return ANN_OK; /* config_kind.c says of which kinds */
     ANN_TRY(get_items(&list, map, "model", ANN_YAML_LIST, "block"));
     const ann_block_config **model = new_array(config, list->count, sizeof *model);
     if (!model) return out_of_memory();
@@ -166,6 +167,7 @@ static ann_status read_rename(ann_phase_config *phase, const ann_run_config *con
 static ann_status read_program(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) {
     const ann_yaml_node *list;
+    if (!ann_yaml_find(map, "program")) return ANN_OK;
     ANN_TRY(get_items(&list, map, "program", ANN_YAML_LIST, "stage"));
     ann_stage_config *stages = new_array(config, list->count, sizeof *stages);
     if (!stages) return out_of_memory();
@@ -182,10 +184,23 @@ static ann_status read_program(ann_phase_config *phase, const ann_run_config *co
 
 static ann_status read_data(ann_phase_config *phase, const ann_run_config *config, const ann_yaml_node *map) {
     const ann_yaml_node *own = ann_yaml_find(map, "data");
-    phase->data = config->data;
+    phase->data = ann_phase_is_trained(phase->kind) ? config->data : NULL;
     if (own) return anni_config_data(&phase->data, config, own);
-    if (phase->data) return ANN_OK;
+    if (phase->data || !ann_phase_is_trained(phase->kind)) return ANN_OK;
     return ann_yaml_key_error(map, "the key 'data' is missing, here and at the top level");
+}
+
+static ann_status read_after(ann_phase_config *phase, const ann_run_config *config,
+                             const ann_yaml_node *map) {
+    const ann_yaml_node *list = ann_yaml_find(map, "after");
+    if (!list) return ANN_OK;
+    ANN_TRY(ann_yaml_expect(list, ANN_YAML_LIST));
+    const char **names = new_array(config, list->count + 1, sizeof *names);
+    if (!names) return out_of_memory();
+    for (int i = 0; i < list->count; i++) ANN_TRY(ann_yaml_string(list->items[i], &names[i]));
+    phase->after = names;
+    phase->after_count = list->count;
+    return ANN_OK;
 }
 
 static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root) {
@@ -196,15 +211,19 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     for (int i = 0; i < list->count; i++) {
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
+        ANN_TRY(anni_config_check_keys(&phases[i]));
+        ANN_TRY(read_after(&phases[i], config, list->items[i]));
         ANN_TRY(read_data(&phases[i], config, list->items[i]));
         ANN_TRY(read_model(&phases[i], config, list->items[i]));
         ANN_TRY(read_rename(&phases[i], config, list->items[i]));
         ANN_TRY(read_shares(&phases[i].sampling, config, list->items[i]));
         ANN_TRY(anni_config_augment(&phases[i], config, list->items[i]));
         ANN_TRY(read_program(&phases[i], config, list->items[i]));
+        ANN_TRY(anni_config_stop(&phases[i], list->items[i]));
     }
     config->phases = phases;
     config->phase_count = list->count;
+    for (int i = 0; i < list->count; i++) ANN_TRY(anni_config_complete(&phases[i], config));
     return ANN_OK;
 }
 

@@ -58,7 +58,15 @@ typedef struct ann_block_config {
     int layer_count;
 } ann_block_config;
 
-typedef enum ann_phase_kind { ANN_PHASE_PRETRAIN, ANN_PHASE_TRANSFER, ANN_PHASE_SUPERVISED } ann_phase_kind;
+typedef enum ann_phase_kind {
+    ANN_PHASE_PRETRAIN,
+    ANN_PHASE_TRANSFER,
+    ANN_PHASE_SUPERVISED,
+    ANN_PHASE_ADAPT,
+    ANN_PHASE_EVALUATE, /* not trained: its program is one stage of no steps, */
+    ANN_PHASE_EXPORT    /* as here */
+} ann_phase_kind;
+static inline bool ann_phase_is_trained(ann_phase_kind kind) { return kind < ANN_PHASE_EVALUATE; }
 typedef enum ann_loss_kind { ANN_LOSS_MSE, ANN_LOSS_BCE, ANN_LOSS_CROSS_ENTROPY } ann_loss_kind;
 typedef enum ann_input_kind { ANN_INPUT_SCALE, ANN_INPUT_STANDARDIZE } ann_input_kind;
 
@@ -123,21 +131,54 @@ typedef enum ann_nonfinite {
     ANN_NONFINITE_ROLLBACK
 } ann_nonfinite;
 
+typedef enum ann_load_checkpoint { ANN_LOAD_LAST, ANN_LOAD_BEST } ann_load_checkpoint;
+
+/* 0: not said. */
+typedef struct ann_resources_config {
+    int nodes, ranks;
+    int threads; /* of a rank */
+} ann_resources_config;
+
+typedef enum ann_stop_metric { ANN_STOP_TEST_LOSS, ANN_STOP_TEST_ACCURACY } ann_stop_metric;
+
+/* What may end a phase before its program is over; stoprule.h says how. */
+typedef struct ann_stop_config {
+    int64_t every_steps, every_epochs; /* between evaluations; exactly one is > 0, or there are none */
+    struct {
+        bool on;
+        ann_stop_metric metric;
+        int64_t patience; /* evaluations */
+        double min_delta;
+        bool restore_best;
+    } early;
+    struct {
+        bool on;
+        ann_stop_metric metric;
+        double reach;
+    } target;
+    double wall_time_s; /* 0: any */
+} ann_stop_config;
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
+    const char *const *after; /* names of phases; run_graph.h has all edges */
+    int after_count;
+    ann_resources_config resources;
+    const char *export_file;              /* EXPORT; as in the run file */
     const ann_block_config *const *model; /* blocks, applied one after the other */
     int model_count;
     const ann_data_config *data; /* its own, or the run's */
     ann_loss_kind loss;
     ann_target_kind target;
     ann_input_kind input;
-    double mask_noise;        /* 0: none */
-    int64_t labels;           /* 0: all samples */
-    const char *load_from;    /* an earlier phase's name; or */
-    const char *load_file;    /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
-    const char *load_tensors; /* pattern of the tensors that are loaded */
-    const ann_rename *load_rename; /* from the names there to those here */
+    double mask_noise;     /* 0: none */
+    int64_t labels;        /* 0: all samples */
+    const char *load_from; /* another phase's name; or */
+    const char *load_file; /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
+    ann_load_checkpoint load_checkpoint; /* of load_from */
+    const char *load_tensors;            /* pattern of the tensors that are loaded */
+    const ann_rename *load_rename;       /* from the names there to those here */
     int load_rename_count;
     const char *load_transpose; /* pattern; NULL: none */
     bool load_strict;
@@ -152,6 +193,7 @@ typedef struct ann_phase_config {
     ann_optim optimizer;
     ann_nonfinite nonfinite_policy;
     int64_t nonfinite_at_most;
+    ann_stop_config stop;
     const ann_stage_config *program;
     int stage_count;
     const ann_yaml_node *node;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "graph/op.h"
+#include "train/run_graph.h"
 
 /* The node of map.key, or the map itself if the key was left out. */
 static const ann_yaml_node *node_of(const ann_yaml_node *map, const char *key) {
@@ -93,24 +94,36 @@ static ann_status check_load_file(const ann_phase_config *phase, const ann_yaml_
                           phase->name);
 }
 
+static ann_status check_no_load(const ann_phase_config *phase) {
+    if (phase->kind != ANN_PHASE_TRANSFER && phase->kind != ANN_PHASE_ADAPT) return ANN_OK;
+    return ann_yaml_error(node_of(phase->node, "kind"),
+                          "%s needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier "
+                          "phase, or 'load: {file: PATH}'",
+                          phase->kind == ANN_PHASE_ADAPT ? "an adaptation" : "a transfer");
+}
+
+/* The phase to load from is one that leaves tensors, and the checkpoint one that it keeps. */
+static ann_status check_load_from(const ann_run_config *config, const ann_phase_config *phase,
+                                  const ann_phase_config *from, const ann_yaml_node *load) {
+    if (!ann_phase_is_trained(from->kind))
+        return ann_yaml_error(node_of(load, "from"), "'%s' is of kind %s and leaves no tensors", from->name,
+                              ann_phase_kind_name(from->kind));
+    if (phase->load_checkpoint == ANN_LOAD_BEST && config->checkpoint.best == ANN_BEST_NONE)
+        return ann_yaml_error(node_of(load, "checkpoint"),
+                              "no best checkpoint is kept: checkpoint.best is none");
+    return ANN_OK;
+}
+
 static ann_status check_load(const ann_run_config *config, int p) {
     const ann_phase_config *phase = &config->phases[p];
     const ann_yaml_node *load = ann_yaml_find(phase->node, "load");
-    if (!load) {
-        if (phase->kind != ANN_PHASE_TRANSFER) return ANN_OK;
-        return ann_yaml_error(node_of(phase->node, "kind"),
-                              "a transfer needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier "
-                              "phase, or 'load: {file: PATH}'");
-    }
+    if (!load) return check_no_load(phase);
     if (!phase->load_from == !phase->load_file)
         return ann_yaml_error(load, "accepted is exactly one of from and file, found %s",
                               phase->load_from ? "both" : "neither");
     if (phase->load_file) return check_load_file(phase, load);
-    const int from = ann_run_config_find_phase(config, phase->load_from);
-    if (from < 0 || from >= p)
-        return ann_yaml_error(node_of(load, "from"), "%s '%s', accepted is an earlier phase of this run",
-                              from < 0 ? "there is no phase" : "this is not earlier: phase",
-                              phase->load_from);
+    const int from = ann_run_config_find_phase(config, phase->load_from); /* run_graph.c has checked it */
+    ANN_TRY(check_load_from(config, phase, &config->phases[from], load));
     for (int i = 0; i < phase->model_count; i++)
         if (has_block(&config->phases[from], phase->model[i]) &&
             block_matches(phase->model[i], phase->load_tensors, false))
@@ -351,12 +364,29 @@ static ann_status check_stage(const ann_phase_config *phase, int index) {
                           phase->model[0]->layers[0].name[0] ? phase->model[0]->layers[0].name : "LAYER");
 }
 
+static ann_status check_phase_names(const ann_run_config *config) {
+    for (int p = 0; p < config->phase_count; p++) {
+        const ann_phase_config *phase = &config->phases[p];
+        if (ann_run_config_find_phase(config, phase->name) != p)
+            return ann_yaml_error(node_of(phase->node, "name"), "the run has a phase '%s' already",
+                                  phase->name);
+    }
+    return ANN_OK;
+}
+
+/* A look at the graph for its mistakes. */
+static ann_status check_graph(const ann_run_config *config) {
+    ann_run_graph *graph;
+    ANN_TRY(ann_run_graph_new(&graph, config));
+    ann_run_graph_free(graph);
+    return ANN_OK;
+}
+
 static ann_status check_phase(const ann_run_config *config, int p) {
     const ann_phase_config *phase = &config->phases[p];
-    if (ann_run_config_find_phase(config, phase->name) != p)
-        return ann_yaml_error(node_of(phase->node, "name"), "the run has a phase '%s' already", phase->name);
     ANN_TRY(check_load(config, p));
     ANN_TRY(check_loss(phase));
+    if (!ann_phase_is_trained(phase->kind)) return ANN_OK;
     ANN_TRY(check_optimizer(phase));
     ANN_TRY(check_compress(phase));
     ANN_TRY(check_sampling(phase));
@@ -368,6 +398,8 @@ static ann_status check_phase(const ann_run_config *config, int p) {
 
 ann_status anni_config_check(const ann_run_config *config) {
     ANN_TRY(check_blocks(config));
+    ANN_TRY(check_phase_names(config));
+    ANN_TRY(check_graph(config));
     for (int p = 0; p < config->phase_count; p++) ANN_TRY(check_phase(config, p));
     return ANN_OK;
 }

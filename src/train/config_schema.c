@@ -253,9 +253,18 @@ static bool is_nothing(const ann_yaml_node *node) {
     return node->kind == ANN_YAML_SCALAR && !node->quoted && !node->text[0];
 }
 
+static ann_status missing_key(const key_spec *k, const ann_yaml_node *map) {
+    char accepted[160];
+    return ann_yaml_key_error(map, "the key '%s' is missing, accepted is %s", k->name,
+                              accepted_text(accepted, sizeof accepted, k));
+}
+
+ann_status anni_config_require(section_id section, const char *key, const ann_yaml_node *map) {
+    return ann_yaml_find(map, key) ? ANN_OK : missing_key(find_key(section, key), map);
+}
+
 /* The key is not there: its default, if it has one. */
 static ann_status read_absent(const key_spec *k, const ann_yaml_node *map, void *base) {
-    char accepted[160];
     if (k->type == KEY_MAP && k->dflt) return read_key(k, NULL, base);
     if (k->type == KEY_RANGE && k->dflt) {
         double *range = (double *)(void *)((char *)base + k->offset);
@@ -268,8 +277,7 @@ static ann_status read_absent(const key_spec *k, const ann_yaml_node *map, void 
         return read_key(k, &value, base);
     }
     if (k->dflt || !map) return ANN_OK;
-    return ann_yaml_key_error(map, "the key '%s' is missing, accepted is %s", k->name,
-                              accepted_text(accepted, sizeof accepted, k));
+    return missing_key(k, map);
 }
 
 ann_status anni_config_section(section_id section, const ann_yaml_node *map, void *base) {

@@ -25,9 +25,17 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
 const char *anni_config_section_path(section_id section);
 /* The word number `index` of a key's words. */
 const char *anni_config_word(section_id section, const char *key, int index);
+/* The key must be in the map: ANN_ERR_CONFIG, as if config.def gave no default. */
+ann_status anni_config_require(section_id section, const char *key, const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config_kind.c: the keys of a phase suit its kind. */
+ann_status anni_config_check_keys(const ann_phase_config *phase) ANN_MUST_CHECK;
+/* What a phase without training leaves out is that of the phase that it loads from. Once all are read. */
+ann_status anni_config_complete(ann_phase_config *phase, const ann_run_config *config) ANN_MUST_CHECK;
 /* Reads phase.augment, if it is there. */
 ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config_stop.c: reads and checks what phase.stop says beside its sections. */
+ann_status anni_config_stop(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
 /* config_data.c: the map "data" of a run or a phase; *out in the config's arena. */
 ann_status anni_config_data(const ann_data_config **out, const ann_run_config *config,
                             const ann_yaml_node *map) ANN_MUST_CHECK;

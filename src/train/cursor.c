@@ -1,7 +1,7 @@
 /* Where a phase stands, in its checkpoints. */
 #include "train/internal.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include "base/log.h"
 #include "base/version.h"
 
@@ -13,10 +13,10 @@ typedef struct field {
     bool optional; /* checkpoints of earlier versions are without it */
 } field;
 
-enum { FIELDS = 24 };
+enum { FIELDS = 32 };
 
 static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
-                     int64_t *metrics_offset) {
+                     int64_t *metrics_offset, int64_t *metrics_lines) {
     const field list[] = {{"stage", stage, NULL, false},
                           {"position", &c->position, NULL, false},
                           {"step", &c->step, NULL, false},
@@ -25,6 +25,7 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"ledger_count", (int64_t *)&c->ledger.count, NULL, false},
                           {"finished", finished, NULL, false},
                           {"metrics_offset", metrics_offset, NULL, false},
+                          {"metrics_lines", metrics_lines, NULL, true},
                           {"train_loss", NULL, &c->train.loss, false},
                           {"train_accuracy", NULL, &c->train.accuracy, false},
                           {"test_loss", NULL, &c->test.loss, false},
@@ -35,22 +36,38 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"skips", &c->skips, NULL, true},
                           {"skips_in_row", &c->skips_in_row, NULL, true},
                           {"loss_scale", NULL, &c->loss_scale, true},
-                          {"loss_scale_age", &c->scale_age, NULL, true}};
+                          {"loss_scale_age", &c->scale_age, NULL, true},
+                          {"lr_factor", NULL, &c->lr_factor, true},
+                          {"log_every", &c->log_every, NULL, true},
+                          {"stop_best", NULL, &c->stop.best, true},
+                          {"stop_best_step", &c->stop.best_step, NULL, true},
+                          {"stop_waited", &c->stop.waited, NULL, true},
+                          {"stop_evaluated", &c->stop.evaluated, NULL, true}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
     return count;
 }
 
+static ann_status set_lineage(ann_meta *meta, const anni_phase *phase) {
+    char *text;
+    ANN_TRY(ann_lineage_print(&text, &phase->lineage));
+    const ann_status status = ann_meta_set_str(meta, "lineage", text);
+    free(text);
+    return status;
+}
+
 static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_cursor *cursor) {
     const anni_run *run = phase->run;
     anni_cursor copy = *cursor;
-    int64_t stage = cursor->stage, finished = cursor->finished, offset = run->metrics_offset;
+    int64_t stage = cursor->stage, finished = cursor->finished, offset = run->metrics_offset,
+            lines = run->metrics_lines;
     field fields[FIELDS];
-    const int count = fields_of(fields, &copy, &stage, &finished, &offset);
+    const int count = fields_of(fields, &copy, &stage, &finished, &offset, &lines);
     for (int i = 0; i < count; i++) {
         if (fields[i].integer) ANN_TRY(ann_meta_set_i64(meta, fields[i].key, *fields[i].integer));
         else ANN_TRY(ann_meta_set_f64(meta, fields[i].key, *fields[i].real));
     }
+    ANN_TRY(ann_meta_set_str(meta, "stop_reason", anni_stop_reason_name(cursor->stop.reason)));
     ANN_TRY(ann_meta_set_str(meta, "phase", phase->config->name));
     ANN_TRY(ann_meta_set_i64(meta, "phase_index", phase->index));
     ANN_TRY(ann_meta_set_i64(meta, "epoch", cursor->position / ann_order_length(phase->order)));
@@ -60,6 +77,7 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
     ANN_TRY(ann_meta_set_i64(meta, "dataset_checksum", (int64_t)ann_dataset_checksum(phase->train)));
     ANN_TRY(ann_meta_set_str(meta, "config", run->config->text));
     ANN_TRY(ann_meta_set_str(meta, "facts", phase->facts));
+    ANN_TRY(set_lineage(meta, phase));
     return ann_meta_set_str(meta, "revision", ann_revision());
 }
 
@@ -74,39 +92,32 @@ ann_status anni_cursor_meta(ann_meta **out, const anni_phase *phase, const anni_
 
 /* ---- reading ---- */
 
-static ann_status check_facts(const anni_phase *phase, const ann_meta *meta, const char *path) {
-    const char *facts;
-    char difference[768];
-    int64_t checksum;
-    ANN_TRY(ann_meta_get_str(meta, "facts", &facts));
-    if (anni_facts_differ(difference, sizeof difference, phase->facts, facts))
-        return ann_error(ANN_ERR_CONFIG, "%s: cannot resume from %s: %s", phase->run->config->path, path,
-                         difference);
-    ANN_TRY(ann_meta_get_i64(meta, "dataset_checksum", &checksum));
-    if ((uint64_t)checksum != ann_dataset_checksum(phase->train))
-        return ann_error(ANN_ERR_CONFIG, "%s: cannot resume from %s: it was trained on other data than %s",
-                         phase->run->config->path, path, phase->config->data->path);
-    return ANN_OK;
+static ann_status check_inputs(anni_phase *phase, const ann_meta *meta, const char *path) {
+    int64_t finished;
+    ANN_TRY(ann_meta_get_i64(meta, "finished", &finished));
+    return anni_lineage_check(phase, meta, finished != 0, path);
 }
 
 static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char *path) {
     ann_ckpt *ckpt;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
     const ann_meta *meta = ann_ckpt_meta(ckpt);
-    int64_t stage = 0, finished = 0, offset = 0;
+    int64_t stage = 0, finished = 0, offset = 0, lines = -1;
     field fields[FIELDS];
-    const int count = fields_of(fields, cursor, &stage, &finished, &offset);
-    ann_status status = check_facts(phase, meta, path);
-    for (int i = 0; i < count && status == ANN_OK; i++) {
+    const int count = fields_of(fields, cursor, &stage, &finished, &offset, &lines);
+    ann_status status = check_inputs(phase, meta, path);
+    for (int i = 0; i < count && status == ANN_OK && !phase->changed[0]; i++) {
         status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)
                                    : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
         if (status == ANN_ERR_NOT_FOUND && fields[i].optional) status = ANN_OK;
     }
     ann_ckpt_close(ckpt);
     ANN_TRY(status);
+    if (phase->changed[0]) return ANN_OK; /* it is no cursor of this phase */
     cursor->stage = (int)stage;
     cursor->finished = finished != 0;
     phase->run->metrics_offset = offset;
+    phase->run->metrics_lines = lines;
     if (stage < 0 || stage >= phase->config->stage_count)
         return ann_error(ANN_ERR_CORRUPT, "%s: stage %lld", path, (long long)stage);
     if (cursor->position < 0 || cursor->ledger.count != (uint64_t)cursor->position)

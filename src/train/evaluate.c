@@ -1,13 +1,11 @@
 /* Evaluation: each sample of the test set once, in the file's order. The test set is cut into batches
-   EVAL_BATCH apart, whatever the number of ranks; the ranks share the batches out, and their sums are added
-   up in the order of the file. So the result has the same bits on any number of ranks (with as many threads
-   each). */
+   ANNI_EVAL_BATCH apart, whatever the number of ranks; the ranks share the batches out, and their sums are
+   added up in the order of the file. So the result has the same bits on any number of ranks (with as many
+   threads each). */
 #include "train/internal.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-enum { EVAL_BATCH = 250 };
 
 /* Of one batch. */
 typedef struct batch_sums {
@@ -22,7 +20,7 @@ static ann_status run_batches(batch_sums *sums, ann_loader *loader, anni_step *s
         anni_rows rows;
         ANN_TRY(anni_step_bind(step, anni_step_rows(&rows, step, batch)));
         ANN_TRY(ann_plan_run(step->plan, ANN_OK));
-        sums[batch->first / EVAL_BATCH] =
+        sums[batch->first / ANNI_EVAL_BATCH] =
             (batch_sums){(double)*step->loss_sum, step->correct ? (double)*step->correct : NAN};
     }
 }
@@ -59,14 +57,14 @@ static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store
 }
 
 static int64_t batches_of(const anni_phase *phase) {
-    return (ann_dataset_samples(phase->test) - 1) / EVAL_BATCH + 1;
+    return (ann_dataset_samples(phase->test) - 1) / ANNI_EVAL_BATCH + 1;
 }
 
 void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count) {
     const int64_t samples = ann_dataset_samples(phase->test), batches = batches_of(phase);
     ann_data_shard(first, count, 0, batches, phase->run->rank, phase->run->size);
-    const int64_t end = *first + *count < batches ? (*first + *count) * EVAL_BATCH : samples;
-    *first *= EVAL_BATCH;
+    const int64_t end = *first + *count < batches ? (*first + *count) * ANNI_EVAL_BATCH : samples;
+    *first *= ANNI_EVAL_BATCH;
     *count = *count > 0 ? end - *first : 0;
 }
 
@@ -76,8 +74,8 @@ static ann_status run_share(batch_sums *sums, const anni_phase *phase, ann_store
     if (!sums) return ann_error(ANN_ERR_MEMORY, "no memory for the sums of an evaluation");
     anni_evaluate_share(phase, &first, &count);
     if (count == 0) return ANN_OK;
-    const int64_t end = first + count, whole_end = first + (end - first) / EVAL_BATCH * EVAL_BATCH;
-    ANN_TRY(run_range(sums, phase, store, first, whole_end, EVAL_BATCH));
+    const int64_t end = first + count, whole_end = first + (end - first) / ANNI_EVAL_BATCH * ANNI_EVAL_BATCH;
+    ANN_TRY(run_range(sums, phase, store, first, whole_end, ANNI_EVAL_BATCH));
     return run_range(sums, phase, store, whole_end, end, end - whole_end);
 }
 

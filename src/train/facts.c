@@ -67,6 +67,21 @@ static void mode_facts(FILE *out, const ann_phase_config *p) {
                 (long long)p->sync.every, p->sync.outer.lr, p->sync.outer.momentum);
 }
 
+/* Said only of rules that there are, as above. */
+static void stop_facts(FILE *out, const char *phase, const ann_stop_config *s) {
+    if (s->early.on || s->target.on)
+        fprintf(out, "phases.%s.stop.every = %lld steps %lld epochs\n", phase, (long long)s->every_steps,
+                (long long)s->every_epochs);
+    if (s->early.on)
+        fprintf(out, "phases.%s.stop.early = metric %d patience %lld min_delta %.17g restore_best %d\n",
+                phase, (int)s->early.metric, (long long)s->early.patience, s->early.min_delta,
+                s->early.restore_best);
+    if (s->target.on)
+        fprintf(out, "phases.%s.stop.target = metric %d reach %.17g\n", phase, (int)s->target.metric,
+                s->target.reach);
+    if (s->wall_time_s > 0) fprintf(out, "phases.%s.stop.wall_time = %.17g s\n", phase, s->wall_time_s);
+}
+
 static void augment_facts(FILE *out, const char *phase, int index, const ann_augment_op *o) {
     fprintf(out,
             "phases.%s.augment.%d = %s p %.17g horizontal %.17g vertical %.17g pixels %lldx%lld border %d "
@@ -88,6 +103,7 @@ static void load_facts(FILE *out, const ann_phase_config *p) {
     for (int i = 0; i < p->load_rename_count; i++)
         fprintf(out, "phases.%s.load.rename = %s to %s\n", p->name, p->load_rename[i].from,
                 p->load_rename[i].to);
+    if (p->load_checkpoint == ANN_LOAD_BEST) fprintf(out, "phases.%s.load.checkpoint = best\n", p->name);
     if (p->load_transpose) fprintf(out, "phases.%s.load.transpose = %s\n", p->name, p->load_transpose);
 }
 
@@ -112,6 +128,8 @@ static void data_facts(FILE *out, const char *phase, const ann_data_config *data
 
 static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase_config *p) {
     fprintf(out, "seed = %llu\n", (unsigned long long)config->seed);
+    if (!ann_phase_is_trained(p->kind))
+        fprintf(out, "phases.%s.kind = %s\n", p->name, ann_phase_kind_name(p->kind));
     for (int i = 0; i < p->model_count; i++) {
         fprintf(out, "phases.%s.model.%d = %s\n", p->name, i, p->model[i]->name);
         for (int j = 0; j < p->model[i]->layer_count; j++)
@@ -136,6 +154,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
         fprintf(out, "phases.%s.on_nonfinite = policy %d at_most %lld\n", p->name, (int)p->nonfinite_policy,
                 (long long)p->nonfinite_at_most);
     compress_facts(out, p->name, &p->optimizer.compress);
+    stop_facts(out, p->name, &p->stop);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
 }
 

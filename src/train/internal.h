@@ -6,7 +6,10 @@
 #include "ckpt/ckpt.h"
 #include "data/data.h"
 #include "pass/pass.h"
+#include "train/lineage.h"
 #include "train/pace.h"
+#include "train/run_graph.h"
+#include "train/stoprule.h"
 #include "train/train.h"
 
 enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 1024, ANNI_BAD_POSITIONS = 64 };
@@ -22,6 +25,7 @@ typedef struct anni_result {
     anni_metrics test;
     double elapsed_s;
     char checkpoint[ANNI_PATH_BYTES]; /* the final one */
+    ann_lineage_parent parent;        /* what phases that load from it have read; path "": nothing yet */
 } anni_result;
 
 /* ---- a run ---- */
@@ -31,16 +35,37 @@ typedef struct anni_run {
     const ann_run_config *config;
     const ann_train_options *options;
     int rank, size, threads;
-    int metrics_fd;         /* metrics.jsonl; -1 on ranks other than 0 */
-    int64_t metrics_offset; /* where the next line goes; rank 0 */
-    anni_result *results;   /* [phase_count] */
-    anni_pace *paces;       /* [size] scratch, */
-    double *numbers;        /* and this */
-    uint64_t *hashes;       /* and this */
+    int metrics_fd;              /* metrics.jsonl; -1 on ranks other than 0 */
+    int64_t metrics_offset;      /* where the next line goes; rank 0 */
+    int64_t metrics_lines;       /* of the phase that runs; -1: those before metrics_offset; rank 0 */
+    char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
+    anni_result *results;        /* [phase_count] */
+    ann_run_graph *graph;
+    bool *selected;      /* [phase_count]: what this job runs */
+    anni_pace *paces;    /* [size] scratch, */
+    double *numbers;     /* and this */
+    uint64_t *hashes;    /* and this */
+    double checkpoint_s; /* the longest time that a checkpoint has taken so far; negative: none was timed */
 } anni_run;
 
 /* train.c: where the user has not said. */
 int anni_threads_per_rank(const ann_comm *comm);
+/* Makes the folder and all above it. Local. */
+ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
+
+/* ---- selection.c: which phases a job is about ---- */
+
+/* Fills run->graph and run->selected as the options say. Errors: those of ann_run_graph_new and _select. To
+   be freed even after a failure. Local. */
+ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
+void anni_selection_free(anni_run *run);
+bool anni_selects_all(const anni_run *run);
+/* Does a selected phase load from this one? */
+bool anni_is_needed(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
+/* What earlier jobs left of selected phases gets another name. Rank 0. */
+ann_status anni_move_phases_aside(anni_run *run) ANN_MUST_CHECK;
 
 /* ---- a phase ---- */
 
@@ -56,11 +81,13 @@ typedef struct anni_phase {
     char *facts; /* the part of the configuration that decides its results; owned */
     int64_t bad_positions[ANNI_BAD_POSITIONS]; /* of batches that are passed over; see nonfinite.h */
     int bad_count;
-    bool rolls_back;       /* the phase is to go on from its newest checkpoint, or from its beginning */
-    bool tells_rollback;   /* metrics.jsonl does not tell of it yet */
-    int64_t metrics_begin; /* metrics_offset at its beginning */
-    bool bad_checkpoint;   /* the one that was to be resumed from turned out to be damaged: there may be an
-                              older one */
+    bool rolls_back;     /* the phase is to go on from its newest checkpoint, or from its beginning */
+    bool tells_rollback; /* metrics.jsonl does not tell of it yet */
+    bool warned;         /* of checkpoints made by other code */
+    ann_lineage lineage; /* parents are known once it begins */
+    char changed[ANNI_LINE_BYTES]; /* why its checkpoints do not count and it runs again; "": they do */
+    bool bad_checkpoint; /* the one that was to be resumed from turned out to be damaged: there may be an
+                            older one */
 } anni_phase;
 
 uint64_t anni_phase_seed(const ann_run_config *config, const ann_phase_config *phase);
@@ -77,8 +104,11 @@ typedef struct anni_cursor {
     anni_metrics train, test;
     int64_t skips, skips_in_row; /* batches of the stage that were passed over (nonfinite.h) */
     double loss_scale;
-    int64_t scale_age;                 /* good steps since it last changed */
+    int64_t scale_age; /* good steps since it last changed */
+    anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
+    double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
 
@@ -249,6 +279,8 @@ ann_status anni_outer_fold(ann_comm *comm, ann_store *store) ANN_MUST_CHECK;
 
 /* Evaluates the test set into cursor->test, and tells people and metrics.jsonl. Collective. */
 ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_store *store) ANN_MUST_CHECK;
+/* The same for the phase's stop rule, which takes it in. Collective. */
+ann_status anni_evaluate_for_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) ANN_MUST_CHECK;
 
 /* ---- stage.c: one stage's store, plans and loop ---- */
 
@@ -265,6 +297,19 @@ ann_status anni_map_stage(ann_store *to, const ann_store *from) ANN_MUST_CHECK;
    how, and what was not. Errors: ANN_ERR_CONFIG (nothing was taken, or load is strict and not all is as it
    should be), and those of ann_foreign_open and _read. */
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) ANN_MUST_CHECK;
+/* The file or checkpoint that phases[].load names; the phase that it loads from has finished. Errors: those
+   of ann_ckpt_resolve. Local. */
+ann_status anni_load_path(char out[ANNI_PATH_BYTES], const anni_phase *phase) ANN_MUST_CHECK;
+
+/* ---- best.c: the weights of the best evaluation ---- */
+
+/* Before the store's commit, and after all model tensors; nothing for a phase that does not restore them. */
+ann_status anni_best_declare(ann_store *store, const anni_phase *phase) ANN_MUST_CHECK;
+/* The model's values become the best; the best become the model's; those of the stage before are taken over.
+   Each does nothing where none are kept. */
+void anni_best_keep(ann_store *store);
+void anni_best_restore(ann_store *store);
+void anni_best_map(ann_store *to, const ann_store *from);
 
 /* ---- sampling.c: the order of the training samples ---- */
 
@@ -297,6 +342,8 @@ void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t p
 
 /* ---- evaluate.c ---- */
 
+enum { ANNI_EVAL_BATCH = 250 };
+
 /* Loss and accuracy over the whole test set, each sample once. Collective. */
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
 
@@ -309,12 +356,31 @@ void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count
 ann_status anni_cursor_meta(ann_meta **out, const anni_phase *phase,
                             const anni_cursor *cursor) ANN_MUST_CHECK;
 /* The newest checkpoint of the phase whose manifest is right and that was made before `path` ("": the newest
-   of all); path "" if there is none. Its tensors have not been read yet. Errors: ANN_ERR_CONFIG (it belongs
-   to another configuration: says which key). Sets the run's metrics offset. Collective. */
+   of all); path "" if there is none. Its tensors have not been read yet. With phase->changed set afterwards,
+   it does not count. Errors: as anni_lineage_check. Sets the run's metrics offset and lines. Collective. */
 ann_status anni_cursor_find(anni_phase *phase, anni_cursor *cursor, char *path, size_t size) ANN_MUST_CHECK;
 
 /* Whether `status`, the same on all ranks, says that the checkpoint is damaged; then rank 0 says so. */
 bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_status status);
+
+/* ---- inputs.c: what goes into a phase ---- */
+
+/* phase->lineage but its parents. Local. */
+ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
+/* Its parents; those in the run have finished. Collective. */
+ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
+/* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
+   phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
+   configuration or on other data). Local. */
+ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool finished,
+                              const char *path) ANN_MUST_CHECK;
+
+/* ---- aside.c: what earlier runs left is moved, not removed ---- */
+
+/* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
+ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
+/* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
+ann_status anni_aside_phase(anni_run *run, const char *phase) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
 
@@ -344,8 +410,9 @@ void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
 double anni_progress_elapsed_s(const anni_progress *progress);
 ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
-/* Removes the lines behind the point from which training goes on: their steps will be done again. */
-ann_status anni_metrics_cut(anni_run *run) ANN_MUST_CHECK;
+/* metrics_cut.c: removes the phase's lines behind the point from which training goes on: their steps will be
+   done again. Rank 0. */
+ann_status anni_metrics_cut(anni_run *run, const char *phase) ANN_MUST_CHECK;
 /* A record of something that happened before the cursor's step was over. */
 ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
                               const char *event, const char *reason) ANN_MUST_CHECK;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "ckpt/foreign.h"
+#include "ckpt/tools.h"
 
 static bool is_model_tensor(const ann_tensor_info *info) {
     return info->role == ANN_ROLE_PARAM || info->role == ANN_ROLE_STATE;
@@ -207,7 +208,8 @@ static ann_status load_matching(loading *l) {
 static void say_unused(loading *l) {
     for (int i = 0; i < ann_foreign_count(l->from) && !l->config->load_from; i++) {
         const char *name = ann_foreign_tensor_at(l->from, i)->name;
-        const bool moment = strncmp(name, "m/", 2) == 0 || strncmp(name, "v/", 2) == 0;
+        const bool moment =
+            strncmp(name, "m/", 2) == 0 || strncmp(name, "v/", 2) == 0 || strncmp(name, "best/", 5) == 0;
         if (l->used[i] || moment || !ann_name_matches(l->config->load_tensors, l->names[i])) continue;
         if (strcmp(name, l->names[i]) == 0) say(l, true, "skipped", "%s: no tensor here is called so", name);
         else say(l, true, "skipped", "%s: no tensor here is called %s", name, l->names[i]);
@@ -240,17 +242,35 @@ static ann_status load_all(loading *l) {
         return ann_error(ANN_ERR_CONFIG,
                          "phase %s: load is strict, and %d tensors do not fit as they are: %s", config->name,
                          l->objections, l->objection);
+    if (config->kind == ANN_PHASE_EVALUATE && l->fresh > 0)
+        return ann_error(ANN_ERR_CONFIG,
+                         "phase %s: kind evaluate needs all tensors of its model, and %d were not loaded%s",
+                         config->name, l->fresh, l->fresh_names);
     if (l->taken > 0) return ANN_OK;
     return ann_error(ANN_ERR_CONFIG, "phase %s: no tensor was loaded from %s%s%s", config->name,
                      ann_foreign_path(l->from), l->objections ? ": " : "", l->objections ? l->objection : "");
 }
 
+ann_status anni_load_path(char out[ANNI_PATH_BYTES], const anni_phase *phase) {
+    const ann_phase_config *config = phase->config;
+    const ann_run_config *run = phase->run->config;
+    const int from = config->load_from ? ann_run_config_find_phase(run, config->load_from) : -1;
+    if (from >= 0 && config->load_checkpoint == ANN_LOAD_BEST) {
+        char best[ANNI_PATH_BYTES];
+        snprintf(best, sizeof best, "%s/%s/best", run->output, config->load_from);
+        return ann_ckpt_resolve(out, best);
+    }
+    snprintf(out, ANNI_PATH_BYTES, "%s",
+             from >= 0 ? phase->run->results[from].checkpoint : config->load_file);
+    return ANN_OK;
+}
+
 ann_status anni_map_load(ann_store *to, const anni_phase *phase) {
     const ann_phase_config *config = phase->config;
-    const int from =
-        config->load_from ? ann_run_config_find_phase(phase->run->config, config->load_from) : -1;
+    char path[ANNI_PATH_BYTES];
     loading l = {.phase = phase, .config = config, .to = to};
-    ANN_TRY(ann_foreign_open(&l.from, from >= 0 ? phase->run->results[from].checkpoint : config->load_file));
+    ANN_TRY(anni_load_path(path, phase));
+    ANN_TRY(ann_foreign_open(&l.from, path));
     const size_t count = (size_t)ann_foreign_count(l.from) + 1;
     l.names = calloc(count, sizeof *l.names);
     l.used = calloc(count, sizeof *l.used);

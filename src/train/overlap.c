@@ -315,6 +315,9 @@ static ann_status measure(anni_phase *phase, int steps,
 static ann_status check(const ann_run_config *config, int index, const char *phase, int size) {
     if (index < 0) return ann_error(ANN_ERR_NOT_FOUND, "%s: there is no phase \"%s\"", config->path, phase);
     if (size == 1) return ann_error(ANN_ERR_CONFIG, "one rank sends nothing: mpirun -n 2");
+    if (!ann_phase_is_trained(config->phases[index].kind))
+        return ann_error(ANN_ERR_CONFIG, "phase %s: kind %s is not trained", phase,
+                         ann_phase_kind_name(config->phases[index].kind));
     if (config->phases[index].sync.every > 0)
         return ann_error(ANN_ERR_CONFIG, "phase %s: ranks train apart (sync), and a step sends nothing",
                          phase);

@@ -11,7 +11,7 @@
 static ann_status check_data(const anni_phase *phase) {
     const ann_run_config *config = phase->run->config;
     const ann_phase_config *p = phase->config;
-    if (p->batch < phase->run->size)
+    if (ann_phase_is_trained(p->kind) && p->batch < phase->run->size)
         return ann_yaml_error(ann_yaml_find(p->node, "batch"),
                               "%lld samples for %d ranks, accepted is at least one for each rank",
                               (long long)p->batch, phase->run->size);
@@ -87,6 +87,7 @@ static ann_status open_parts(anni_phase *phase) {
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     ANN_TRY(ann_data_check_match(phase->train, phase->test));
+    ANN_TRY(anni_lineage_begin(phase));
     phase->seed = anni_phase_seed(config, phase->config);
     snprintf(phase->dir, sizeof phase->dir, "%s/%s", config->output, phase->config->name);
     ANN_TRY(check_data(phase));
@@ -125,15 +126,45 @@ ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_sto
     return ann_agree(run->comm, anni_metrics_test(run, phase, cursor));
 }
 
+ann_status anni_evaluate_for_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    ANN_TRY(anni_evaluate_and_say(phase, cursor, store));
+    if (anni_stop_observe(&cursor->stop, &phase->config->stop, cursor->step, cursor->test.loss,
+                          cursor->test.accuracy))
+        anni_best_keep(store);
+    return ANN_OK;
+}
+
 static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
     for (;;) {
         ANN_TRY(anni_stage_run(phase, cursor, store, restore));
-        ANN_TRY(anni_evaluate_and_say(phase, cursor, *store));
-        if (cursor->stage == phase->config->stage_count - 1) return ANN_OK;
+        if (cursor->stop.reason == ANNI_STOP_NOT_YET || cursor->stop.evaluated != cursor->step)
+            ANN_TRY(anni_evaluate_for_stop(phase, cursor, *store));
+        if (cursor->stop.reason != ANNI_STOP_NOT_YET) return ANN_OK;
+        if (cursor->stage == phase->config->stage_count - 1) {
+            cursor->stop.reason = ANNI_STOP_PROGRAM;
+            return ANN_OK;
+        }
         cursor->stage++;
         cursor->stage_step = 0;
         restore = NULL;
     }
+}
+
+/* Why the phase has ended, and the weights with which it does. Collective. */
+static ann_status end_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    const ann_stop_config *rule = &phase->config->stop;
+    const anni_stop_state *stop = &cursor->stop;
+    char why[256];
+    if (!rule->early.on && !rule->target.on && rule->wall_time_s <= 0) return ANN_OK;
+    anni_stop_explain(why, sizeof why, stop, rule);
+    anni_say(phase->run, "%s  stops at step %lld: %s", phase->config->name, (long long)cursor->step, why);
+    ANN_TRY(ann_agree(phase->run->comm, anni_metrics_event(phase->run, phase, cursor, "stopped",
+                                                           anni_stop_reason_name(stop->reason))));
+    if (!anni_stop_restores(stop, rule) || stop->best_step == cursor->step) return ANN_OK;
+    anni_best_restore(store);
+    anni_say(phase->run, "%s  takes back the weights of step %lld, the best", phase->config->name,
+             (long long)stop->best_step);
+    return anni_evaluate_and_say(phase, cursor, store);
 }
 
 static void say_end(const anni_phase *phase, const anni_cursor *cursor) {
@@ -163,14 +194,21 @@ static ann_status hold_shares(const anni_phase *phase) {
     return count > 0 ? ann_dataset_hold(phase->test, first, count) : ANN_OK;
 }
 
+static ann_status train(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
+    say_left_out(phase);
+    ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
+    ANN_TRY(run_stages(phase, cursor, store, restore[0] ? restore : NULL));
+    ANN_TRY(end_stop(phase, cursor, *store));
+    say_end(phase, cursor);
+    return ANN_OK;
+}
+
 ann_status anni_phase_run(anni_phase *phase, anni_cursor *cursor, const char *restore) {
     anni_result *result = &phase->run->results[phase->index];
     ann_store *store = NULL;
-    say_left_out(phase);
-    ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
-    ann_status status = run_stages(phase, cursor, &store, restore[0] ? restore : NULL);
+    ann_status status = ann_phase_is_trained(phase->config->kind) ? train(phase, cursor, &store, restore)
+                                                                  : anni_untrained_run(phase, cursor, &store);
     if (status == ANN_OK) {
-        say_end(phase, cursor);
         cursor->finished = true;
         status = anni_saver_final(phase, cursor, store);
     }

@@ -33,7 +33,7 @@ ann_status anni_metrics_open(anni_run *run) {
     if (run->rank != 0) return ANN_OK;
     char path[ANNI_PATH_BYTES];
     snprintf(path, sizeof path, "%s/metrics.jsonl", run->config->output);
-    run->metrics_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    run->metrics_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (run->metrics_fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
     return ANN_OK;
 }
@@ -47,12 +47,10 @@ static ann_status metrics_write(anni_run *run, const char *line) {
                          "%s/metrics.jsonl: %s", run->config->output,
                          strerror(written >= 0 ? ENOSPC : errno));
     run->metrics_offset += (int64_t)bytes;
+    run->metrics_lines++;
+    const ann_lead *lead = run->options->lead;
+    if (lead && lead->line) lead->line(lead->self, line);
     return ANN_OK;
-}
-
-ann_status anni_metrics_cut(anni_run *run) {
-    if (run->rank != 0 || ftruncate(run->metrics_fd, run->metrics_offset) == 0) return ANN_OK;
-    return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
 }
 
 ann_status anni_metrics_sync(anni_run *run) {
@@ -80,10 +78,11 @@ ann_status anni_metrics_test(anni_run *run, const anni_phase *phase, const anni_
     char line[ANNI_LINE_BYTES], loss[32], accuracy[32];
     snprintf(line, sizeof line,
              "{\"phase\":\"%s\",\"stage\":\"%s\",\"step\":%lld,\"position\":%lld,\"test_loss\":%s,"
-             "\"test_accuracy\":%s}\n",
+             "\"test_accuracy\":%s,\"lineage\":\"0x%016llx\"}\n",
              phase->config->name, phase->config->program[cursor->stage].name, (long long)cursor->step,
              (long long)cursor->position, json_number(loss, cursor->test.loss),
-             json_number(accuracy, cursor->test.accuracy));
+             json_number(accuracy, cursor->test.accuracy),
+             (unsigned long long)ann_lineage_id(&phase->lineage));
     return metrics_write(run, line);
 }
 
@@ -193,12 +192,14 @@ ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) {
 void anni_table(const anni_run *run) {
     anni_say(run, "%-20s %12s %14s %10s", "phase", "test loss", "test accuracy", "time");
     for (int i = 0; i < run->config->phase_count; i++) {
-        const anni_result *result = &run->results[i];
-        char accuracy[32] = "-", elapsed[32];
+        const anni_result *result = &run->results[run->graph->order[i]];
+        char loss[32] = "-", accuracy[32] = "-", elapsed[32];
+        if (!result->finished) continue;
+        if (isfinite(result->test.loss)) snprintf(loss, sizeof loss, "%.5f", result->test.loss);
         if (isfinite(result->test.accuracy))
             snprintf(accuracy, sizeof accuracy, "%.2f %%", 100 * result->test.accuracy);
         format_time(elapsed, sizeof elapsed, result->elapsed_s);
-        anni_say(run, "%-20s %12.5f %14s %10s", run->config->phases[i].name, result->test.loss, accuracy,
+        anni_say(run, "%-20s %12s %14s %10s", run->config->phases[run->graph->order[i]].name, loss, accuracy,
                  elapsed);
     }
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "train/deadline.h"
 
 #define LOOK_NS ((int64_t)1000000000)
 
@@ -56,12 +57,25 @@ static ann_status begin_writing(ann_ckpt_writer *writer, const anni_phase *phase
     return status;
 }
 
+static void tell_committed(const anni_phase *phase, int64_t step) {
+    const ann_lead *lead = phase->run->options->lead;
+    char path[ANNI_PATH_BYTES + 32];
+    if (phase->run->rank != 0 || !lead || !lead->committed) return;
+    (void)snprintf(path, sizeof path, "%s/step-%010lld", phase->dir, (long long)step);
+    lead->committed(lead->self, phase->config->name, step, path);
+}
+
+static void note_time(anni_run *run, double seconds) { run->checkpoint_s = fmax(run->checkpoint_s, seconds); }
+
 ann_status anni_saver_final(anni_phase *phase, const anni_cursor *cursor, const ann_store *store) {
     ann_ckpt_writer *writer;
     ANN_TRY(make_writer(&writer, phase, store));
+    const double began_s = now_s();
     ann_status status = begin_writing(writer, phase, cursor);
     if (status == ANN_OK) status = ann_ckpt_writer_wait(phase->run->comm, writer);
+    note_time(phase->run, now_s() - began_s);
     ann_ckpt_writer_free(writer);
+    if (status == ANN_OK) tell_committed(phase, cursor->step);
     return status;
 }
 
@@ -94,7 +108,9 @@ static void settle(anni_saver *saver) {
         say_failure(saver, report.step, report.text);
         return;
     }
+    tell_committed(saver->phase, report.step);
     anni_cadence_measured(&saver->cadence, saver->cost_s, report.write_s);
+    note_time(saver->phase->run, saver->cost_s + report.write_s);
     say_interval(saver);
     if (saver->phase->run->rank == 0)
         ann_log_line(ANN_LOG_DEBUG,
@@ -107,9 +123,12 @@ static void settle(anni_saver *saver) {
 ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cursor *cursor,
                             const ann_store *store) {
     const ann_checkpoint_config *c = &phase->run->config->checkpoint;
+    const double wall_time_s = phase->config->stop.wall_time_s;
+    const bool timed = wall_time_s > 0; /* then the first step tells how often to look at the clock */
     *saver = (anni_saver){.phase = phase,
                           .store = store,
-                          .next_poll = cursor->step + anni_cadence_poll_steps(0),
+                          .next_poll = cursor->step + (timed ? 1 : anni_cadence_poll_steps(0)),
+                          .over_s = timed ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
                           .polled_step = cursor->step,
                           .said_skip_step = -1,
                           .polled_ns = ann_clock_ns()};
@@ -137,25 +156,50 @@ static ann_status wait_for(anni_saver *saver) {
 
 /* ---- what is wanted ---- */
 
-enum { WORD_STOP, WORD_SAVE, WORD_DUE, WORD_STEPS, WORDS };
+enum { WORD_STOP, WORD_DEADLINE, WORD_SAVE, WORD_DUE, WORD_OVER, WORD_STEPS, WORD_CONTROLS, WORDS };
+static const int64_t PAUSE_NS = 50 * 1000 * 1000;
+
+/* What a checkpoint holds of it. */
+static size_t bytes_of(const ann_store *store) {
+    size_t bytes = 0;
+    for (ann_block b = {0}; b.id < ann_store_block_count(store); b.id++)
+        if (!ann_store_block_is_scratch(store, b))
+            bytes +=
+                (size_t)ann_store_block_elems(store, b) * ann_dtype_bytes(ann_store_block_dtype(store, b));
+    return bytes;
+}
+
+/* Whether this poll is the last one from which a checkpoint is there before the job is ended. */
+static bool is_last_chance(const anni_saver *saver, int64_t now_ns, double step_s) {
+    const anni_run *run = saver->phase->run;
+    const int64_t deadline_ns = run->options->deadline_ns;
+    const anni_deadline_cost cost = {.measured_s = run->checkpoint_s, .bytes = bytes_of(saver->store)};
+    const double poll_s =
+        fmax(1e-9 * (double)(now_ns - saver->polled_ns), step_s * anni_cadence_poll_steps(step_s));
+    return deadline_ns != 0 && anni_deadline_is_near(1e-9 * (double)(deadline_ns - now_ns), poll_s, &cost);
+}
 
 /* This rank's part; only rank 0 looks at the clock and at files. */
-static void collect(anni_saver *saver, double words[WORDS], const anni_cursor *cursor) {
+static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, const anni_cursor *cursor) {
     const anni_run *run = saver->phase->run;
     const ann_train_options *o = run->options;
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    words[WORD_DUE] = words[WORD_STEPS] = 0;
+    for (int i = WORD_SAVE + 1; i < WORDS; i++) words[i] = 0;
+    words[WORD_DEADLINE] = 0;
     if (run->rank == 0) {
+        words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {
             saver->looked_ns = now;
             words[WORD_STOP] += anni_control_take(run, "stop.now");
             words[WORD_SAVE] += anni_control_take(run, "checkpoint.now");
         }
+        words[WORD_OVER] = 1e-9 * (double)now >= saver->over_s;
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
-        words[WORD_STEPS] = anni_cadence_poll_steps(1e-9 * (double)(now - saver->polled_ns) /
-                                                    (double)(steps > 0 ? steps : 1));
+        const double step_s = 1e-9 * (double)(now - saver->polled_ns) / (double)(steps > 0 ? steps : 1);
+        words[WORD_DEADLINE] = is_last_chance(saver, now, step_s);
+        words[WORD_STEPS] = anni_cadence_poll_steps(step_s);
     }
     saver->polled_step = cursor->step;
     saver->polled_ns = now;
@@ -183,21 +227,34 @@ static bool is_due(const anni_saver *saver, const anni_cursor *cursor) {
 
 void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor) { saver->missed = is_due(saver, cursor); }
 
-ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) {
-    bool save = is_due(saver, cursor);
+/* Asks all ranks, and applies what was asked of rank 0. Nothing is due by itself in a pause. */
+static ann_status ask(anni_saver *saver, double words[WORDS], anni_steer *steer, anni_cursor *cursor) {
+    bool save = false;
+    if (steer->paused) ann_sleep_ns(PAUSE_NS);
+    collect(saver, words, steer, cursor);
+    if (steer->paused) words[WORD_DUE] = 0;
+    ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
+    saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
+    if (words[WORD_CONTROLS] > 0) ANN_TRY(anni_steer_apply(steer, cursor, &save));
+    words[WORD_SAVE] += save;
+    return move_on(saver);
+}
+
+ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer, anni_cursor *cursor) {
+    bool save = !steer->paused && is_due(saver, cursor);
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
     saver->missed = false;
-    if (cursor->step >= saver->next_poll) {
-        collect(saver, words, cursor);
-        ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
-        saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
-        ANN_TRY(move_on(saver));
-    } else if (save) {
-        ANN_TRY(move_on(saver));
-    }
-    if (words[WORD_STOP] > 0) {
+    if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
+    else if (save) ANN_TRY(move_on(saver));
+    words[WORD_STOP] += steer->stop_after > 0 && cursor->step >= steer->stop_after;
+    if (words[WORD_STOP] + words[WORD_DEADLINE] > 0) {
+        saver->at_deadline = words[WORD_STOP] == 0;
         *want = ANNI_WANT_STOP;
+        return ANN_OK;
+    }
+    if (words[WORD_OVER] > 0) {
+        *want = ANNI_WANT_END;
         return ANN_OK;
     }
     const bool asked = words[WORD_SAVE] > 0;
@@ -215,12 +272,17 @@ static ann_status begin(anni_saver *saver, const anni_cursor *cursor) {
     return begin_writing(saver->writer, saver->phase, cursor);
 }
 
+static ann_status wait_to_stop(anni_saver *saver) {
+    ANN_TRY(ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer));
+    tell_committed(saver->phase, ann_ckpt_writer_report(saver->writer).step);
+    return ANN_OK;
+}
+
 ann_status anni_saver_save(anni_saver *saver, anni_want want, const anni_cursor *cursor, int64_t since_ns) {
     const ann_status status = begin(saver, cursor);
     anni_cadence_restart(&saver->cadence, epoch_of(saver->phase, cursor), now_s());
     if (is_of_comm(status) || status == ANN_ERR_NUMERIC) return status;
-    if (want == ANNI_WANT_STOP)
-        return status == ANN_OK ? ann_ckpt_writer_wait(saver->phase->run->comm, saver->writer) : status;
+    if (want == ANNI_WANT_STOP) return status == ANN_OK ? wait_to_stop(saver) : status;
     saver->cost_s = 1e-9 * (double)(ann_clock_ns() - since_ns);
     if (status != ANN_OK) say_failure(saver, cursor->step, ann_error_text());
     return ANN_OK;

@@ -5,11 +5,13 @@
 
 #include "train/cadence.h"
 #include "train/internal.h"
+#include "train/steer.h"
 
 typedef enum anni_want {
     ANNI_WANT_NOTHING,
     ANNI_WANT_SAVE,
-    ANNI_WANT_STOP /* save, and end the run */
+    ANNI_WANT_STOP, /* save, and end the run */
+    ANNI_WANT_END   /* the phase's wall time is over; nothing was saved */
 } anni_want;
 
 typedef struct anni_saver {
@@ -22,15 +24,18 @@ typedef struct anni_saver {
     int64_t looked_ns;              /* when rank 0 last looked for control files */
     int64_t said_skip_step;         /* the checkpoint because of which it was last told that one is skipped */
     bool missed;                    /* one was due since then, where none could be taken */
+    double over_s;    /* when the phase's wall time is over, by rank 0's clock; INFINITY: never */
+    bool at_deadline; /* the request to stop is the job's deadline */
     double cost_s, said_interval_s; /* of the last checkpoint; the last one that was told */
 } anni_saver;
 
 /* Where checkpoints are to be expected, their memory is allocated now. Collective. */
 ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cursor *cursor,
                             const ann_store *store) ANN_MUST_CHECK;
-/* After each step: moves on what is being written, and says what is wanted now. Collective; without
-   communication but every few steps. */
-ann_status anni_saver_poll(anni_saver *saver, anni_want *want, const anni_cursor *cursor) ANN_MUST_CHECK;
+/* After each step, and again and again while the stage is paused: moves on what is being written, applies
+   what was asked for, and says what is wanted now. Collective; without communication but every few steps. */
+ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer,
+                           anni_cursor *cursor) ANN_MUST_CHECK;
 /* Instead of a poll, after a step from which training cannot be resumed: what is due there is due at the next
    poll. Local. */
 void anni_saver_pass(anni_saver *saver, const anni_cursor *cursor);

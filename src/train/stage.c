@@ -31,6 +31,8 @@ typedef struct stage {
     ann_ledger ledger; /* this rank's, since the last one that was summed up */
     anni_progress progress;
     anni_saver saver;
+    anni_steer steer;
+    bool judge;           /* an evaluation for the stop rule is due */
     int64_t checked_step; /* all ranks were found to hold the same; -1: not yet */
     ann_status pending;   /* a failure of this rank that the others do not know of yet */
 } stage;
@@ -73,6 +75,7 @@ static ann_status fill_store(const stage *s, const ann_store *before, const char
     if (!restore) {
         ANN_TRY(ann_agree(comm, take_over(s, before)));
         anni_outer_drop_anchor(s->store);
+        if (before) anni_best_map(s->store, before);
         return ANN_OK;
     }
     const ann_status status = ann_agree(comm, restore_store(s, restore));
@@ -88,6 +91,7 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     ANN_TRY(anni_micro_declare(&s->whole, s->store, phase, index, phase->config->batch));
     if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
+    ANN_TRY(anni_best_declare(s->store, phase));
     ANN_TRY(ann_store_commit(s->store));
     s->whole.scattered = s->cut.scattered = &s->scattered;
     ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
@@ -239,7 +243,7 @@ static const ann_batch *next_batch(stage *s, int64_t n) {
 
 static void set_scalars(stage *s) {
     anni_cursor *cursor = s->cursor;
-    cursor->lr = ann_schedule_lr(&s->schedule, cursor->stage_step);
+    cursor->lr = cursor->lr_factor * ann_schedule_lr(&s->schedule, cursor->stage_step);
     s->scalars.lr = cursor->lr;
     s->scalars.step = (double)(cursor->stage_step + 1 - cursor->skips);
     s->scalars.loss_scale = cursor->loss_scale;
@@ -309,43 +313,80 @@ static ann_status checkpoint(stage *s, anni_want want) {
     ANN_TRY(settle_ledger(s));
     ANN_TRY(anni_fold(phase->run->comm, s->store, ANNI_SUMMED_BLOCKS));
     ANN_TRY(check_ranks(s));
-    if (anni_saver_needs_test(phase->run)) ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
+    if (anni_saver_needs_test(phase->run) && s->cursor->stop.evaluated != s->cursor->step)
+        ANN_TRY(anni_evaluate_and_say(s->phase, s->cursor, s->store));
     s->cursor->elapsed_s = anni_progress_elapsed_s(&s->progress);
     ANN_TRY(anni_saver_save(&s->saver, want, s->cursor, start));
     anni_forget(phase->run->comm, s->store, &s->scattered);
     if (want != ANNI_WANT_STOP) return ANN_OK;
-    return ann_error(ANN_ERR_STOP, "stopped on request in phase %s at step %lld; a checkpoint was written",
+    return ann_error(ANN_ERR_STOP, "stopped %s phase %s at step %lld; a checkpoint was written",
+                     s->saver.at_deadline ? "because the job ends soon, in" : "on request in",
                      phase->config->name, (long long)s->cursor->step);
 }
 
+static int64_t log_every(const stage *s) {
+    return s->cursor->log_every > 0 ? s->cursor->log_every : s->phase->run->config->log_every_steps;
+}
+
+/* What is due or asked for; a pause lasts until something else is. Collective. */
+static ann_status heed(stage *s) {
+    do {
+        anni_want want;
+        ANN_TRY(anni_saver_poll(&s->saver, &want, &s->steer, s->cursor));
+        if (want == ANNI_WANT_END) s->cursor->stop.reason = ANNI_STOP_WALL_TIME;
+        else if (want != ANNI_WANT_NOTHING) ANN_TRY(checkpoint(s, want));
+    } while (s->steer.paused && s->cursor->stop.reason == ANNI_STOP_NOT_YET);
+    return ANN_OK;
+}
+
+/* The evaluation that the stop rule asks for: the one at the end of the stage is the phase's. Collective. */
+static ann_status judge(stage *s) {
+    const anni_phase *phase = s->phase;
+    if (!s->judge || s->cursor->position == s->end) return ANN_OK;
+    s->judge = false;
+    ANN_TRY(ann_agree(phase->run->comm, s->pending));
+    ANN_TRY(anni_gather_params(phase->run->comm, s->store, &s->scattered));
+    return anni_evaluate_for_stop(s->phase, s->cursor, s->store);
+}
+
+/* The progress line. Collective. */
+static ann_status tell(stage *s) {
+    ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
+    return anni_progress_line(&s->progress, s->cursor);
+}
+
 static ann_status after_step(stage *s) {
-    const anni_cursor *cursor = s->cursor;
+    anni_cursor *cursor = s->cursor;
     const bool last = cursor->position == s->end;
-    anni_want want = ANNI_WANT_NOTHING;
     bool met;
     const int64_t check_every = s->phase->run->config->comm_check_every;
     ANN_TRY(meet(s, &met));
     if (check_every > 0 && met && (last || cursor->step - s->checked_step >= check_every))
         ANN_TRY(check_ranks(s));
+    if (met) ANN_TRY(judge(s));
     s->progress.wait_ns = ann_loader_wait_ns(s->loader);
-    if (last || cursor->step % s->phase->run->config->log_every_steps == 0) {
-        ANN_TRY(ann_agree(s->phase->run->comm, s->pending));
-        ANN_TRY(anni_progress_line(&s->progress, s->cursor));
-    }
-    if (last && cursor->stage == s->phase->config->stage_count - 1)
+    if (last || cursor->step % log_every(s) == 0) ANN_TRY(tell(s));
+    if (cursor->stop.reason != ANNI_STOP_NOT_YET ||
+        (last && cursor->stage == s->phase->config->stage_count - 1))
         return ANN_OK; /* the final one comes soon */
-    if (met) ANN_TRY(anni_saver_poll(&s->saver, &want, cursor));
-    else anni_saver_pass(&s->saver, cursor);
-    return want == ANNI_WANT_NOTHING ? ANN_OK : checkpoint(s, want);
+    anni_steer_repeat(&s->steer, s->cursor);
+    if (met) return heed(s);
+    anni_saver_pass(&s->saver, cursor);
+    return ANN_OK;
 }
 
 static ann_status loop(stage *s) {
     anni_cursor *cursor = s->cursor;
-    while (cursor->position < s->end) {
+    const ann_stop_config *rule = &s->phase->config->stop;
+    const int64_t epoch = ann_order_length(s->phase->order);
+    while (cursor->position < s->end && cursor->stop.reason == ANNI_STOP_NOT_YET) {
+        const int64_t before = cursor->position;
         const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
         ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->whole : &s->cut, n));
+        if (anni_stop_due(rule, cursor->step, before, cursor->position, epoch)) s->judge = true;
         ANN_TRY(after_step(s));
     }
+    if (cursor->step > s->progress.last_step) ANN_TRY(tell(s));
     ANN_TRY(settle_ledger(s));
     if (s->outer.plan) ANN_TRY(anni_outer_fold(s->phase->run->comm, s->store));
     ANN_TRY(anni_gather(s->phase->run->comm, s->store, &s->scattered));
@@ -375,17 +416,20 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) anni_forget(phase->run->comm, s.store, &s.scattered);
-    if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run));
+    if (status == ANN_OK)
+        status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run, phase->config->name));
     if (status == ANN_OK) status = tell_rollback(phase, cursor);
     if (status == ANN_OK && !restore)
         anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole.steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
+    if (status == ANN_OK) status = anni_steer_begin(&s.steer, phase, cursor);
     ann_comm_watch(phase->run->comm, phase->config->name, &cursor->step);
     if (status == ANN_OK) status = loop(&s);
     status = anni_saver_end(&s.saver, status);
     ann_comm_watch(phase->run->comm, NULL, NULL);
     anni_saver_fini(&s.saver);
+    anni_steer_fini(&s.steer);
     finish(&s);
     ann_store_free(*store);
     *store = s.store;

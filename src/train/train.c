@@ -1,4 +1,4 @@
-/* A run: its phases one after the other. */
+/* A run: its phases one after the other, in the order of its graph. */
 #include "train/phase.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ int anni_threads_per_rank(const ann_comm *comm) {
 
 /* ---- the output directory ---- */
 
-static ann_status make_directories(const char *path) {
+ann_status anni_make_directories(const char *path) {
     char part[ANNI_PATH_BYTES];
     if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
         return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", path);
@@ -42,30 +42,11 @@ static ann_status make_directories(const char *path) {
     }
 }
 
-/* A fresh start must not find, nor destroy, what an earlier run left: that moves to "OUTPUT.1", "OUTPUT.2"
- * ... */
-static ann_status move_aside(const anni_run *run) {
-    const char *output = run->config->output;
-    char aside[ANNI_PATH_BYTES];
-    struct stat info;
-    if (stat(output, &info) == 0 && !S_ISDIR(info.st_mode))
-        return ann_error(ANN_ERR_IO, "output %s: is not a folder", output);
-    if (rmdir(output) == 0 || errno == ENOENT || errno == ENOTDIR) return ANN_OK;
-    for (int i = 1;; i++) {
-        if (snprintf(aside, sizeof aside, "%s.%d", output, i) >= (int)sizeof aside)
-            return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", output);
-        if (lstat(aside, &info) != 0) break;
-    }
-    if (rename(output, aside) != 0)
-        return ann_error(ANN_ERR_IO, "output %s: cannot move it to %s: %s", output, aside, strerror(errno));
-    anni_say(run, "%s was there already: moved to %s (--resume goes on from it instead)", output, aside);
-    return ANN_OK;
-}
-
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
-    if (run->rank == 0 && !run->options->resume) status = move_aside(run);
-    if (run->rank == 0 && status == ANN_OK) status = make_directories(run->config->output);
+    const bool aside = run->rank == 0 && !run->options->resume;
+    if (aside) status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
+    if (run->rank == 0 && status == ANN_OK) status = anni_make_directories(run->config->output);
     if (status == ANN_OK) anni_control_clear(run);
     if (status == ANN_OK) status = anni_metrics_open(run);
     return ann_agree(run->comm, status);
@@ -75,11 +56,14 @@ static ann_status prepare_output(anni_run *run) {
 
 /* The model of every stage fits its data: found out before any work starts. */
 static ann_status check_stages(const anni_phase *phase) {
+    const bool trained = ann_phase_is_trained(phase->config->kind);
     for (int i = 0; i < phase->config->stage_count; i++) {
         ann_store *store;
         ann_graph *graph = NULL;
         ANN_TRY(ann_store_new(&store, phase->run->config->seed));
-        const ann_status status = anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1});
+        const ann_status status = trained
+                                      ? anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1})
+                                      : anni_eval_graph(&graph, store, phase, 1);
         ann_graph_free(graph);
         ann_store_free(store);
         ANN_TRY(status);
@@ -88,8 +72,10 @@ static ann_status check_stages(const anni_phase *phase) {
 }
 
 static ann_status check_phases(anni_run *run) {
+    ANN_TRY(anni_check_resources(run));
     for (int i = 0; i < run->config->phase_count; i++) {
         anni_phase phase;
+        if (!run->selected[i]) continue;
         ann_status status = anni_phase_open(&phase, run, i);
         if (status == ANN_OK) status = check_stages(&phase);
         anni_phase_close(&phase);
@@ -107,13 +93,57 @@ static ann_status check_finished(anni_phase *phase, const char *checkpoint) {
     return status;
 }
 
+static void tell_began(const anni_phase *phase, const anni_cursor *cursor) {
+    const ann_lead *lead = phase->run->options->lead;
+    int64_t first, end = 0;
+    if (phase->run->rank != 0 || !lead || !lead->began) return;
+    const bool trained = ann_phase_is_trained(phase->config->kind);
+    if (trained) anni_stage_range(phase, phase->config->stage_count - 1, &first, &end);
+    lead->began(lead->self, phase->config->name, cursor->step,
+                trained ? ann_order_steps(phase->order, 0, end) : 0);
+}
+
+static void tell_done(const anni_phase *phase, const anni_result *result) {
+    const ann_lead *lead = phase->run->options->lead;
+    if (phase->run->rank == 0 && lead && lead->done)
+        lead->done(lead->self, phase->config->name, result->test.loss, result->test.accuracy);
+}
+
+/* A phase that begins. */
+static anni_cursor first_cursor(void) {
+    return (anni_cursor){.train = {NAN, NAN},
+                         .test = {NAN, NAN},
+                         .loss_scale = anni_nonfinite_first_scale(),
+                         .stop = anni_stop_first(),
+                         .lr_factor = 1};
+}
+
+/* What it had does not count any more. */
+static ann_status run_again(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
+    anni_run *run = phase->run;
+    anni_say(run, "%s  runs again: %s", phase->config->name, phase->changed);
+    ANN_TRY(ann_agree(run->comm, run->rank == 0 ? anni_aside_phase(run, phase->config->name) : ANN_OK));
+    phase->changed[0] = '\0';
+    *cursor = first_cursor();
+    run->metrics_lines = 0;
+    result->checkpoint[0] = '\0';
+    return anni_phase_run(phase, cursor, "");
+}
+
 /* Goes on from the newest checkpoint made before result->checkpoint ("": from the newest). */
 static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *result) {
     anni_run *run = phase->run;
     char restore[ANNI_PATH_BYTES];
     if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
-    if (cursor->finished) return check_finished(phase, result->checkpoint);
+    tell_began(phase, cursor);
+    if (phase->changed[0]) return run_again(phase, cursor, result);
+    if (cursor->finished) {
+        bool there;
+        ANN_TRY(anni_untrained_is_there(&there, phase));
+        if (there) return check_finished(phase, result->checkpoint);
+        return anni_phase_run(phase, cursor, "");
+    }
     memcpy(restore, result->checkpoint, sizeof restore);
     if (restore[0])
         anni_say(run, "%s  resumes at step %lld from %s", phase->config->name, (long long)cursor->step,
@@ -126,7 +156,6 @@ static void roll_back(anni_phase *phase, anni_result *result) {
     if (phase->run->rank == 0)
         ann_log_line(ANN_LOG_WARN, "%s: back to the newest checkpoint", ann_error_text());
     result->checkpoint[0] = '\0';
-    phase->run->metrics_offset = phase->metrics_begin;
     phase->rolls_back = false;
     phase->tells_rollback = true;
 }
@@ -135,10 +164,10 @@ static ann_status run_opened(anni_phase *phase) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor;
     ann_status status;
-    phase->metrics_begin = phase->run->metrics_offset;
+    ANN_TRY(anni_lineage_parents(phase));
     do {
-        cursor = (anni_cursor){
-            .train = {NAN, NAN}, .test = {NAN, NAN}, .loss_scale = anni_nonfinite_first_scale()};
+        cursor = first_cursor();
+        phase->run->metrics_lines = 0;
         if (phase->rolls_back) roll_back(phase, result);
         phase->bad_checkpoint = false;
         status = run_from(phase, &cursor, result);
@@ -147,24 +176,72 @@ static ann_status run_opened(anni_phase *phase) {
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
+    tell_done(phase, result);
     return ANN_OK;
+}
+
+static int threads_of(const anni_run *run, int index) {
+    const int wanted = run->config->phases[index].resources.threads;
+    if (run->options->threads > 0) return run->options->threads;
+    return wanted > 0 ? wanted : anni_threads_per_rank(run->comm);
 }
 
 static ann_status run_phase(anni_run *run, int index) {
     anni_phase phase;
+    run->threads = threads_of(run, index);
+    if (run->config->phases[index].resources.threads > 0)
+        anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
+                 run->threads == 1 ? "" : "s");
     ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
     if (status == ANN_OK) status = run_opened(&phase);
     anni_phase_close(&phase);
     return status;
 }
 
+/* The phase is not of this job's, but one of these loads from it. */
+static ann_status take_finished(anni_phase *phase) {
+    anni_result *result = &phase->run->results[phase->index];
+    anni_cursor cursor = {.finished = false};
+    ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
+    if (phase->changed[0])
+        return ann_error(
+            ANN_ERR_CONFIG,
+            "another phase loads from '%s', which has finished in %s otherwise than it would now: "
+            "%s: run it again first, with --resume --only %s",
+            phase->config->name, phase->run->config->output, phase->changed, phase->config->name);
+    if (!cursor.finished)
+        return ann_error(ANN_ERR_CONFIG,
+                         "the phase '%s' has not finished in %s, and another one loads from it: run it "
+                         "first, with --only %s",
+                         phase->config->name, phase->run->config->output, phase->config->name);
+    result->finished = true;
+    result->test = cursor.test;
+    result->elapsed_s = cursor.elapsed_s;
+    return check_finished(phase, result->checkpoint);
+}
+
+static ann_status take_needed(anni_run *run) {
+    for (int i = 0; i < run->config->phase_count; i++) {
+        anni_phase phase;
+        if (run->selected[i] || !anni_is_needed(run, i)) continue;
+        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, i));
+        if (status == ANN_OK) status = take_finished(&phase);
+        anni_phase_close(&phase);
+        ANN_TRY(status);
+    }
+    return ANN_OK;
+}
+
 static ann_status run_all(anni_run *run) {
+    ANN_TRY(ann_agree(run->comm, anni_selection_new(run)));
     ANN_TRY(ann_agree(run->comm, check_phases(run)));
+    ANN_TRY(take_needed(run));
     ANN_TRY(prepare_output(run));
     ANN_TRY(anni_tuning_begin(run));
     anni_say(run, "%s: %d rank%s x %d thread%s, output %s", run->config->name, run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", run->config->output);
-    for (int i = 0; i < run->config->phase_count; i++) ANN_TRY(run_phase(run, i));
+    for (int i = 0; i < run->config->phase_count; i++)
+        if (run->selected[run->graph->order[i]]) ANN_TRY(run_phase(run, run->graph->order[i]));
     anni_table(run);
     return ANN_OK;
 }
@@ -176,7 +253,8 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .rank = ann_comm_rank(comm),
                     .size = ann_comm_size(comm),
                     .threads = options->threads > 0 ? options->threads : anni_threads_per_rank(comm),
-                    .metrics_fd = -1};
+                    .metrics_fd = -1,
+                    .checkpoint_s = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);
     run.paces = calloc((size_t)run.size, sizeof *run.paces);
@@ -188,6 +266,7 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                             : ann_error(ANN_ERR_MEMORY, "no memory for the results of the phases"));
     if (status == ANN_OK) status = run_all(&run);
     if (run.metrics_fd >= 0) close(run.metrics_fd);
+    anni_selection_free(&run);
     free(run.results);
     free(run.paces);
     free(run.numbers);
@@ -197,18 +276,24 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
 
 /* ---- for tools ---- */
 
-static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int size) {
+static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phase *phase, int stage,
+                           int size) {
     int64_t first, count;
     const int micro = anni_micro_count(phase);
+    if (phase->config->kind == ANN_PHASE_EXPORT)
+        return ann_error(ANN_ERR_CONFIG, "%s: phase %s: kind export computes nothing",
+                         phase->run->config->path, phase->config->name);
     ann_data_shard(&first, &count, 0, phase->config->batch, 0, size);
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
+    if (phase->config->kind == ANN_PHASE_EVALUATE)
+        return anni_eval_graph(graph, *store, phase, ANNI_EVAL_BATCH);
     return anni_train_graph(
-        graph, *store, phase, 0,
+        graph, *store, phase, stage,
         (anni_extent){count > 0 ? count / micro : 1, phase->config->batch, micro - 1, micro});
 }
 
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
-                           const char *phase_name, int size) {
+                           const char *phase_name, int stage, int size) {
     const ann_train_options options = {0};
     anni_run run = {.config = config, .options = &options, .size = size};
     anni_phase phase;
@@ -218,7 +303,7 @@ ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_c
     if (index < 0)
         return ann_error(ANN_ERR_NOT_FOUND, "%s: there is no phase \"%s\"", config->path, phase_name);
     ann_status status = anni_phase_open(&phase, &run, index);
-    if (status == ANN_OK) status = graph_of(graph, store, &phase, size);
+    if (status == ANN_OK) status = graph_of(graph, store, &phase, stage, size);
     anni_phase_close(&phase);
     if (status != ANN_OK) {
         ann_store_free(*store);

@@ -1,4 +1,4 @@
-/* Runs: the phases of one run file, trained one after the other on all ranks of a communicator. */
+/* Runs: the graph of phases of one run file, one phase after the other on all ranks of a communicator. */
 #ifndef ANN_TRAIN_TRAIN_H
 #define ANN_TRAIN_TRAIN_H
 
@@ -6,21 +6,31 @@
 #include "comm/comm.h"
 #include "data/data.h"
 #include "train/config.h"
+#include "train/lead.h"
 
 typedef struct ann_train_options {
-    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases */
-    int threads; /* per rank; 0: cores of this host / ranks on it */
+    bool resume; /* go on from the last checkpoint in the run's output directory, and skip finished phases
+                    into which the same would go now (lineage.h); others move to OUTPUT.N and run again */
+    int threads; /* per rank; 0: phases[].resources.threads, or cores of this host / ranks on it */
+    /* Which phases: `from` and all that need it; or those named in only[only_count]; NULL and 0: all. Others
+       from which these load must have finished in the same output folder. */
+    const char *from;
+    const char *const *only;
+    int only_count;
     void (*print)(void *to, const char *line); /* progress and tables, on rank 0 only */
     void *to;
     /* Polled every few steps, and about once a second; agreed over ranks; NULL: never. A request for a
        checkpoint counts once. */
     bool (*stop_requested)(void);
     bool (*checkpoint_requested)(void);
+    int64_t deadline_ns;  /* on the clock of ann_clock_ns; 0: none. Training stops as after a request, early
+                             enough for a last checkpoint by what one has cost so far. Rank 0's counts */
+    const ann_lead *lead; /* NULL: nobody leads */
 } ann_train_options;
 
-/* Trains all phases; ends with the table phase, test loss, test accuracy, time. Writes
-   config.output/{phase}/step-*, metrics.jsonl (rank 0). Errors are the same on every rank; ANN_ERR_STOP after
-   a requested stop (a checkpoint has been written). Collective.
+/* Runs the phases in the order of run_graph.h; ends with the table phase, test loss, test accuracy, time.
+   Writes config.output/{phase}/step-*, metrics.jsonl (rank 0). Errors are the same on every rank;
+   ANN_ERR_STOP after a requested stop (a checkpoint has been written). Collective.
 
    Checkpoints are written beside training, as config.checkpoint says and on request: by the options, or by
    the files config.output/checkpoint.now and config.output/stop.now, which rank 0 looks for about once a
@@ -29,9 +39,22 @@ typedef struct ann_train_options {
 ann_status ann_train(ann_comm *comm, const ann_run_config *config,
                      const ann_train_options *options) ANN_MUST_CHECK;
 
-/* Builds the training graph of phase `phase` (as rank 0 of `size` would) for `annulus graph`. Local. */
+/* What a phase amounts to. */
+typedef struct ann_train_outline {
+    int64_t parameters; /* elements, trained or frozen */
+    int64_t steps;      /* of the stage if it is not stopped before; evaluate: passes over a batch */
+} ann_train_outline;
+
+/* Of stage number `stage` of phase number `index`, as rank 0 of `size` would run it. Errors: those of opening
+   the phase and of building its model. Local. */
+ann_status ann_train_outline_of(ann_train_outline *out, const ann_run_config *config, int index, int stage,
+                                int size) ANN_MUST_CHECK;
+
+/* Builds the training graph of a stage of phase `phase` (as rank 0 of `size` would) for `annulus graph`; of
+   kind evaluate, the graph of a batch of its evaluation. Errors: ANN_ERR_NOT_FOUND, ANN_ERR_CONFIG (kind
+   export computes nothing), those of opening the phase. Local. */
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,
-                           const char *phase, int size) ANN_MUST_CHECK;
+                           const char *phase, int stage, int size) ANN_MUST_CHECK;
 
 /* Samples as training gets them. */
 typedef struct ann_train_samples {

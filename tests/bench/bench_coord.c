@@ -41,7 +41,8 @@ static double quantile_ms(const atomic_llong *histogram, double q) {
     long long total = 0, below = 0;
     double edge = FIRST_NS;
     for (int i = 0; i < BUCKETS; i++) total += histogram[i];
-    for (int i = 0; i < BUCKETS && below + histogram[i] < q * (double)total; i++, edge *= BUCKET_RATIO)
+    for (int i = 0; i < BUCKETS && (double)(below + histogram[i]) < q * (double)total;
+         i++, edge *= BUCKET_RATIO)
         below += histogram[i];
     return edge * 1e-6;
 }

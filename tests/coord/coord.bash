@@ -32,7 +32,7 @@ start_server() {
 stop_server() {
     local code=0
     kill "-$1" "$server"
-    wait "$server" || code=$?
+    wait "$server" 2>/dev/null || code=$?
     server=
     [ "$code" = "$2" ] || complain "the coordinator ended with $code, not $2: $(cat server.err)"
 }

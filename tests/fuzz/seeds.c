@@ -60,7 +60,21 @@ static void put_run_file(void) {
         "name: r\noutput: o\ndata: { path: d.h5 }\nmodels: { m: [ { dense: { name: a, units: 3 } } ] }\n"
         "phases:\n  - { name: p, kind: supervised, model: [m], loss: mse, batch: 4,\n"
         "      program: [{ epochs: 1, lr: 1e-3 }] }\n\0phases.p.batch=8";
+    static const char graph[] =
+        "name: r\noutput: o\ndata: { path: /proc/self/exe }\ncheckpoint: { best: test_loss }\n"
+        "models: { m: [ { dense: { name: a, units: 3 } } ] }\nphases:\n"
+        "  - { name: e, kind: evaluate, load: { from: p, checkpoint: best }, after: [w] }\n"
+        "  - { name: w, kind: export, load: { from: q }, file: w.npz }\n"
+        "  - { name: q, kind: adapt, model: [m], data: { path: /proc/self/exe }, loss: cross_entropy, batch: "
+        "4,\n"
+        "      load: { from: p }, resources: { nodes: 1, ranks: 2, threads: 1 }, program: [{ epochs: 1, lr: "
+        "1 }] "
+        "}\n"
+        "  - { name: p, kind: supervised, model: [m], loss: cross_entropy, batch: 4, program: [{ epochs: 1, "
+        "lr: "
+        "1 }] }\n\0phases.p.after=[e]";
     put("config", "flow", text, sizeof text - 1);
+    put("config", "graph", graph, sizeof graph - 1);
 }
 
 /* ---- manifests ---- */

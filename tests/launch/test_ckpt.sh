@@ -109,7 +109,9 @@ has err "step-0000000030 is not used" 1
 run 0 "$ANNULUS" ckpt diff --no-meta $folder good.dir/transfer && has out "equal"
 restore
 sed 's/epochs: 3, lr/epochs: 4, lr/' run.yaml >longer.yaml
-run 2 "$ANNULUS" train --resume longer.yaml && has err "cannot resume"
+run 0 "$ANNULUS" train --resume longer.yaml && has out "pretrain  finished before" 1 && has out "transfer  runs again: the run file says " 1
+diff -r out.dir.1/transfer good.dir/transfer || bad=1
+restore
 
 # ---- shards do not matter: merged, cut again, resumed from
 run 0 "$ANNULUS" ckpt merge $folder one && has out "one/step-0000000030: 12 tensors in 1 shard"

@@ -248,11 +248,15 @@ for ranks in 0 2; do
     rm -rf damaged.copy
 done
 
-# ---- a run file that was changed between start and --resume
-sed 's/units: 16/units: 17/' run.yaml >changed.yaml
-everywhere 2 'changed.yaml: cannot resume from kept/train/step-0000000100: ' --resume changed.yaml
-everywhere 2 'run.yaml: cannot resume from kept/train/step-0000000100: the run file says "seed = 9"' --set seed=9 --resume run.yaml
-diff -r kept kept.copy >/dev/null || wrong "a changed run file has changed the finished run"
+# ---- a run file that was changed between start and --resume of an unfinished phase
+sed 's/units: 16/units: 17/; s/kept/unfinished/' run.yaml >changed.yaml
+rm -rf unfinished unfinished.copy
+cp -r kept unfinished
+rm -r unfinished/train/step-0000000100
+cp -r unfinished unfinished.copy
+everywhere 2 'changed.yaml: cannot resume from unfinished/train/step-0000000080: ' --resume changed.yaml
+everywhere 2 'run.yaml: cannot resume from unfinished/train/step-0000000080: the run file says "seed = 9"' --set output=unfinished --set seed=9 --resume run.yaml
+diff -r unfinished unfinished.copy >/dev/null || wrong "a changed run file has changed the run"
 
 # ---- requests to stop, in turn; in the end the same result as without
 ranks_of_start=2

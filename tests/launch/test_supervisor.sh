@@ -44,6 +44,7 @@ strike() { # KIND: true if it struck
     find_job || return 1
     before=$(restarts)
     mapfile -t pids < <(ranks)
+    [ ${#pids[@]} -gt 0 ] || return 1 # the job ended just now
     one=${pids[RANDOM % ${#pids[@]}]}
     case $1 in
     kill) kill -KILL "$one" ;;
@@ -114,7 +115,8 @@ ended 75 "stopped on request"
 supervise "$dir/asked" --max-restarts 5 --stall 60
 ended 0 "the run is finished: 0 restarts"
 # (A line of progress that spans the stop is over fewer steps, so that only the weights are compared.)
-[ "$(distance "$dir/long/transfer" "$dir/asked/transfer")" = 0 ] || fail "other weights after a stop"
+apart=$(distance "$dir/long/transfer" "$dir/asked/transfer")
+[ "$apart" = 0 ] || fail "other weights after a stop: $apart apart"
 
 cp "$dir/run.yaml" "$dir/kept.yaml"
 sed 's/^log:/lag:/' "$dir/kept.yaml" >"$dir/run.yaml"

@@ -62,7 +62,8 @@ ann_status run_train(const run_options *o) {
                                        .resume = o->resume,
                                        .print = keep_line,
                                        .stop_requested = o->stop,
-                                       .checkpoint_requested = o->save};
+                                       .checkpoint_requested = o->save,
+                                       .deadline_ns = o->deadline_ns};
     ann_run_config *config = NULL;
     ann_comm *comm = NULL;
     int sets = 0;

@@ -19,6 +19,7 @@ typedef struct run_options {
     const char *sets[8]; /* "key=value", as after --set */
     bool resume;
     bool (*stop)(void), (*save)(void);
+    int64_t deadline_ns;
 } run_options;
 
 /* The status of the run; lines that were printed are in run_printed(). */

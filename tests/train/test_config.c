@@ -148,6 +148,45 @@ static void test_phases_of_good_file(void **state) {
     ann_run_config_free(c);
 }
 
+/* What a phase without training leaves out is that of the phase that it loads from, wherever that stands. */
+static void test_phases_without_training(void **state) {
+    (void)state;
+    char text[8192];
+    const char *at = strstr(good, "phases:\n") + strlen("phases:\n");
+    snprintf(
+        text, sizeof text,
+        "%.*s  - {name: a, kind: evaluate, load: {from: cnn}, after: [transfer, pretrain]}\n"
+        "  - {name: b, kind: evaluate, load: {from: pretrain}, loss: mse, data: {path: /proc/self/exe}}\n"
+        "  - {name: c, kind: export, load: {from: cnn}, file: c.h5, resources: {ranks: 4, nodes: 2, "
+        "threads: 3}}\n%s",
+        (int)(at - good), good, at);
+    ann_run_config *c;
+    if (ann_run_config_parse(&c, "run.yaml", text, NULL, 0) != ANN_OK) fail_msg("%s", ann_error_text());
+    const ann_phase_config *a = &c->phases[0], *b = &c->phases[1], *e = &c->phases[2],
+                           *pretrain = &c->phases[3], *cnn = &c->phases[5];
+    assert_int_equal(a->kind, ANN_PHASE_EVALUATE);
+    assert_ptr_equal(a->model, cnn->model);
+    assert_int_equal(a->model_count, 2);
+    assert_int_equal(a->loss, ANN_LOSS_CROSS_ENTROPY);
+    assert_int_equal(a->input, ANN_INPUT_STANDARDIZE);
+    assert_ptr_equal(a->data, cnn->data);
+    assert_int_equal(a->after_count, 2);
+    assert_string_equal(a->after[1], "pretrain");
+    assert_int_equal(a->load_checkpoint, ANN_LOAD_LAST);
+    assert_ptr_equal(b->model, pretrain->model);
+    assert_int_equal(b->loss, ANN_LOSS_MSE);
+    assert_ptr_not_equal(b->data, pretrain->data);
+    assert_int_equal(e->kind, ANN_PHASE_EXPORT);
+    assert_string_equal(e->export_file, "c.h5");
+    assert_int_equal(e->resources.ranks, 4);
+    assert_int_equal(e->resources.nodes, 2);
+    assert_int_equal(e->resources.threads, 3);
+    assert_int_equal(cnn->resources.ranks, 0);
+    assert_false(ann_phase_is_trained(e->kind));
+    assert_true(ann_phase_is_trained(cnn->kind));
+    ann_run_config_free(c);
+}
+
 static void test_checkpoints(void **state) {
     (void)state;
     ann_run_config *c;
@@ -330,11 +369,12 @@ static const struct {
     {"name: transfer\n", "name: pretrain\n",
      "run.yaml:29:11: phases[1].name: the run has a phase 'pretrain' already"},
     {"from: pretrain", "from: pretrane",
-     "run.yaml:34:18: phases[1].load.from: there is no phase 'pretrane', accepted is an earlier phase of "
-     "this run"},
+     "run.yaml:34:18: phases[1].load.from: there is no phase 'pretrane', did you mean 'pretrain'?"},
     {"from: pretrain", "from: cnn",
-     "run.yaml:34:18: phases[1].load.from: this is not earlier: phase 'cnn', accepted is an earlier phase of "
-     "this run"},
+     "run.yaml:34:32: phases[1].load.tensors: 'encoder/*' matches no tensor that both 'cnn' and 'transfer' "
+     "have"},
+    {"from: pretrain", "checkpoint: best, from: pretrain",
+     "run.yaml:34:24: phases[1].load.checkpoint: no best checkpoint is kept: checkpoint.best is none"},
     {"'encoder/*'", "'decoder/*'",
      "run.yaml:34:37: phases[1].load.tensors: 'decoder/*' matches no tensor that both 'pretrain' and "
      "'transfer' have"},
@@ -359,6 +399,42 @@ static const struct {
      "run.yaml:34:37: phases[1].load.rename[0]: found 'a', accepted is a map"},
     {"load: {from: pretrain,", "load: {from: pretrain, transpose: [],",
      "run.yaml:34:39: phases[1].load.transpose: found a list, accepted is a text"},
+    /* kinds and resources */
+    {"kind: supervised", "kind: adapt",
+     "run.yaml:41:5: phases[2]: the key 'data' is missing: kind adapt needs data of its own"},
+    {"kind: supervised", "kind: adapt\n    data: {path: /proc/self/exe}",
+     "run.yaml:42:11: phases[2].kind: an adaptation needs 'load: {from: PHASE, tensors: PATTERN}' with an "
+     "earlier phase, or 'load: {file: PATH}'"},
+    {"    batch: 128\n", "",
+     "run.yaml:41:5: phases[2]: the key 'batch' is missing, accepted is an integer from 1 to 1000000000"},
+    {"    model: [lenet, head]\n", "",
+     "run.yaml:41:5: phases[2]: the key 'model' is missing, accepted is a list of block names"},
+    {"    batch: 128\n", "    batch: 128\n    file: a.npz\n",
+     "run.yaml:47:5: phases[2].file: it is for kind export"},
+    {"    batch: 128\n", "    batch: 128\n    resources: {ranks: 0}\n",
+     "run.yaml:47:24: phases[2].resources.ranks: '0' is out of range, accepted is an integer from 1 to "
+     "65536"},
+    {"    batch: 128\n", "    batch: 128\n    resources: {nodes: 2, ranks: 5}\n",
+     "run.yaml:47:34: phases[2].resources.ranks: 5 ranks cannot be spread evenly over 2 nodes"},
+    {"phases:\n", "phases:\n  - {name: test, kind: evaluate}\n",
+     "run.yaml:21:5: phases[0]: the key 'load' is missing, accepted is a map, see phases[].load"},
+    {"phases:\n", "phases:\n  - {name: test, kind: evaluate, load: {from: cnn}, batch: 4}\n",
+     "run.yaml:21:53: phases[0].batch: kind evaluate does not use it"},
+    {"phases:\n", "phases:\n  - {name: test, kind: evaluate, load: {file: /proc/self/exe}}\n",
+     "run.yaml:21:5: phases[0]: the key 'model' is missing, accepted is a list of block names"},
+    {"phases:\n", "phases:\n  - {name: test, kind: evaluate, load: {from: cnn}, model: [encoder]}\n",
+     "run.yaml:21:40: phases[0].load: '*' matches no tensor that both 'cnn' and 'test' have"},
+    {"phases:\n", "phases:\n  - {name: out, kind: export, load: {from: cnn}}\n",
+     "run.yaml:21:5: phases[0]: the key 'file' is missing, accepted is a text"},
+    {"phases:\n", "phases:\n  - {name: out, kind: export, load: {from: cnn}, file: a.txt}\n",
+     "run.yaml:21:56: phases[0].file: 'a.txt' has no known format, accepted is a name that ends in .npz, "
+     ".safetensors or .h5"},
+    {"phases:\n", "phases:\n  - {name: out, kind: export, load: {file: /proc/self/exe}, file: a.h5}\n",
+     "run.yaml:21:37: phases[0].load: kind export needs 'from' with a phase"},
+    {"phases:\n",
+     "phases:\n  - {name: a, kind: evaluate, load: {from: b}}\n  - {name: b, kind: evaluate, load: {from: "
+     "cnn}}\n",
+     "run.yaml:21:44: phases[0].load.from: 'b' is of kind evaluate and leaves no tensors"},
     /* sampling */
     {"    batch: 256\n", "    batch: 256\n    sampling: {order: shuffled}\n",
      "run.yaml:27:23: phases[0].sampling.order: found 'shuffled', accepted is sequential, shuffle, window"},
@@ -701,12 +777,19 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file),    cmocka_unit_test(test_phases_of_good_file),
-        cmocka_unit_test(test_checkpoints),  cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_bad_override), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_reference),    cmocka_unit_test(test_augment_of_phase),
-        cmocka_unit_test(test_every_op),     cmocka_unit_test(test_synchronising),
+        cmocka_unit_test(test_good_file),
+        cmocka_unit_test(test_phases_of_good_file),
+        cmocka_unit_test(test_phases_without_training),
+        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_bad_override),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_augment_of_phase),
+        cmocka_unit_test(test_every_op),
+        cmocka_unit_test(test_synchronising),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,14 @@
+/* Preloaded, it makes a run slow, however fast the machine is: each puts() takes a seventh of a second while
+   the file ANNULUS_PAUSE_FILE is there. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int puts(const char *text) {
+    int (*real)(const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, "puts");
+    const char *file = getenv("ANNULUS_PAUSE_FILE");
+    if (file && access(file, F_OK) == 0) usleep(150000);
+    return real(text);
+}
