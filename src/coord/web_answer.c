@@ -7,7 +7,7 @@
 #include "coord/web_json.h"
 #include "web_assets.h"
 
-enum { MOST_JSON_BYTES = 2 << 20, DEFAULT_RECORDS = 500 };
+enum { MOST_JSON_BYTES = 8 << 20, DEFAULT_RECORDS = 500 };
 
 static const char *const common_headers[][2] = {
     {"Content-Security-Policy",
@@ -158,18 +158,17 @@ static bool has_body(struct MHD_Connection *connection) {
            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
-/* The type is libmicrohttpd's. NOLINTNEXTLINE(readability-non-const-parameter) */
-enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection, const char *path,
+enum MHD_Result anni_web_answer(void *site, struct MHD_Connection *connection, const char *path,
                                 const char *method, const char *version, const char *body, size_t *body_bytes,
                                 void **state) {
     static char seen;
-    anni_web_site *site = context;
+    anni_web_site *where = site;
     (void)version;
     (void)body;
-    (void)body_bytes;
+    *body_bytes = 0; /* of a body nothing is kept */
     const anni_web_asset *asset = find_asset(path);
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
-    if (site->loopback && (!host || !host_is_loopback(host)))
+    if (where->loopback && (!host || !host_is_loopback(host)))
         return send_text(connection, MHD_HTTP_FORBIDDEN, "Host must be localhost or a loopback address");
     if (!asset && strcmp(path, "/api/runs") != 0 && strncmp(path, "/api/runs/", 10) != 0)
         return send_text(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
@@ -181,7 +180,7 @@ enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection
         *state = &seen;
         return MHD_YES;
     }
-    if (!asset) return send_json(site, connection, path);
+    if (!asset) return send_json(where, connection, path);
     return send_response(connection, MHD_HTTP_OK, asset_type(asset->name),
                          MHD_create_response_from_buffer(asset->size, (void *)(uintptr_t)asset->bytes,
                                                          MHD_RESPMEM_PERSISTENT));

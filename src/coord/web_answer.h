@@ -12,7 +12,7 @@ typedef struct anni_web_site {
 } anni_web_site;
 
 /* libmicrohttpd's MHD_AccessHandlerCallback, with an anni_web_site. */
-enum MHD_Result anni_web_answer(void *context, struct MHD_Connection *connection, const char *path,
+enum MHD_Result anni_web_answer(void *site, struct MHD_Connection *connection, const char *path,
                                 const char *method, const char *version, const char *body, size_t *body_bytes,
                                 void **state);
 

@@ -153,7 +153,9 @@ static void put_job(anni_json *j, const Annulus__V1__JobStatus *job) {
     anni_json_open(j, '{');
     anni_json_int(j, "id", job->id);
     put_enum(j, "state", &annulus__v1__job_state__descriptor, (int)job->state, "JOB_");
-    put_texts(j, "hosts", job->hosts, job->n_hosts);
+    put_texts(j, "hosts", job->hosts,
+              job->n_hosts < ANNI_WEB_MOST_HOSTS ? job->n_hosts : ANNI_WEB_MOST_HOSTS);
+    anni_json_int(j, "host_count", (int64_t)job->n_hosts);
     anni_json_int(j, "ranks", job->ranks);
     anni_json_int(j, "process_id", job->process_id);
     anni_json_text(j, "instance", job->instance);
@@ -247,9 +249,14 @@ typedef struct pages {
     uint64_t next; /* the number to go on at */
 } pages;
 
+enum { ENOUGH_BYTES = 1 << 20 };
+
+/* Nothing more fits into this answer. */
+static bool full(const pages *p) { return p->put >= p->range->most || p->j->size > ENOUGH_BYTES; }
+
 /* What anni_records_read has brought. */
 static ann_status put_read(pages *p) {
-    for (int i = 0; i < p->r->fresh_count && p->put < p->range->most; i++) {
+    for (int i = 0; i < p->r->fresh_count && !full(p); i++) {
         const anni_fresh *fresh = &p->r->fresh[i];
         p->next = fresh->sequence + p->range->every;
         Annulus__V1__Record *record = annulus__v1__record__unpack(NULL, fresh->size, fresh->bytes);
@@ -268,8 +275,7 @@ static ann_status put_read(pages *p) {
 static ann_status put_range(pages *p, int64_t run, uint64_t last) {
     enum { AT_ONCE = 500, AT_ONCE_BYTES = 1 << 20 };
     const int read = p->range->every == 1 ? AT_ONCE : 1;
-    for (int looked_at = 0;
-         p->next <= last && p->put < p->range->most && looked_at < ANNI_WEB_MOST_LOOKED_AT;) {
+    for (int looked_at = 0; p->next <= last && !full(p) && looked_at < ANNI_WEB_MOST_LOOKED_AT;) {
         const int left = p->range->most - p->put;
         const int most = p->range->only_events || left > read ? read : left;
         ANN_TRY(anni_records_read(p->r, run, p->next, most, AT_ONCE_BYTES));

@@ -7,7 +7,8 @@
 #include "coord/registry.h"
 
 /* Which records: from number `from` on, up to `most`, of which each is `every` numbers behind the one before.
-   With only_events there are only events among them, and some thousand records are looked at. */
+   With only_events there are only events among them, and some thousand records are looked at. An answer of
+   more than a megabyte ends there. */
 typedef struct anni_web_range {
     uint64_t from;
     int most;
@@ -19,6 +20,7 @@ enum {
     ANNI_WEB_MOST_RECORDS = 2000,
     ANNI_WEB_MOST_RUNS = 500,
     ANNI_WEB_MOST_RANKS = 1024,
+    ANNI_WEB_MOST_HOSTS = 16,
     ANNI_WEB_MOST_LOOKED_AT = 8000
 };
 

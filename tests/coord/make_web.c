@@ -1,5 +1,5 @@
 /* make_web DIR LONG: makes DIR/registry.db with the runs "fashion" (two branches, four ranks, markup in its
-   texts), "long" with LONG metrics, and "waiting" without a job. */
+   texts), "long" with LONG metrics, "wordy" with 400 long events, and "waiting" without a job. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +176,19 @@ static ann_status fill_long(int count) {
     return report(job, "cnn", 1, count);
 }
 
+/* Events that are long, and six times as long in JSON. */
+static ann_status fill_wordy(void) {
+    Annulus__V1__PhaseSpec spec = ANNULUS__V1__PHASE_SPEC__INIT, *phases[] = {&spec};
+    char path[4001];
+    int64_t job;
+    spec.name = "cnn";
+    ANN_TRY(join(&job, "wordy", "key-3", phases, 1));
+    memset(path, '<', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    for (int step = 1; step <= 400; step++) ANN_TRY(commit(job, "cnn", step, path));
+    return ANN_OK;
+}
+
 static ann_status fill(const char *dir, int count) {
     Annulus__V1__SubmitRequest request = ANNULUS__V1__SUBMIT_REQUEST__INIT;
     Annulus__V1__SubmitReply reply = ANNULUS__V1__SUBMIT_REPLY__INIT;
@@ -184,6 +197,7 @@ static ann_status fill(const char *dir, int count) {
     request.run_file = "phases: {}\n";
     ANN_TRY(call(anni_answer_submit, &request, &reply));
     ANN_TRY(fill_long(count));
+    ANN_TRY(fill_wordy());
     return fill_fashion();
 }
 

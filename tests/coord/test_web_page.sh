@@ -19,7 +19,7 @@ page() {
 
 browse 5000 "$web"
 page '"live at 127.0.0.1" in text("link")'
-page 'text("run-list").split()[0] == "fashion" and "long" in text("run-list") and "waiting" in text("run-list")'
+page 'text("run-list").split()[0] == "fashion" and "long" in text("run-list") and "wordy" in text("run-list") and "waiting" in text("run-list")'
 page 'text("run-name") == "fashion" and "active" in text("run-state")'
 page 'count("graph", "rect", "box") == 5 and count("graph", "path", "tip") == 5'
 page 'all(name in text("graph") for name in ("pretrain", "transfer", "adapt/usps", "evaluate", "export"))'
@@ -31,7 +31,7 @@ page 'count("ranks", "tr") == 5 and "1.8 s" in text("ranks") and count("ranks", 
 page '"node1, node2 (slurm-17)" in text("jobs")'
 page '"set lr factor to 0.5" in text("pending") and "<b>eve</b>" in text("pending")'
 page '"<img src=x onerror=" in text("events") and "</script><script>" in text("events")'
-page 'count("page", "img") == 1 and count("page", "b") == 3 and count("page", "script") == 1'
+page 'count("page", "img") == 1 and count("page", "b") == 4 and count("page", "script") == 1'
 page '"owned" not in title() and "fashion" in title()'
 
 # A phase that was chosen by its address; a run that is too long for all of its records; runs without metrics, and that are none.
@@ -40,6 +40,9 @@ page '"of pretrain" in text("h-curves") and points("curves") > 600'
 browse 8000 "$web#/long"
 page 'text("run-name") == "long" and "one record in 3" in text("h-curves")'
 page '300 < points("curves") < 6000'
+page '"4 ranks on 2 hosts" in text("events") and text("events-of") == ""'
+browse 8000 "$web#/wordy"
+page 'text("events").count("<<<<") > 200 * 900 and "earlier" in text("page")'
 browse 5000 "$web#/waiting"
 page '"submitted" in text("run-state") and "No metric" in text("curves")'
 browse 5000 "$web#/none"

@@ -81,7 +81,7 @@ def pages():
 
 def contents():
     runs = load("/api/runs")
-    check({r["name"]: r["state"] for r in runs["runs"]} == {"fashion": "active", "long": "active", "waiting": "submitted"}, f"{runs}")
+    check({r["name"]: r["state"] for r in runs["runs"]} == {"fashion": "active", "long": "active", "wordy": "active", "waiting": "submitted"}, f"{runs}")
     run = load("/api/runs/fashion")
     check([(p["name"], p["state"], p["after"]) for p in run["phases"]] == [
         ("pretrain", "done", []), ("transfer", "active", ["pretrain"]), ("adapt/usps", "pending", ["pretrain"]),
@@ -114,6 +114,13 @@ def ranges():
     check([r["sequence"] for r in page["records"]] == list(range(5, 705, 7)) and page["next"] == 705, "every seventh record")
     page = load("/api/runs/long/records?from=1&most=2000&only=events")
     check(page["records"] and all("event" in r for r in page["records"]) and page["next"] == 8001, f"only events: {page['next']}")
+    paths, following, sizes = 0, 1, []
+    while following < load("/api/runs/wordy")["sequence"]:
+        page = load(f"/api/runs/wordy/records?from={following}&most=2000")
+        paths += sum(r.get("event", {}).get("checkpoint", {}).get("path") == "<" * 4000 for r in page["records"])
+        sizes.append(sum(len(json.dumps(r).replace("<", "\\u003c")) for r in page["records"]))
+        following = page["next"]
+    check(paths == 400 and len(sizes) > 5 and max(sizes) < 1100000, f"long records: {paths}, in answers of {sizes} bytes")
     check(load(f"/api/runs/long/records?from={seen[-1] + 1}")["records"] == [], "records that are not there yet")
     check(load("/api/runs/waiting/records")["sequence"] >= 0, "a run without metrics")
 

@@ -87,10 +87,10 @@ function clock(ms) {
   return `${day} ${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
 }
 
-// Without the day if it is today.
+// The time of a day that is today, the day and the minute of another one.
 function setClock(e, ms) {
   const whole = clock(ms);
-  setText(e, whole.slice(0, 10) === clock(now).slice(0, 10) ? whole.slice(11) : whole.slice(0, 16));
+  setText(e, whole.slice(0, 10) === clock(now).slice(0, 10) ? whole.slice(11) : whole.slice(5, 16));
   e.title = whole;
 }
 
@@ -174,6 +174,13 @@ async function events(h, from, to) {
   return found;
 }
 
+// Events among the records before those that were looked at.
+async function loadWindow(h) {
+  const to = h.eventsFrom - 1, from = Math.max(1, h.eventsFrom - EVENT_WINDOW);
+  h.events.unshift(...await events(h, from, to));
+  h.eventsFrom = from;
+}
+
 // All records of a short run; of a long one a part of the metrics, and the latest events.
 async function loadHistory(run, sequence) {
   const h = newHistory(run);
@@ -185,10 +192,8 @@ async function loadHistory(run, sequence) {
     addRecords(h, page.records.filter(r => r.sequence <= sequence), true, h.every <= 1);
     next = page.next;
   }
-  if (h.every > 1) {
-    h.eventsFrom = Math.max(1, sequence - EVENT_WINDOW);
-    h.events = await events(h, h.eventsFrom, sequence);
-  }
+  if (h.every > 1) h.eventsFrom = sequence + 1;
+  for (let windows = 0; windows < 5 && h.events.length < 20 && h.eventsFrom > 1; windows++) await loadWindow(h);
   h.last = sequence;
   return h;
 }
@@ -203,11 +208,8 @@ async function loadNew(h, sequence) {
 }
 
 async function loadEarlier(h) {
-  const to = h.eventsFrom - 1;
   h.shown += SHOWN_EVENTS;
-  if (h.shown <= h.events.length || to < 1) return;
-  h.eventsFrom = Math.max(1, to - EVENT_WINDOW);
-  h.events.unshift(...await events(h, h.eventsFrom, to));
+  if (h.shown > h.events.length && h.eventsFrom > 1) await loadWindow(h);
 }
 
 // ---- runs ----
@@ -431,7 +433,7 @@ function drawAxes(svg, r, name, width, toX, toY) {
   for (const y of niceTicks(r.y0, r.y1, 4))
     svg.append(drawn('line', { class: 'rule', x1: PLOT.left, x2: width - PLOT.right, y1: toY(y), y2: toY(y) }),
       drawn('text', { x: PLOT.left - 6, y: toY(y) + 3.5, 'text-anchor': 'end' }, tickText(y, name)));
-  for (const x of niceTicks(r.x0, r.x1, Math.max(2, width / 110)))
+  for (const x of niceTicks(r.x0, r.x1, Math.max(3, width / 100)))
     if (Number.isInteger(x))
       svg.append(drawn('text', { x: toX(x), y: PLOT.height - 5, 'text-anchor': toX(x) > width - 24 ? 'end' : 'middle' }, tickText(x, '')));
 }
@@ -530,7 +532,7 @@ function showJobs(jobs) {
     tr.cells[1].append(element('span', { className: 'state' }));
     return tr;
   }, (tr, j) => {
-    const c = tr.cells, hosts = j.hosts.slice(0, 4).join(', ') + (j.hosts.length > 4 ? ` and ${j.hosts.length - 4} more` : '');
+    const c = tr.cells, hosts = j.hosts.slice(0, 4).join(', ') + (j.host_count > 4 ? ` and ${j.host_count - 4} more` : '');
     setText(c[0], String(j.id));
     setState(c[1].firstChild, j.state, false);
     setText(c[2], j.phase);
