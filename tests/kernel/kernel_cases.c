@@ -192,10 +192,10 @@ static ann_shape image_out(const image *i, int64_t channels) {
 static void name_window(kernel_case *c, const char *op, const image *i) {
     const ann_window *w = &i->w;
     snprintf(c->name, sizeof c->name,
-             "%s [%lld,%lld,%lld,%lld] %dx%d stride %d,%d dilation %d,%d pad %d,%d,%d,%d groups %d", op,
+             "%s [%lld,%lld,%lld,%lld] %dx%d stride %d,%d dilation %d,%d pad %d,%d,%d,%d groups %lld", op,
              (long long)i->n, (long long)w->in_h, (long long)w->in_w, (long long)i->c, w->kernel_h,
              w->kernel_w, w->stride_h, w->stride_w, w->dilation_h, w->dilation_w, w->pad_top, w->pad_bottom,
-             w->pad_left, w->pad_right, w->groups);
+             w->pad_left, w->pad_right, (long long)w->groups);
     c->attrs.window = *w;
 }
 
