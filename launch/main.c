@@ -41,7 +41,8 @@ static void print_help(FILE *to) {
           "   7  a rank was lost, silent for too long, or could not communicate; nothing else ends with 7\n"
           "   8  a value is not a finite number: data, loss or parameters\n"
           "   9  ranks that must hold the same parameters do not\n"
-          "  75  stopped on request after a checkpoint: start again with --resume\n",
+          "  75  stopped on request, or before the job's deadline, after a checkpoint: start again with "
+          "--resume\n",
           to);
 }
 

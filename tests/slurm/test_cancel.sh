@@ -39,6 +39,15 @@ same_weights alone preempted
 
 # The warning before the time limit, as Slurm sends it.
 warn() { timeout 10 scancel --signal=USR1 --batch "$1"; } # JOB
+submit_slowly warned --nodes 2 --launcher mpirun
+await_progress warned
+rm slow
+warn "$job"
+ends "$job" 60 COMPLETED 0:0
+said warned 1 'ended with 75: requeued'
+said warned 1 'mlp  resumes at step'
+same_weights alone warned
+
 submit_slowly chain --nodes 2 --chain
 await_progress chain
 rm slow
