@@ -37,7 +37,7 @@ typedef struct anni_run {
     anni_pace *paces;       /* [size] scratch, */
     double *numbers;        /* and this */
     uint64_t *hashes;       /* and this */
-    double checkpoint_s;    /* the longest time that a checkpoint has taken so far; negative: none was timed */
+    double checkpoint_s; /* the longest time that a checkpoint has taken so far; negative: none was timed */
 } anni_run;
 
 /* train.c: where the user has not said. */
