@@ -47,7 +47,8 @@ static void print_help(FILE *to) {
           "      else. annulus ctl: the coordinator cannot be reached\n"
           "   8  a value is not a finite number: data, loss or parameters\n"
           "   9  ranks that must hold the same parameters do not\n"
-          "  75  stopped on request after a checkpoint: start again with --resume\n",
+          "  75  stopped on request, or before the job's deadline, after a checkpoint: start again with "
+          "--resume\n",
           to);
 }
 

@@ -15,13 +15,13 @@ if [ -z "${ANNULUS_SLURM_INSIDE:-}" ]; then
     dir=$(mktemp -d "${TMPDIR:-/tmp}/annulus-slurm-XXXXXX") || exit 1
     own=(unshare --uts --ipc --net --mount --pid --fork --mount-proc --kill-child)
     "${own[@]}" true 2>/dev/null || { rmdir "$dir"; skip "no right to make namespaces here"; }
-    code=0
-    trap 'kill -TERM "$inside" 2>/dev/null' TERM INT HUP
-    ANNULUS_SLURM_INSIDE=$dir "${own[@]}" bash "$0" "$@" &
+    # When unshare is killed, so are all processes that it has started.
+    trap 'kill -KILL "$inside" 2>/dev/null' TERM INT HUP
+    ANNULUS_SLURM_INSIDE=$dir setpriv --pdeathsig KILL "${own[@]}" bash "$0" "$@" &
     inside=$!
     wait $inside
     code=$?
-    if kill -0 $inside 2>/dev/null; then wait $inside; fi
+    if [ $code -gt 128 ]; then wait $inside; fi 2>/dev/null # a signal has interrupted the first one
     rm -rf "$dir"
     exit $code
 fi

@@ -29,8 +29,8 @@ done
 submit_slowly preempted --nodes 2
 await_progress preempted
 urgent=$(timeout 10 sbatch --parsable --partition=urgent --nodes=2 --exclusive --output=urgent.log --wrap true)
-rm slow
 ends "$urgent" 60 COMPLETED 0:0
+rm slow
 ends "$job" 60 COMPLETED 0:0
 said preempted 2 'job .*, restart'
 said preempted 1 'stopped on request in phase mlp'
@@ -38,11 +38,22 @@ said preempted 1 'mlp  resumes at step'
 same_weights alone preempted
 
 # The warning before the time limit, as Slurm sends it.
-warn() { timeout 10 scancel --signal=USR1 --batch "$1"; } # JOB
+warn() { # NAME JOB
+    timeout 10 scancel --signal=USR1 --batch "$2"
+    until_true 30 grep -q 'stopped on request' "$1.log" || fail "$1 does not stop"
+    rm slow
+}
+submit_slowly warned --nodes 2 --launcher mpirun
+await_progress warned
+warn warned "$job"
+ends "$job" 60 COMPLETED 0:0
+said warned 1 'ended with 75: requeued'
+said warned 1 'mlp  resumes at step'
+same_weights alone warned
+
 submit_slowly chain --nodes 2 --chain
 await_progress chain
-rm slow
-warn "$job"
+warn chain "$job"
 ends "$job" 60 FAILED 75:0
 next=$(sed -n 's/.*job \([0-9]*\) goes on if this one.*/\1/p' chain.log | head -n 1)
 ends "$next" 60 COMPLETED 0:0
@@ -53,8 +64,7 @@ same_weights alone chain
 
 submit_slowly array --nodes 2 --array 3
 await_progress array
-rm slow
-warn "${job}_1"
+warn array "${job}_1"
 until_true 60 eval '[ "$(lines array.log "the run is finished")" = 2 ]' || wrong "the array has not come to its end"
 said array 1 'the next job of the array goes on'
 said array 1 'mlp  resumes at step'

@@ -31,6 +31,15 @@ job=$(timeout 30 sbatch --parsable people.sbatch) || fail "slurm/annulus.sbatch 
 ends "$job" 60 COMPLETED 0:0
 same_weights alone people
 
+# From a folder whose name has all that needs quotes.
+odd=$'a b\'c"d$(touch broken)e#f' # (Slurm itself has other plans with backslashes)
+mkdir "$odd" && cp good.h5 run.yaml "$odd" && cd "$odd" || exit 1
+submit inside --nodes 2
+ends "$job" 60 COMPLETED 0:0
+[ ! -e broken ] || wrong "a name was run as a command"
+cd "$dir" || exit 1
+same_weights alone "$odd/inside"
+
 # A mistake that only the job meets.
 submit mistake --option --hold
 mv run.yaml away.yaml
