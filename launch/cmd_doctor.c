@@ -17,7 +17,7 @@ static const char help[] =
     "  --json           one JSON object, for programs\n"
     "  --threads N      threads of each rank that annulus train will be given (default: as there)\n"
     "  --set KEY=VALUE  replace a value of the run file, as in annulus train; may be repeated\n"
-    "  --timeout S      deadline of collective waits, in seconds (default 60); of one message: 20\n"
+    "  --timeout S      deadline of waits for other ranks, in seconds (default 60)\n"
     "  --help           this text\n\n"
     "Started as the run will be started, it examines how the ranks found each other, MPI and PMIx, "
     "processors and\n"
@@ -36,7 +36,6 @@ static const char help[] =
 typedef struct request {
     doctor_request doctor;
     bool json;
-    int64_t timeout_s;
 } request;
 
 /* Of copies that do not know of each other, the first one says everything, the others why they are copies. */
@@ -76,7 +75,7 @@ static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, 
     doctor_facts *all = first ? calloc((size_t)n, sizeof *all) : NULL;
     ann_status status =
         ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
-    if (status == ANN_OK) status = doctor_gather(comm, all, mine);
+    if (status == ANN_OK) status = doctor_gather(comm, all, mine, r->doctor.timeout_s);
     if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
     free(all);
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
@@ -92,7 +91,7 @@ static int run(const request *r) {
     ann_status status = job_begin(&j);
     if (status != ANN_OK)
         doctor_copy(mine->launch.complaint, sizeof mine->launch.complaint, ann_error_text());
-    status = job_comm(&comm, &j, (double)r->timeout_s);
+    status = job_comm(&comm, &j, r->doctor.timeout_s);
     if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
     if (status == ANN_OK) status = examine(comm, r, mine, &errors);
     free(mine);
@@ -102,7 +101,7 @@ static int run(const request *r) {
 
 int cmd_doctor(int argc, char **argv) {
     const char *threads = NULL, *timeout = "60";
-    int64_t count_of_threads = 0;
+    int64_t thread_count = 0, timeout_s = 0;
     request r = {.doctor = {.sets = calloc((size_t)argc, sizeof(char *))}};
     if (!r.doctor.sets) return cli_fail(ann_error(ANN_ERR_MEMORY, "out of memory"));
     const cli_option options[] = {
@@ -119,13 +118,13 @@ int cmd_doctor(int argc, char **argv) {
         code = cli_wrong(&c, "one run file at most is accepted, found %d", count);
     else if (parsed == CLI_GO && count == 0 && r.doctor.set_count)
         code = cli_wrong(&c, "--set needs a run file");
-    else if (parsed == CLI_GO &&
-             ((threads && !cli_int(&c, "--threads", threads, 1, 1024, &count_of_threads)) ||
-              !cli_int(&c, "--timeout", timeout, 1, 86400, &r.timeout_s)))
+    else if (parsed == CLI_GO && ((threads && !cli_int(&c, "--threads", threads, 1, 1024, &thread_count)) ||
+                                  !cli_int(&c, "--timeout", timeout, 1, 86400, &timeout_s)))
         code = ann_status_exit_code(ANN_ERR_CONFIG);
     else if (parsed == CLI_GO) {
         r.doctor.path = count ? argv[0] : NULL;
-        r.doctor.threads = (int)count_of_threads;
+        r.doctor.threads = (int)thread_count;
+        r.doctor.timeout_s = (double)timeout_s;
         code = run(&r);
     }
     free(r.doctor.sets);

@@ -82,7 +82,7 @@ static ann_status find_together(ann_comm *comm, doctor_facts *f, const doctor_re
                                 const ann_run_config *config, bool mpi) {
     if (ann_comm_size(comm) > 1) ANN_TRY(doctor_clock_find(comm, &f->clock));
     ANN_TRY(doctor_storage_share(comm, &f->storage, config));
-    return request->quick ? ANN_OK : doctor_ring_find(comm, &f->ring, mpi);
+    return request->quick ? ANN_OK : doctor_ring_find(comm, &f->ring, mpi, request->timeout_s);
 }
 
 ann_status doctor_find(ann_comm *comm, doctor_facts *f, const doctor_request *request, bool mpi) {

@@ -14,6 +14,7 @@ typedef struct doctor_request {
     int set_count;
     int threads; /* of a rank; 0: as annulus train chooses */
     bool quick;
+    double timeout_s; /* of waits for other ranks */
 } doctor_request;
 
 /* Before MPI starts: what would not work any more, since it starts a process. Local. */
@@ -23,7 +24,8 @@ void doctor_pmix_ask_slurm(doctor_pmix_facts *f);
 ann_status doctor_find(ann_comm *comm, doctor_facts *f, const doctor_request *request,
                        bool mpi) ANN_MUST_CHECK;
 /* Those of all ranks to all[] of rank 0; all is looked at only there. Collective. */
-ann_status doctor_gather(ann_comm *comm, doctor_facts *all, doctor_facts *mine) ANN_MUST_CHECK;
+ann_status doctor_gather(ann_comm *comm, doctor_facts *all, doctor_facts *mine,
+                         double timeout_s) ANN_MUST_CHECK;
 /* All findings, in the order in which they are read best. */
 void doctor_judge(doctor_report *report, const doctor_facts *all, int n);
 
@@ -51,7 +53,7 @@ ann_status doctor_clock_find(ann_comm *comm, doctor_clock_facts *f) ANN_MUST_CHE
 ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *s,
                                 const ann_run_config *config) ANN_MUST_CHECK;
 /* At most about 5 s. */
-ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi) ANN_MUST_CHECK;
+ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi, double timeout_s) ANN_MUST_CHECK;
 
 /* In a ring of n, with whom the one at `place` measures in rounds 0 to 2; -1: with nobody. */
 int doctor_ring_partner(int n, int place, int round);
@@ -80,9 +82,9 @@ const char *doctor_read_line(char *buf, size_t size, const char *path);
 int doctor_env_int(const char *name);
 /* snprintf's "%s", cut off if need be. */
 void doctor_copy(char *to, size_t size, const char *from);
-/* To or from another rank of the job. Errors: ANN_ERR_COMM, ANN_ERR_TIMEOUT after 20 s (MPI may still use
-   `data`). Local, with a partner that does the opposite. */
-ann_status doctor_send(int partner, void *data, int bytes) ANN_MUST_CHECK;
-ann_status doctor_receive(int partner, void *data, int bytes) ANN_MUST_CHECK;
+/* To or from another rank of the job. Errors: ANN_ERR_COMM, ANN_ERR_TIMEOUT after timeout_s
+   (MPI may still use `data`). Local, with a partner that does the opposite. */
+ann_status doctor_send(int partner, void *data, int bytes, double timeout_s) ANN_MUST_CHECK;
+ann_status doctor_receive(int partner, void *data, int bytes, double timeout_s) ANN_MUST_CHECK;
 
 #endif

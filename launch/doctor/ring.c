@@ -81,34 +81,41 @@ static ann_status measure_sums(ann_comm *comm, doctor_ring_facts *f) {
 
 /* ---- two neighbours ---- */
 
+typedef struct wire {
+    char *data; /* [LARGE_BYTES] */
+    double timeout_s;
+} wire;
+
 /* To and fro until the time is up, of which the first rank's last message tells; then it sends what it has
    measured: the shortest way, in seconds. */
-static ann_status ping_pong(char *data, int bytes, int partner, bool first, double budget_s, double *way_s) {
+static ann_status ping_pong(const wire *w, int bytes, int partner, bool first, double budget_s,
+                            double *way_s) {
     double best_s = 0;
     bool more = true;
     for (const int64_t begin_ns = ann_clock_ns(); more;) {
         const int64_t way_ns = ann_clock_ns();
         if (first) {
             more = since_s(begin_ns) < budget_s;
-            data[0] = (char)more;
-            ANN_TRY(doctor_send(partner, data, bytes));
+            w->data[0] = (char)more;
+            ANN_TRY(doctor_send(partner, w->data, bytes, w->timeout_s));
         }
-        ANN_TRY(doctor_receive(partner, data, bytes));
+        ANN_TRY(doctor_receive(partner, w->data, bytes, w->timeout_s));
         if (!first) {
-            more = data[0] != 0;
-            ANN_TRY(doctor_send(partner, data, bytes));
+            more = w->data[0] != 0;
+            ANN_TRY(doctor_send(partner, w->data, bytes, w->timeout_s));
         }
         const double took_s = 0.5 * since_s(way_ns);
         if (best_s == 0 || took_s < best_s) best_s = took_s;
     }
     *way_s = best_s;
-    return first ? doctor_send(partner, way_s, sizeof *way_s) : doctor_receive(partner, way_s, sizeof *way_s);
+    return first ? doctor_send(partner, way_s, sizeof *way_s, w->timeout_s)
+                 : doctor_receive(partner, way_s, sizeof *way_s, w->timeout_s);
 }
 
-static ann_status measure_pair(char *data, int partner, bool first, doctor_link *link) {
+static ann_status measure_pair(const wire *w, int partner, bool first, doctor_link *link) {
     double small_s, large_s;
-    ANN_TRY(ping_pong(data, SMALL_BYTES, partner, first, LATENCY_S, &small_s));
-    ANN_TRY(ping_pong(data, LARGE_BYTES, partner, first, BANDWIDTH_S, &large_s));
+    ANN_TRY(ping_pong(w, SMALL_BYTES, partner, first, LATENCY_S, &small_s));
+    ANN_TRY(ping_pong(w, LARGE_BYTES, partner, first, BANDWIDTH_S, &large_s));
     const double bytes_per_s = large_s > 0 ? LARGE_BYTES / large_s : 0;
     if (link->latency_s == 0 || small_s < link->latency_s) link->latency_s = small_s;
     if (bytes_per_s > link->bytes_per_s) link->bytes_per_s = bytes_per_s;
@@ -128,11 +135,11 @@ int doctor_ring_partner(int n, int place, int round) {
 
 /* ranks: of a ring, in which this rank is at `place`; or -1: it is in none, and only waits at the end of each
    round. Collective. */
-static ann_status measure_ring(ann_comm *comm, char *data, const int *ranks, int n, int place,
+static ann_status measure_ring(ann_comm *comm, const wire *w, const int *ranks, int n, int place,
                                doctor_link *link) {
     for (int round = 0; round < 3; round++) {
         const int partner = place >= 0 ? doctor_ring_partner(n, place, round) : -1;
-        if (partner >= 0) ANN_TRY(measure_pair(data, ranks[partner], place < partner, link));
+        if (partner >= 0) ANN_TRY(measure_pair(w, ranks[partner], place < partner, link));
         ANN_TRY(ann_comm_barrier(comm));
     }
     return ANN_OK;
@@ -154,28 +161,29 @@ static int ring_of(ann_comm *comm, bool near, int *ranks, int *place) {
     return n;
 }
 
-static ann_status measure_both(ann_comm *comm, int *ranks, doctor_ring_facts *f) {
+static ann_status measure_both(ann_comm *comm, int *ranks, doctor_ring_facts *f, double timeout_s) {
     static char data[LARGE_BYTES]; /* stays, because MPI may still write to it after a failure */
+    const wire w = {data, timeout_s};
     int place;
     int n = ring_of(comm, true, ranks, &place);
-    ANN_TRY(measure_ring(comm, data, ranks, n, place, &f->near));
+    ANN_TRY(measure_ring(comm, &w, ranks, n, place, &f->near));
     n = ring_of(comm, false, ranks, &place);
-    return measure_ring(comm, data, ranks, n, place, &f->far);
+    return measure_ring(comm, &w, ranks, n, place, &f->far);
 }
 
-static ann_status measure_rings(ann_comm *comm, doctor_ring_facts *f) {
+static ann_status measure_rings(ann_comm *comm, doctor_ring_facts *f, double timeout_s) {
     int *ranks = malloc((size_t)ann_comm_size(comm) * sizeof *ranks);
     ann_status status = ann_agree(comm, ranks ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for ranks"));
-    if (status == ANN_OK && ranks) status = measure_both(comm, ranks, f);
+    if (status == ANN_OK && ranks) status = measure_both(comm, ranks, f, timeout_s);
     free(ranks);
     return status;
 }
 
-ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi) {
+ann_status doctor_ring_find(ann_comm *comm, doctor_ring_facts *f, bool mpi, double timeout_s) {
     ANN_TRY(ann_comm_barrier(comm));
     f->compute_gflops = measure_compute();
     f->measured = true;
     if (!mpi || ann_comm_size(comm) == 1) return ANN_OK;
     ANN_TRY(measure_sums(comm, f));
-    return measure_rings(comm, f);
+    return measure_rings(comm, f, timeout_s);
 }
