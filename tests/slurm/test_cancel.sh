@@ -1,5 +1,5 @@
 #!/bin/bash
-# labels: long
+# labels: slow
 # timeout: 240
 # scancel and preemption: the job writes a checkpoint within the time that Slurm leaves it, and goes on from there later. SIGCONT
 # alone is no request. And the other ways on: a chain of jobs, an array.

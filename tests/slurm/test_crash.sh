@@ -1,5 +1,5 @@
 #!/bin/bash
-# labels: long
+# labels: slow
 # timeout: 240
 # A node is lost in the middle: the job runs again from its newest checkpoint. On as many nodes as before the weights are those of the
 # uninterrupted run; with --nodes 1-2 it goes on with the node that is left, and the results are the same to rounding.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# labels: long
+# labels: slow
 # timeout: 240
 # A time limit so short that the job is requeued three times: Slurm warns it, it writes a checkpoint, ends and goes on; the weights
 # are those of the uninterrupted run, and the log is one. Beside it, a job that is not warned: it stops by itself.
