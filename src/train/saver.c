@@ -179,15 +179,13 @@ static bool is_last_chance(const anni_saver *saver, int64_t now_ns, double step_
     return deadline_ns != 0 && anni_deadline_is_near(1e-9 * (double)(deadline_ns - now_ns), poll_s, &cost);
 }
 
-/* This rank's part; only rank 0 looks at the clock and at files. */
+/* This rank's part, into words that are 0; only rank 0 looks at the clock and at files. */
 static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, const anni_cursor *cursor) {
     const anni_run *run = saver->phase->run;
     const ann_train_options *o = run->options;
     const int64_t now = ann_clock_ns(), steps = cursor->step - saver->polled_step;
     words[WORD_STOP] = o->stop_requested && o->stop_requested();
     words[WORD_SAVE] = o->checkpoint_requested && o->checkpoint_requested();
-    for (int i = WORD_SAVE + 1; i < WORDS; i++) words[i] = 0;
-    words[WORD_DEADLINE] = 0;
     if (run->rank == 0) {
         words[WORD_CONTROLS] = anni_steer_ask(steer);
         if (saver->looked_ns == 0 || now - saver->looked_ns >= LOOK_NS) {

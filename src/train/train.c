@@ -127,6 +127,7 @@ static ann_status run_again(anni_phase *phase, anni_cursor *cursor, anni_result 
     *cursor = first_cursor();
     run->metrics_lines = 0;
     result->checkpoint[0] = '\0';
+    tell_began(phase, cursor);
     return anni_phase_run(phase, cursor, "");
 }
 
@@ -136,8 +137,8 @@ static ann_status run_from(anni_phase *phase, anni_cursor *cursor, anni_result *
     char restore[ANNI_PATH_BYTES];
     if (run->options->resume || phase->bad_count > 0)
         ANN_TRY(anni_cursor_find(phase, cursor, result->checkpoint, sizeof result->checkpoint));
-    tell_began(phase, cursor);
     if (phase->changed[0]) return run_again(phase, cursor, result);
+    tell_began(phase, cursor);
     if (cursor->finished) {
         bool there;
         ANN_TRY(anni_untrained_is_there(&there, phase));

@@ -73,10 +73,10 @@ static void files(doctor_facts *f, int rank) {
     f->same.data_known = true;
     f->same.data = 99;
     f->storage.probed = true;
-    add_folder(&f->storage, "output", "/work/run", "lustre");
+    add_folder(&f->storage, "output", "/scratch/run", "lustre");
     add_folder(&f->storage, "cache", "/home/u/.cache/annulus", "nfs4");
     add_folder(&f->storage, "tmp", "/tmp", "ext4");
-    add_folder(&f->storage, "data", "/work/data.h5", "lustre");
+    add_folder(&f->storage, "data", "/scratch/data.h5", "lustre");
     doctor_copy(f->storage.shm, sizeof f->storage.shm, "/dev/shm");
     f->storage.shm_bytes = f->storage.shm_free_bytes = 64e9;
 }
