@@ -46,7 +46,7 @@ trap '[ $? = 0 ] || show_logs' EXIT
 # ---- up
 
 configure() {
-    mkdir -p log state run
+    mkdir -p log state
     cat >slurm.conf <<CONF
 ClusterName=annulus
 SlurmctldHost=control(127.0.0.1)
@@ -56,14 +56,14 @@ SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
 # The delay of a requeued job is the lifetime of a credential.
-AuthInfo=socket=$dir/run/munge.sock,cred_expire=5
-SlurmctldPidFile=$dir/run/slurmctld.pid
-SlurmdPidFile=$dir/run/slurmd.%n.pid
+AuthInfo=socket=/run/munge.sock,cred_expire=5
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd.%n.pid
 SlurmctldLogFile=$dir/log/slurmctld.log
 SlurmdLogFile=$dir/log/slurmd.%n.log
 StateSaveLocation=$dir/state
 # The nodes share this machine, so what they keep in files must have other names.
-SlurmdSpoolDir=$dir/spool.%n
+SlurmdSpoolDir=/run/spool.%n
 TmpFS=$dir/tmp.%n
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -95,8 +95,8 @@ CONF
 }
 declare -A node_pid
 node_start() { # NODE: with empty folders, since what a killed one has left there disturbs the next
-    rm -rf "spool.$1" "tmp.$1"
-    mkdir -p "spool.$1" "tmp.$1"
+    rm -rf "/run/spool.$1" "tmp.$1"
+    mkdir -p "/run/spool.$1" "tmp.$1"
     unshare --uts sh -c 'hostname "$1" && exec slurmd -D -N "$1"' - "$1" </dev/null >/dev/null 2>&1 &
     node_pid[$1]=$!
 }
@@ -113,16 +113,17 @@ all_idle() { [ "$(idle_nodes)" = 2 ]; }
 idle_nodes() { timeout 5 sinfo -h -N -p main -o %t 2>/dev/null | grep -cx idle; }
 cluster_up() {
     # Open MPI wants a network beside lo, as does the look-up of addresses: a link to itself.
-    mount -t tmpfs tmpfs /dev/shm && hostname control && ip link set lo up && ip link add lan type veth peer name nal &&
+    # Sockets lie in a /run of the namespace's own, because their paths have at most 107 characters.
+    mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /run && hostname control && ip link set lo up && ip link add lan type veth peer name nal &&
         ip addr add 10.0.0.1/24 dev lan && ip link set lan up && ip link set nal up || fail "namespaces"
     printf '127.0.0.1 localhost control node1 node2\n' >hosts
     mount --bind hosts /etc/hosts || fail "host names"
     configure
     export SLURM_CONF=$dir/slurm.conf TMPDIR=$dir
     mungekey -c -k munge.key && chmod 0400 munge.key
-    munged --foreground --force --key-file="$dir/munge.key" --socket="$dir/run/munge.sock" --pid-file="$dir/run/munged.pid" \
+    munged --foreground --force --key-file="$dir/munge.key" --socket=/run/munge.sock --pid-file=/run/munged.pid \
         --log-file="$dir/log/munged.log" --seed-file="$dir/state/munge.seed" --num-threads=2 </dev/null >/dev/null 2>&1 &
-    for _ in $(seq 100); do [ -S run/munge.sock ] && break; sleep 0.1; done
+    for _ in $(seq 100); do [ -S /run/munge.sock ] && break; sleep 0.1; done
     slurmctld -D -c </dev/null >/dev/null 2>&1 &
     node_start node1
     node_start node2

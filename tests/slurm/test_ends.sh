@@ -27,7 +27,7 @@ for signal in TERM KILL; do
     done
     for _ in {1..300}; do [ -e "$work/a.up" ] && [ -e "$work/b.up" ] && break; sleep 0.1; done
     [ -e "$work/a.up" ] && [ -e "$work/b.up" ] || { echo "two at a time do not come up"; cat "$work"/*.log; bad=1; }
-    [ "$(left | wc -l)" -ge 10 ] || { echo "the check does not see the processes"; bad=1; }
+    [ "$(left | wc -l)" -ge 10 ] || { echo "the check does not see the processes"; cat "$work"/*.log; bad=1; }
     kill -$signal "${pids[@]}"
     wait "${pids[@]}" 2>/dev/null
     for _ in {1..50}; do [ -n "$(left)" ] || break; sleep 0.1; done
