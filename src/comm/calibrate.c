@@ -65,31 +65,28 @@ static ann_status take_turns(ann_comm *comm, contender *all, int n, int turns, f
     return ANN_OK;
 }
 
-static const contender *fastest(const contender *all, int n) {
-    const contender *best = &all[0];
-    for (int i = 1; i < n; i++)
-        if (all[i].seconds < best->seconds) best = &all[i];
-    return best;
+static int by_seconds(const void *a, const void *b) {
+    const contender *x = a, *y = b;
+    return (x->seconds > y->seconds) - (x->seconds < y->seconds);
 }
 
-/* A screening of all, then a final among those that came near the best. */
+/* Successive halving (Jamieson and Talwalkar 2016): each round takes the same time, and the slower half
+ * leaves after it, so the nearer two are to each other the longer they are compared. */
 static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, double budget_s) {
-    static const double NEAR = 1.25;
-    enum { SCREENING = 3, FINAL = 6 };
+    enum { TURNS = 3, ROUNDS = 5 };
     ann_algorithm algorithms[ALGORITHMS_MAX];
     contender all[ALGORITHMS_MAX] = {{{0}, 0}};
-    int n = 0, finalists = 0;
+    int n = 0;
     const int known = ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX);
     for (int i = 0; i < known; i++)
         if (!algorithms[i].direct || row->bytes <= ANNI_SLOT_BYTES) all[n++].algorithm = algorithms[i];
-    ANN_TRY(take_turns(comm, all, n, SCREENING, data, row->bytes, budget_s / 2));
-    const double limit_s = NEAR * fastest(all, n)->seconds;
-    for (int i = 0; i < n; i++)
-        if (all[i].seconds <= limit_s) all[finalists++] = all[i];
-    ANN_TRY(take_turns(comm, all, finalists, FINAL, data, row->bytes, budget_s / 2));
-    const contender *best = fastest(all, finalists);
-    row->best = best->algorithm;
-    row->seconds = best->seconds;
+    for (int round = 0; round < ROUNDS; round++) {
+        ANN_TRY(take_turns(comm, all, n, TURNS, data, row->bytes, budget_s / ROUNDS));
+        qsort(all, (size_t)n, sizeof *all, by_seconds);
+        if (n > 2) n = (n + 1) / 2;
+    }
+    row->best = all[0].algorithm;
+    row->seconds = all[0].seconds;
     return ANN_OK;
 }
 
