@@ -60,9 +60,14 @@ ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
 ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
 void anni_selection_free(anni_run *run);
 bool anni_selects_all(const anni_run *run);
-/* Does a selected phase load from this one? */
-bool anni_is_needed(const anni_run *run, int index);
-/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+/* What a job needs of a phase that it does not run. */
+typedef enum anni_need {
+    ANNI_NEED_NONE,
+    ANNI_NEED_BEHIND, /* a phase that is loaded comes from it, through others that do not run either */
+    ANNI_NEED_LOADED  /* a selected phase loads from it */
+} anni_need;
+anni_need anni_need_of(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks or hosts). Local. */
 ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
 /* What earlier jobs left of selected phases gets another name. Rank 0. */
 ann_status anni_move_phases_aside(anni_run *run) ANN_MUST_CHECK;
@@ -369,6 +374,9 @@ bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_statu
 ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
 /* Its parents; those in the run have finished. Collective. */
 ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
+/* The same of a phase that this job does not run: what is not there any more, or is damaged, or is still to
+   run, is described by its key alone. Collective. */
+ann_status anni_lineage_parents_left(anni_phase *phase) ANN_MUST_CHECK;
 /* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
    phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
    configuration or on other data). Local. */

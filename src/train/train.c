@@ -199,17 +199,23 @@ static ann_status run_phase(anni_run *run, int index) {
     return status;
 }
 
-/* The phase is not of this job's, but one of these loads from it. */
-static ann_status take_finished(anni_phase *phase) {
+/* The phase is not of this job's, but one of these loads from it, or comes from it through others. */
+static ann_status take_finished(anni_phase *phase, anni_need need) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor = {.finished = false};
+    ANN_TRY(anni_lineage_parents_left(phase));
     ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
     if (phase->changed[0])
         return ann_error(
             ANN_ERR_CONFIG,
-            "another phase loads from '%s', which has finished in %s otherwise than it would now: "
+            "another phase %s '%s', which has finished in %s otherwise than it would now: "
             "%s: run it again first, with --resume --only %s",
-            phase->config->name, phase->run->config->output, phase->changed, phase->config->name);
+            need == ANNI_NEED_LOADED ? "loads from" : "comes, through others, from", phase->config->name,
+            phase->run->config->output, phase->changed, phase->config->name);
+    if (need == ANNI_NEED_BEHIND) {
+        if (!cursor.finished) result->checkpoint[0] = '\0';
+        return ANN_OK;
+    }
     if (!cursor.finished)
         return ann_error(ANN_ERR_CONFIG,
                          "the phase '%s' has not finished in %s, and another one loads from it: run it "
@@ -224,9 +230,11 @@ static ann_status take_finished(anni_phase *phase) {
 static ann_status take_needed(anni_run *run) {
     for (int i = 0; i < run->config->phase_count; i++) {
         anni_phase phase;
-        if (run->selected[i] || !anni_is_needed(run, i)) continue;
-        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, i));
-        if (status == ANN_OK) status = take_finished(&phase);
+        const int index = run->graph->order[i];
+        const anni_need need = anni_need_of(run, index);
+        if (run->selected[index] || need == ANNI_NEED_NONE) continue;
+        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
+        if (status == ANN_OK) status = take_finished(&phase, need);
         anni_phase_close(&phase);
         ANN_TRY(status);
     }
