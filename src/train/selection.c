@@ -35,11 +35,12 @@ ann_status anni_check_resources(const anni_run *run) {
                                   "with annulus run --only where phases differ",
                                   phase->name, r->ranks, run->size, r->ranks);
         if (r->nodes > 0 && r->nodes != hosts)
-            return ann_yaml_error(place_of(phase, "nodes"),
-                                  "the phase '%s' is to run on %d hosts, and the ranks of this job are on %d: "
-                                  "mpirun --host or srun --nodes %d, with annulus run --only where phases "
-                                  "differ",
-                                  phase->name, r->nodes, hosts, r->nodes);
+            return ann_yaml_error(
+                place_of(phase, "nodes"),
+                "the phase '%s' is to run on %d hosts, and the ranks of this job are on %d: "
+                "mpirun --host or srun --nodes %d, with annulus run --only where phases "
+                "differ",
+                phase->name, r->nodes, hosts, r->nodes);
     }
     return ANN_OK;
 }
