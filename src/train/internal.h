@@ -8,6 +8,7 @@
 #include "pass/pass.h"
 #include "train/lineage.h"
 #include "train/pace.h"
+#include "train/requests.h"
 #include "train/run_graph.h"
 #include "train/stoprule.h"
 #include "train/train.h"
@@ -113,6 +114,7 @@ typedef struct anni_cursor {
     anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    ann_requests requests;             /* that changed what is learnt */
     int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
