@@ -76,6 +76,7 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
     ANN_TRY(ann_meta_set_str(meta, "config", run->config->text));
     ANN_TRY(ann_meta_set_str(meta, "facts", phase->facts));
     ANN_TRY(set_lineage(meta, phase));
+    ANN_TRY(ann_requests_save(meta, &cursor->requests));
     return ann_meta_set_str(meta, "revision", ann_revision());
 }
 
@@ -109,6 +110,7 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
                                    : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
         if (status == ANN_ERR_NOT_FOUND && fields[i].optional) status = ANN_OK;
     }
+    if (status == ANN_OK && !phase->changed[0]) status = ann_requests_load(&cursor->requests, meta);
     ann_ckpt_close(ckpt);
     ANN_TRY(status);
     if (phase->changed[0]) return ANN_OK; /* it is no cursor of this phase */

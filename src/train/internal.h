@@ -8,6 +8,7 @@
 #include "pass/pass.h"
 #include "train/lineage.h"
 #include "train/pace.h"
+#include "train/requests.h"
 #include "train/run_graph.h"
 #include "train/stoprule.h"
 #include "train/train.h"
@@ -61,9 +62,14 @@ ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
 ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
 void anni_selection_free(anni_run *run);
 bool anni_selects_all(const anni_run *run);
-/* Does a selected phase load from this one? */
-bool anni_is_needed(const anni_run *run, int index);
-/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+/* What a job needs of a phase that it does not run. */
+typedef enum anni_need {
+    ANNI_NEED_NONE,
+    ANNI_NEED_BEHIND, /* a phase that is loaded comes from it, through others that do not run either */
+    ANNI_NEED_LOADED  /* a selected phase loads from it */
+} anni_need;
+anni_need anni_need_of(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks or hosts). Local. */
 ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
 /* ---- claim.c: which job works on a phase; all on rank 0, Local ---- */
 
@@ -73,8 +79,9 @@ void anni_claim_close(anni_run *run);
 /* false: another job has it. What is claimed stays so until anni_claim_drop, or until the process ends. */
 bool anni_claim_take(const anni_run *run, const char *phase);
 void anni_claim_drop(const anni_run *run, const char *phase);
-/* Errors: ANN_ERR_CONFIG (another job works on the phase; NULL: on any phase of the output folder). */
-ann_status anni_claim_check(const anni_run *run, const char *phase) ANN_MUST_CHECK;
+/* Before anything is moved aside. Errors: ANN_ERR_CONFIG (another job works on a phase of the output folder).
+ */
+ann_status anni_claim_check(const anni_run *run) ANN_MUST_CHECK;
 
 /* next.c: claims the phase to work on now; *index: -1 where all is done. Waits while other jobs work on those
    before. Errors: ANN_ERR_STOP (asked for, meanwhile), ANN_ERR_CONFIG (the lead says so). Collective. */
@@ -124,6 +131,7 @@ typedef struct anni_cursor {
     anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    ann_requests requests;             /* that changed what is learnt */
     int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
@@ -385,6 +393,9 @@ bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_statu
 ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
 /* Its parents; those in the run have finished. Collective. */
 ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
+/* The same of a phase that this job does not run: what is not there any more, or is damaged, or is still to
+   run, is described by its key alone. Collective. */
+ann_status anni_lineage_parents_left(anni_phase *phase) ANN_MUST_CHECK;
 /* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
    phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
    configuration or on other data). Local. */

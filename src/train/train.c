@@ -45,7 +45,9 @@ ann_status anni_make_directories(const char *path) {
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
     const bool aside = run->rank == 0 && !run->options->resume;
-    if (aside) status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
+    if (aside) status = anni_claim_check(run);
+    if (aside && status == ANN_OK)
+        status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
     if (run->rank == 0 && status == ANN_OK) status = anni_make_directories(run->config->output);
     if (run->rank == 0 && status == ANN_OK) status = anni_claim_open(run);
     if (status == ANN_OK) anni_control_clear(run);
@@ -187,17 +189,23 @@ static int threads_of(const anni_run *run, int index) {
     return wanted > 0 ? wanted : anni_threads_per_rank(run->comm);
 }
 
-/* The phase was done by another job, and one of this job's loads from it. */
-static ann_status take_finished(anni_phase *phase) {
+/* The phase was done by another job, and one of this job's loads from it, or comes from it through others. */
+static ann_status take_finished(anni_phase *phase, anni_need need) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor = {.finished = false};
+    ANN_TRY(anni_lineage_parents_left(phase));
     ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
     if (phase->changed[0])
-        return ann_error(
-            ANN_ERR_CONFIG,
-            "another phase loads from '%s', which has finished in %s otherwise than it would now: "
-            "%s: run it again first, with --resume --only %s",
-            phase->config->name, phase->run->config->output, phase->changed, phase->config->name);
+        return ann_error(ANN_ERR_CONFIG,
+                         "another phase %s '%s', which has finished in %s otherwise than it would now: "
+                         "%s: run it again first, with --resume --only %s",
+                         need == ANNI_NEED_LOADED ? "loads from" : "comes, through others, from",
+                         phase->config->name, phase->run->config->output, phase->changed,
+                         phase->config->name);
+    if (need == ANNI_NEED_BEHIND) {
+        if (!cursor.finished) result->checkpoint[0] = '\0';
+        return ANN_OK;
+    }
     if (!cursor.finished)
         return ann_error(ANN_ERR_CONFIG,
                          "the phase '%s' has not finished in %s, and another one loads from it: run it "
@@ -211,19 +219,22 @@ static ann_status take_finished(anni_phase *phase) {
     return ANN_OK;
 }
 
-static ann_status take(anni_run *run, int index) {
+static ann_status take(anni_run *run, int index, anni_need need) {
     anni_phase phase;
     if (run->results[index].finished) return ANN_OK;
     ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
-    if (status == ANN_OK) status = take_finished(&phase);
+    if (status == ANN_OK) status = take_finished(&phase, need);
     anni_phase_close(&phase);
     return status;
 }
 
 /* What the job is not about, but needs: found out before any work starts. */
 static ann_status take_needed(anni_run *run) {
-    for (int i = 0; i < run->config->phase_count; i++)
-        if (!run->selected[i] && anni_is_needed(run, i)) ANN_TRY(take(run, i));
+    for (int i = 0; i < run->graph->count; i++) {
+        const int index = run->graph->order[i];
+        const anni_need need = anni_need_of(run, index);
+        if (!run->selected[index] && need != ANNI_NEED_NONE) ANN_TRY(take(run, index, need));
+    }
     return ANN_OK;
 }
 
@@ -231,7 +242,8 @@ static ann_status run_phase(anni_run *run, int index) {
     anni_phase phase;
     run->threads = threads_of(run, index);
     for (int from = 0; from < run->graph->count; from++)
-        if (ann_run_graph_edge(run->graph, from, index) == ANN_RUN_EDGE_LOAD) ANN_TRY(take(run, from));
+        if (ann_run_graph_edge(run->graph, from, index) == ANN_RUN_EDGE_LOAD)
+            ANN_TRY(take(run, from, ANNI_NEED_LOADED));
     if (run->config->phases[index].resources.threads > 0)
         anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
                  run->threads == 1 ? "" : "s");

@@ -76,6 +76,10 @@ ended 75 held.dir
 start held.dir --resume
 ended 0 held.dir
 same held.dir
+run 0 "$ANNULUS" lineage held.dir/tune # through its parent, which was led
+[ "$(grep -c '^  request  behind step [0-9]*: lr 1, by .* at 20' out)" = 1 ] || complain "the lineage names no request: $(cat out)"
+run 0 "$ANNULUS" lineage --json held.dir/pretrain
+has out '"requests_dropped": 0, "requests": [{"request": "lr", "value": 1, "step": ' 1
 
 # ---- one that is not there
 start lonely.dir --coordinator 127.0.0.1:1 --coordinator-plain --coordinator-dir held.dir/coordinator

@@ -144,8 +144,23 @@ has out "best.dir/pretrain/$best" 2 && has out ": as recorded" 1
 job 0 --only narrow --resume "${worse[@]}" && has out "narrow  finished before" 1
 job 0 --only check --resume
 has out "wide  finished before" 1
+other=(--set "phases.pretrain.program=[{epochs: 1, lr: 0.01}]")
+again="otherwise than it would now: "
+job 2 --only check "${other[@]}"
+has err "another phase comes, through others, from 'pretrain', which has finished in out.dir $again" 1 && has err "run it again first, with --resume --only pretrain" 1
+cp -r out.dir made.dir
+job 0 --only pretrain --resume --set output=made.dir "${other[@]}"
+job 2 --only check --set output=made.dir "${other[@]}"
+has err "another phase loads from 'wide', which has finished in made.dir ${again}its parent pretrain has other content: " 1
+job 0 --only wide --resume --set output=made.dir "${other[@]}"
+job 0 --only check --set output=made.dir "${other[@]}" && has out "wide  finished before" 1
 mv out.dir/pretrain kept.dir
 job 0 --only check && has out "wide  finished before" 1
+job 2 --only check "${other[@]}"
+has err "another phase loads from 'wide', which has finished in out.dir ${again}its parent pretrain had another configuration" 1
+job 2 --only check --only pretrain "${other[@]}"
+has err "its parent pretrain had another configuration" 1
+[ ! -e out.dir/pretrain ] || { echo "work began before its parents were looked at"; bad=1; }
 job 2 --only narrow
 has err "the phase 'pretrain' has not finished in out.dir, and another one loads from it: run it first, with --only pretrain" 1
 mv kept.dir out.dir/pretrain
@@ -178,6 +193,11 @@ job 0 --dry-run --plot graph.svg --set output=none.dir
 has out "phase " 1 && has out "wide      transfer  pretrain" 1 && has out "6 of 6 phases" 1
 has out "1 epoch + 2 epochs" 1 && has out "encoder+head" 5
 awk '$1 == "wide" && $7 == 2146 { print $(NF - 3), $(NF - 2) }' out | grep -qx "30 2" || { echo "steps and ranks of wide"; cat out; bad=1; }
+run 0 "$ANNULUS" run --dry-run --only pretrain --only wide --only narrow --only weights \
+    --set 'phases.pretrain.stop={early: {patience: 3, min_delta: 0.01}, target: {metric: test_loss, reach: 0.1}, every: 20 steps, wall_time: 90 min}' \
+    --set 'phases.wide.stop={target: {metric: test_accuracy, reach: 0.95}, every: 1 epoch}' --set 'phases.narrow.stop={wall_time: 30 s}' run.yaml
+has out "  2 epochs, early test_loss patience 3 min_delta 0.01, target test_loss 0.1 every 20 steps, wall_time 1:30:00  " 1
+has out "  1 epoch + 2 epochs, target test_accuracy 0.95 every 1 epoch  " 1 && has out "  8 steps, wall_time 30 s  " 1
 [ ! -e none.dir ] || { echo "--dry-run has made the output folder"; bad=1; }
 run 0 "$ANNULUS" run --dry-run --from check --set phases.narrow.resources.ranks=4 run.yaml
 has out "2 of 6 phases" 1
@@ -205,8 +225,10 @@ run 5 "$ANNULUS" run --dry-run --only weights --plot none.dir/graph.svg run.yaml
 # ---- resources
 run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 run.yaml
 has err "phases[2].resources.ranks: the phase 'adapted' is to run on 3 ranks, and this job has 2: mpirun -n 3" 1
+run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.nodes=2 run.yaml
+has err "phases[2].resources.nodes: the phase 'adapted' is to run on 2 hosts, and the ranks of this job are on 1: mpirun --host or srun --nodes 2" 1
 [ ! -e res.dir ] || { echo "work began before resources were checked"; bad=1; }
-run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 3}" --only pretrain run.yaml
+run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{nodes: 1, ranks: 1, threads: 3}" --only pretrain run.yaml
 order pretrain
 has out "pretrain  3 threads a rank" 1
 run 0 "$ANNULUS" run --set output=res.dir --set phases.pretrain.resources.threads=3 --threads 2 --only pretrain run.yaml
