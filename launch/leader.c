@@ -27,6 +27,12 @@ static void name_instance(leader *l) {
     else (void)snprintf(l->instance, sizeof l->instance, "%s", "embedded");
 }
 
+/* Slurm has started the job again, not a person. */
+static bool is_restart(void) {
+    const char *count = getenv("SLURM_RESTART_COUNT"), *chain = getenv("ANNULUS_CHAIN");
+    return (count && atoi(count) > 0) || (chain && atoi(chain) > 0);
+}
+
 static ann_status start_server(leader *l) {
     (void)snprintf(l->dir, sizeof l->dir, "%s/coordinator", l->config->output);
     (void)mkdir(l->dir, 0700);
@@ -52,7 +58,7 @@ static void release(leader *l) {
 }
 
 ann_status leader_begin(leader **out, const leader_options *options, ann_comm *comm,
-                        const ann_run_config *config, bool resume) {
+                        const ann_run_config *config, const ann_train_options *train) {
     *out = NULL;
     if (options->none || ann_comm_rank(comm) != 0) return ANN_OK;
     leader *l = calloc(1, sizeof *l);
@@ -66,7 +72,11 @@ ann_status leader_begin(leader **out, const leader_options *options, ann_comm *c
                               .version = ann_revision(),
                               .config = config,
                               .comm = comm,
-                              .resume = resume};
+                              .from = train->from,
+                              .only = train->only,
+                              .only_count = train->only_count,
+                              .resume = train->resume,
+                              .unattended = is_restart()};
     const ann_status status = agent_start(&l->agent, &to);
     if (status == ANN_OK) *out = l;
     else release(l);

@@ -36,11 +36,12 @@ typedef struct anni_run {
     const ann_run_config *config;
     const ann_train_options *options;
     int rank, size, threads;
-    int metrics_fd;              /* metrics.jsonl; -1 on ranks other than 0 */
-    int64_t metrics_offset;      /* where the next line goes; rank 0 */
-    int64_t metrics_lines;       /* of the phase that runs; -1: those before metrics_offset; rank 0 */
-    char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
-    anni_result *results;        /* [phase_count] */
+    char metrics_path[ANNI_PATH_BYTES]; /* of the phase that runs; rank 0 */
+    int metrics_fd;                     /* -1: not open; ranks other than 0 have none */
+    int64_t metrics_lines;              /* of the phase that runs, so far; rank 0 */
+    int claims_fd;                      /* run.lock (claim.c); rank 0 */
+    char aside[ANNI_PATH_BYTES];        /* the folder of what this job has moved aside; "": nothing; rank 0 */
+    anni_result *results;               /* [phase_count] */
     ann_run_graph *graph;
     bool *selected;      /* [phase_count]: what this job runs */
     anni_pace *paces;    /* [size] scratch, */
@@ -70,6 +71,21 @@ typedef enum anni_need {
 anni_need anni_need_of(const anni_run *run, int index);
 /* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks or hosts). Local. */
 ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
+/* ---- claim.c: which job works on a phase; all on rank 0, Local ---- */
+
+/* In the output folder, which must be there. */
+ann_status anni_claim_open(anni_run *run) ANN_MUST_CHECK;
+void anni_claim_close(anni_run *run);
+/* false: another job has it. What is claimed stays so until anni_claim_drop, or until the process ends. */
+bool anni_claim_take(const anni_run *run, const char *phase);
+void anni_claim_drop(const anni_run *run, const char *phase);
+/* Errors: ANN_ERR_CONFIG (another job works on the phase; NULL: on any phase of the output folder). */
+ann_status anni_claim_check(const anni_run *run, const char *phase) ANN_MUST_CHECK;
+
+/* next.c: claims the phase to work on now; *index: -1 where all is done. Waits while other jobs work on those
+   before. Errors: ANN_ERR_STOP (asked for, meanwhile), ANN_ERR_CONFIG (the lead says so). Collective. */
+ann_status anni_next_phase(anni_run *run, int *index) ANN_MUST_CHECK;
+
 /* What earlier jobs left of selected phases gets another name. Rank 0. */
 ann_status anni_move_phases_aside(anni_run *run) ANN_MUST_CHECK;
 
@@ -389,7 +405,7 @@ ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool fini
 
 /* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
 ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
-/* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
+/* The folder of a phase, to OUTPUT.N/PHASE. Rank 0. */
 ann_status anni_aside_phase(anni_run *run, const char *name) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
@@ -419,18 +435,22 @@ void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_
 /* The progress line and its record; sets cursor->train. Collective. */
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
 double anni_progress_elapsed_s(const anni_progress *progress);
-ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
-/* metrics_cut.c: removes the phase's lines behind the point from which training goes on: their steps will be
-   done again. Rank 0. */
-ann_status anni_metrics_cut(anni_run *run, const char *phase) ANN_MUST_CHECK;
 /* A record of something that happened before the cursor's step was over. */
 ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
                               const char *event, const char *reason) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
-/* Makes lines that were written so far durable: to be called before a checkpoint with their offset is
+void anni_table(const anni_run *run);
+
+/* ---- metrics.c: OUTPUT/PHASE/metrics.jsonl, on rank 0; the others do nothing ---- */
+
+/* Opens the phase's, and cuts off what is behind its first run->metrics_lines lines. Local. */
+ann_status anni_metrics_begin(anni_phase *phase) ANN_MUST_CHECK;
+/* Appends a line, which ends with '\n', and tells the lead. Local. */
+ann_status anni_metrics_write(anni_run *run, const char *line) ANN_MUST_CHECK;
+/* Makes lines that were written so far durable: to be called before a checkpoint with their number is
    committed. On any thread. */
 ann_status anni_metrics_sync(anni_run *run) ANN_MUST_CHECK;
-void anni_table(const anni_run *run);
+void anni_metrics_end(anni_run *run);
 
 #endif

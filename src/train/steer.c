@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/yaml.h"
 
-static const char *const names[ANN_CONTROL_COUNT] = {"pause", "resume", "checkpoint",
-                                                     "stop",  "lr",     "log_every"};
+static const char *const names[ANN_CONTROL_COUNT] = {"pause", "resume",    "checkpoint", "stop",
+                                                     "lr",    "log_every", "leave"};
 
 /* In the log, of a phase that begins anew: no request, and nobody's. */
 #define ANEW "anew"
@@ -190,12 +190,18 @@ ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) 
     char whence[96];
     const anni_run *run = steer->phase->run;
     for (int i = 0; run->rank == 0 && i < steer->n_taken; i++) {
-        if (note(steer, &steer->taken[i], cursor->step)) all.list[all.count++] = steer->taken[i];
+        if (steer->taken[i].kind == ANN_CONTROL_LEAVE || note(steer, &steer->taken[i], cursor->step))
+            all.list[all.count++] = steer->taken[i];
         else answer(steer, &steer->taken[i], -1);
     }
     steer->n_taken = 0;
     ANN_TRY(ann_comm_broadcast(run->comm, &all, sizeof all, 0));
     for (int i = 0; i < all.count; i++) {
+        if (all.list[i].kind == ANN_CONTROL_LEAVE)
+            return ann_error(
+                ANN_ERR_CONFIG,
+                "left phase %s at step %lld: another job has taken it over, or the run was stopped",
+                steer->phase->config->name, (long long)cursor->step);
         change(steer, cursor, &(ann_request){cursor->step, all.list[i]});
         *save = *save || all.list[i].kind == ANN_CONTROL_CHECKPOINT;
         (void)snprintf(whence, sizeof whence, "asked for by %s", all.list[i].author);

@@ -89,7 +89,7 @@ exported, trained = numpy.load("out.dir/exported/wide.npz"), h5py.File("out.dir/
 assert sorted(exported.files) == ["encoder/fc1/bias", "encoder/fc1/weight"], exported.files
 for name in exported.files: assert (exported[name] == trained[name][:]).all(), name'
 fi
-[ "$(grep -c '"phase":"check".*"test_loss":0' out.dir/metrics.jsonl)" = 1 ] || { echo "no result of check in metrics.jsonl"; bad=1; }
+[ "$(grep -c '"phase":"check".*"test_loss":0' out.dir/check/metrics.jsonl)" = 1 ] || { echo "no result of check in metrics.jsonl"; bad=1; }
 cp -r out.dir first.dir
 
 # ---- nothing is left to do; but a file that was exported and is gone is written again
@@ -99,9 +99,9 @@ job 0 --resume && has out "finished before" 5 && cmp out.dir/exported/wide.npz f
 run 0 "${mpirun[@]}" -n 2 "$ANNULUS" train --resume run.yaml && has out "finished before" 6
 
 # ---- parts of it; what was there is kept elsewhere, and metrics of other phases stay
-others() { grep -v '"phase":"narrow"' "$1/metrics.jsonl"; }
+others() { find "$1" -name metrics.jsonl -not -path '*/narrow/*' | sort | xargs cat; }
 kept() { ls -d out.dir.*/narrow 2>/dev/null | wc -l; }
-lines=$(wc -l <out.dir/metrics.jsonl)
+lines=$(wc -l <out.dir/narrow/metrics.jsonl)
 others out.dir >others
 before=$(kept)
 job 0 --only narrow
@@ -109,7 +109,7 @@ order pretrain narrow
 has out "pretrain  finished before" 1 && has out "narrow  what it had is moved to out.dir." 1
 same narrow out.dir first.dir
 [ "$(kept)" = $((before + 1)) ] || { echo "narrow was not kept"; bad=1; }
-[ "$(wc -l <out.dir/metrics.jsonl)" = "$lines" ] || { echo "metrics.jsonl has other lines"; bad=1; }
+[ "$(wc -l <out.dir/narrow/metrics.jsonl)" = "$lines" ] || { echo "metrics.jsonl has other lines"; bad=1; }
 others out.dir | cmp - others || bad=1
 job 0 --only narrow --resume && has out "narrow  finished before" 1 && [ "$(kept)" = $((before + 1)) ] || bad=1
 job 0 --from wide
@@ -171,7 +171,7 @@ slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[
 code=0
 timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 "${slow[@]}" run.yaml >out 2>err &
 pid=$!
-await grep -q '"phase":"wide"' slow.dir/metrics.jsonl
+await grep -q '"phase":"wide"' slow.dir/wide/metrics.jsonl
 touch slow.dir/stop.now
 wait $pid || code=$?
 [ $code = 75 ] || { echo "exit code $code, not 75, after stop.now"; sed 's/^/    /' out err; bad=1; }

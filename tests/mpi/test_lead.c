@@ -90,7 +90,7 @@ static const char *set; /* as after --set; NULL: nothing */
 
 static ann_status train(const char *name, guide *g, bool resume) {
     char text[sizeof run_file + 3 * SCRATCH_PATH_BYTES];
-    const ann_lead lead = {g, take, applied, line, began, committed, done};
+    const ann_lead lead = {g, NULL, take, applied, line, began, committed, done};
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume, .lead = g ? &lead : NULL};
     snprintf(text, sizeof text, run_file, dir, name, dir);
