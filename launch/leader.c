@@ -20,11 +20,13 @@ static const double LAST_WORDS_S = 3; /* for what has not been told at the end *
 
 /* ---- starting ---- */
 
-/* Jobs of one batch job, or of one output folder, follow each other. */
+/* Jobs of one batch job, of one supervisor, or with a coordinator of their own in one output folder follow
+   each other. Others may work on the run at the same time. */
 static void name_instance(leader *l) {
-    const char *slurm = getenv("SLURM_JOB_ID");
+    const char *slurm = getenv("SLURM_JOB_ID"), *supervisor = getenv("ANNULUS_SUPERVISOR");
     if (slurm) (void)snprintf(l->instance, sizeof l->instance, "slurm-%.100s", slurm);
-    else (void)snprintf(l->instance, sizeof l->instance, "%s", "embedded");
+    else if (!l->options.address) (void)snprintf(l->instance, sizeof l->instance, "%s", "embedded");
+    else if (supervisor) (void)snprintf(l->instance, sizeof l->instance, "supervisor-%.100s", supervisor);
 }
 
 /* Slurm has started the job again, not a person. */

@@ -23,7 +23,6 @@ ann_status anni_aside_run(const anni_run *run) {
     struct stat info;
     if (stat(output, &info) == 0 && !S_ISDIR(info.st_mode))
         return ann_error(ANN_ERR_IO, "output %s: is not a folder", output);
-    ANN_TRY(anni_claim_check(run, NULL));
     if (rmdir(output) == 0 || errno == ENOENT || errno == ENOTDIR) return ANN_OK;
     ANN_TRY(free_name(aside, output));
     if (rename(output, aside) != 0)
@@ -49,7 +48,6 @@ ann_status anni_aside_phase(anni_run *run, const char *name) {
     if (snprintf(folder, sizeof folder, "%s/%s", run->config->output, name) >= (int)sizeof folder)
         return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
     if (lstat(folder, &info) != 0) return ANN_OK;
-    if (run->claims_fd < 0) ANN_TRY(anni_claim_check(run, name)); /* else this job has claimed it */
     ANN_TRY(make_aside(run));
     if (snprintf(to, sizeof to, "%s/%s", run->aside, name) >= (int)sizeof to)
         return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);

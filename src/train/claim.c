@@ -46,15 +46,14 @@ void anni_claim_drop(const anni_run *run, const char *phase) {
     (void)fcntl(run->claims_fd, F_OFD_SETLK, &lock);
 }
 
-ann_status anni_claim_check(const anni_run *run, const char *phase) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+ann_status anni_claim_check(const anni_run *run) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* all bytes */
     int fd;
-    if (phase) lock = byte_of(phase);
     ANN_TRY(open_locks(&fd, run, 0));
     if (fd < 0) return ANN_OK;
     const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     if (!held) return ANN_OK;
-    return ann_error(ANN_ERR_CONFIG, "another job works on %s%s%s: wait for its end, or join it by --resume",
-                     phase ? phase : "", phase ? " in " : "", run->config->output);
+    return ann_error(ANN_ERR_CONFIG, "another job works in %s: wait for its end, or join it by --resume",
+                     run->config->output);
 }

@@ -79,8 +79,9 @@ void anni_claim_close(anni_run *run);
 /* false: another job has it. What is claimed stays so until anni_claim_drop, or until the process ends. */
 bool anni_claim_take(const anni_run *run, const char *phase);
 void anni_claim_drop(const anni_run *run, const char *phase);
-/* Errors: ANN_ERR_CONFIG (another job works on the phase; NULL: on any phase of the output folder). */
-ann_status anni_claim_check(const anni_run *run, const char *phase) ANN_MUST_CHECK;
+/* Before anything is moved aside. Errors: ANN_ERR_CONFIG (another job works on a phase of the output folder).
+ */
+ann_status anni_claim_check(const anni_run *run) ANN_MUST_CHECK;
 
 /* next.c: claims the phase to work on now; *index: -1 where all is done. Waits while other jobs work on those
    before. Errors: ANN_ERR_STOP (asked for, meanwhile), ANN_ERR_CONFIG (the lead says so). Collective. */

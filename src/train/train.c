@@ -45,7 +45,9 @@ ann_status anni_make_directories(const char *path) {
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
     const bool aside = run->rank == 0 && !run->options->resume;
-    if (aside) status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
+    if (aside) status = anni_claim_check(run);
+    if (aside && status == ANN_OK)
+        status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
     if (run->rank == 0 && status == ANN_OK) status = anni_make_directories(run->config->output);
     if (run->rank == 0 && status == ANN_OK) status = anni_claim_open(run);
     if (status == ANN_OK) anni_control_clear(run);
@@ -228,7 +230,7 @@ static ann_status take(anni_run *run, int index, anni_need need) {
 
 /* What the job is not about, but needs: found out before any work starts. */
 static ann_status take_needed(anni_run *run) {
-    for (int i = 0; i < run->config->phase_count; i++) {
+    for (int i = 0; i < run->graph->count; i++) {
         const int index = run->graph->order[i];
         const anni_need need = anni_need_of(run, index);
         if (!run->selected[index] && need != ANNI_NEED_NONE) ANN_TRY(take(run, index, need));
