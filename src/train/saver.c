@@ -124,11 +124,10 @@ ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cur
                             const ann_store *store) {
     const ann_checkpoint_config *c = &phase->run->config->checkpoint;
     const double wall_time_s = phase->config->stop.wall_time_s;
-    const bool timed = wall_time_s > 0; /* then the first step tells how often to look at the clock */
     *saver = (anni_saver){.phase = phase,
                           .store = store,
-                          .next_poll = cursor->step + (timed ? 1 : anni_cadence_poll_steps(0)),
-                          .over_s = timed ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
+                          .next_poll = cursor->step + 1, /* the first step tells how often to ask */
+                          .over_s = wall_time_s > 0 ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
                           .polled_step = cursor->step,
                           .said_skip_step = -1,
                           .polled_ns = ann_clock_ns()};

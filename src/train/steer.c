@@ -200,8 +200,8 @@ ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) 
         change(steer, cursor, &all.list[i]);
         *save = *save || all.list[i].kind == ANN_CONTROL_CHECKPOINT;
         (void)snprintf(whence, sizeof whence, "asked for by %s", all.list[i].author);
-        say(steer, &all.list[i], cursor->step, whence);
         if (run->rank == 0) answer(steer, &all.list[i], cursor->step);
+        say(steer, &all.list[i], cursor->step, whence);
     }
     return ANN_OK;
 }

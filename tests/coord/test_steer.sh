@@ -1,0 +1,68 @@
+#!/bin/bash
+# A job of four ranks with steps of two fifths of a second, steered from outside: a checkpoint, another learning rate, a pause and its end, three times. Each takes effect at
+# the step under way or the one after it, on all ranks at the same (their parameters are compared after each step). The job goes on
+# from an earlier checkpoint, led by nobody, and ends with the same bits; without the log of requests it ends with others.
+. "$ANNULUS_SOURCE/tests/coord/coord.bash"
+. "$ANNULUS_SOURCE/launch/env.sh"
+python=/usr/bin/python3
+[ -x $python ] || { echo "skipped: $python is not installed"; exit 77; }
+"$ANNULUS_BUILD/tests/make_dataset" good data.h5 400 || exit 1
+cat >run.yaml <<'YAML'
+name: steered
+output: led.dir
+data: {path: data.h5}
+log: {every_steps: 1}
+comm: {check_every: 1}
+checkpoint: {keep: 0}
+models:
+  net: [flatten: {}, dense: {name: fc, units: 32, activation: relu}, dropout: {name: drop, p: 0.2}, dense: {name: out, units: 2}]
+phases:
+  - {name: only, kind: supervised, model: [net], loss: cross_entropy, batch: 40, optimizer: {kind: adam}, program: [{steps: 300, lr: 0.001}]}
+YAML
+mpirun=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0:verify_asan_link_order=0" "${MPIRUN:-mpirun}" -q -n 4)
+job=
+trap '[ -z "$job" ] || { kill -KILL "$job"; wait "$job"; } 2>/dev/null; finish' EXIT
+await() { for _ in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.02; done; complain "never: $*"; }
+requests() { [ "$(wc -l <led.dir/control.jsonl)" -ge "$1" ]; }
+# ask ARGUMENT...: a request, until it is applied
+asked=0
+ask() {
+    ctl 0 --plain "$@"
+    await requests $((++asked))
+}
+
+start_server --plain
+touch slow
+LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow ANNULUS_PAUSE_MS=400 "${mpirun[@]}" \
+    "$ANNULUS" run --threads 1 --coordinator "$address" --coordinator-plain --coordinator-dir state run.yaml >led.out 2>led.err </dev/null &
+job=$!
+await grep -q '"step":3,' led.dir/metrics.jsonl
+for factor in 0.5 2 0.25; do
+    ask checkpoint steered
+    ask set steered lr_factor=$factor
+    ask pause steered
+    ask resume steered
+done
+rm slow
+code=0
+wait "$job" || code=$?
+job=
+[ $code = 0 ] || complain "the job ended with $code: $(tail -n 5 led.out led.err)"
+timeout 20 "$ANNULUS" ctl --plain --state state watch steered --json --timeout 5 >watched 2>err </dev/null || complain "$(cat err)"
+"$python" "$ANNULUS_SOURCE/tests/coord/steer.py" watched || bad=1
+
+# again NAME: from the first checkpoint on
+again() {
+    local first
+    cp -r led.dir "$1"
+    first=$(ls "$1"/only | grep step | sort | head -n 1)
+    find "$1/only" -mindepth 1 -maxdepth 1 ! -name "$first" -exec rm -r {} +
+    [ "$2" = repeated ] || rm "$1/control.jsonl"
+    run 0 "${mpirun[@]}" "$ANNULUS" run --threads 1 --no-coordinator --resume --set output="$1" run.yaml
+    grep -q '"step":299,' "$1/metrics.jsonl" && grep -q "resum\|goes on\|from" out || complain "it did not go on: $(cat out)"
+    "$ANNULUS" ckpt diff --no-meta led.dir/only "$1/only" >diff 2>&1
+}
+again repeated.dir repeated || complain "repeated, it has other weights: $(cat diff)"
+again alone.dir alone && complain "requests have no effect on the weights"
+stop_server TERM 0
+exit $bad
