@@ -124,10 +124,11 @@ ann_status anni_saver_begin(anni_saver *saver, anni_phase *phase, const anni_cur
                             const ann_store *store) {
     const ann_checkpoint_config *c = &phase->run->config->checkpoint;
     const double wall_time_s = phase->config->stop.wall_time_s;
+    const bool timed = wall_time_s > 0; /* then the first step tells how often to look at the clock */
     *saver = (anni_saver){.phase = phase,
                           .store = store,
-                          .next_poll = cursor->step + 1, /* the first step tells how often to ask */
-                          .over_s = wall_time_s > 0 ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
+                          .next_poll = cursor->step + (timed ? 1 : anni_cadence_poll_steps(0)),
+                          .over_s = timed ? now_s() + wall_time_s - cursor->elapsed_s : INFINITY,
                           .polled_step = cursor->step,
                           .said_skip_step = -1,
                           .polled_ns = ann_clock_ns()};
@@ -196,7 +197,7 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
         const double step_s = 1e-9 * (double)(now - saver->polled_ns) / (double)(steps > 0 ? steps : 1);
         words[WORD_DEADLINE] = is_last_chance(saver, now, step_s);
-        words[WORD_STEPS] = anni_cadence_poll_steps(step_s);
+        words[WORD_STEPS] = steps > 0 ? anni_cadence_poll_steps(step_s) : 1;
     }
     saver->polled_step = cursor->step;
     saver->polled_ns = now;
@@ -230,6 +231,7 @@ static ann_status ask(anni_saver *saver, double words[WORDS], anni_steer *steer,
     if (steer->paused) ann_sleep_ns(PAUSE_NS);
     collect(saver, words, steer, cursor);
     if (steer->paused) words[WORD_DUE] = 0;
+    steer->unasked = false;
     ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
     saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
     if (words[WORD_CONTROLS] > 0) ANN_TRY(anni_steer_apply(steer, cursor, &save));
@@ -242,7 +244,8 @@ ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
     saver->missed = false;
-    if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
+    if (cursor->step >= saver->next_poll || steer->paused || steer->unasked)
+        ANN_TRY(ask(saver, words, steer, cursor));
     else if (save) ANN_TRY(move_on(saver));
     words[WORD_STOP] += steer->stop_after > 0 && cursor->step >= steer->stop_after;
     if (words[WORD_STOP] + words[WORD_DEADLINE] > 0) {

@@ -5,8 +5,8 @@
    usage: bench_coord STATE STREAMS RUNS METRICS_PER_S SECONDS [METRICS_PER_CALL] (a coordinator with --plain
    serves STATE)
 
-   Each of RUNS jobs has a connection and a thread of its own; they report in turns. Each of the streams watches
-   one run. tests/bench/coord_load starts the coordinator, too. */
+   Each of RUNS jobs has a connection and a thread of its own; they report in turns. Each of the streams
+   watches one run. tests/bench/coord_load starts the coordinator, too. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ typedef struct reporter {
     pthread_t thread;
     ann_coord_client *client;
     int64_t job;
-    uint64_t sequence; /* of the last metric */
+    uint64_t sequence;                /* of the last metric */
     int64_t begin_ns, gap_ns, end_ns; /* of its calls */
 } reporter;
 

@@ -1,7 +1,8 @@
 #!/bin/bash
-# A job of four ranks with steps of two fifths of a second, steered from outside: a checkpoint, another learning rate, a pause and its end, three times. Each takes effect at
-# the step under way or the one after it, on all ranks at the same (their parameters are compared after each step). The job goes on
-# from an earlier checkpoint, led by nobody, and ends with the same bits; without the log of requests it ends with others.
+# A job of four ranks with steps of two fifths of a second (two lines each, and each line waits), steered from outside: a checkpoint,
+# another learning rate, a pause and its end, three times. Each takes effect after the step under way or the next one, on all ranks at
+# the same: their parameters are compared after each step. From its first checkpoint on the job is repeated, led by nobody, and ends
+# with the same bits; without the log of requests it ends with others.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/launch/env.sh"
 python=/usr/bin/python3
@@ -33,7 +34,7 @@ ask() {
 
 start_server --plain
 touch slow
-LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow ANNULUS_PAUSE_MS=400 "${mpirun[@]}" \
+LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow ANNULUS_PAUSE_MS=200 "${mpirun[@]}" \
     "$ANNULUS" run --threads 1 --coordinator "$address" --coordinator-plain --coordinator-dir state run.yaml >led.out 2>led.err </dev/null &
 job=$!
 await grep -q '"step":3,' led.dir/metrics.jsonl
