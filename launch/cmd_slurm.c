@@ -13,7 +13,7 @@
 #include "slurm_scripts.h"
 
 static const char help[] =
-    "annulus slurm checks a run file, and writes the batch script with which Slurm trains it.\n\n"
+    "annulus slurm checks a run file, and writes the batch script with which Slurm runs it.\n\n"
     "usage: annulus slurm [OPTION...] RUN.yaml\n\n"
     "options:\n"
     "  --output FILE       write the script to a file (default: to standard output, unless --submit)\n"
@@ -38,7 +38,7 @@ static const char help[] =
     "  --log FILE          what the job writes is appended there; sbatch's %j and others are replaced\n"
     "                      (default: NAME-%j.log, for an array NAME-%A.log)\n"
     "  --option TEXT       another option of sbatch, such as --option --account=physics; may be repeated\n"
-    "  --set KEY=VALUE     as for annulus train; may be repeated\n"
+    "  --set KEY=VALUE     as for annulus run; may be repeated\n" LEADER_HELP
     "  --help              this text\n\n"
     "The job works in the folder where this command is called. Exit codes of the job: 0 the run is finished; "
     "75 "
@@ -54,6 +54,7 @@ typedef struct request {
     int set_count, extra_count;
     bool submit, requeue, chain;
     int64_t tasks, threads, before, array, max_restarts;
+    leader_options leader;
     char folder[PATH_MAX], program[PATH_MAX];
 } request;
 
@@ -102,15 +103,21 @@ static void write_directives(FILE *to, const request *r, const char *name) {
     for (int i = 0; i < r->extra_count; i++) fprintf(to, "#SBATCH %s\n", r->extra[i]);
 }
 
+static void write_option(FILE *to, const char *name, const char *value) {
+    fprintf(to, "%s ", name);
+    shell_word(to, value);
+    fputc(' ', to);
+}
+
 static void write_settings(FILE *to, const request *r) {
     fputs("\nannulus=", to);
     shell_word(to, r->program);
-    fputs("\ntrain=(", to);
-    for (int i = 0; i < r->set_count; i++) {
-        fputs("--set ", to);
-        shell_word(to, r->sets[i]);
-        fputc(' ', to);
-    }
+    fputs("\nrun=(", to);
+    for (int i = 0; i < r->set_count; i++) write_option(to, "--set", r->sets[i]);
+    if (r->leader.address) write_option(to, "--coordinator", r->leader.address);
+    if (r->leader.dir) write_option(to, "--coordinator-dir", r->leader.dir);
+    if (r->leader.plain) fputs("--coordinator-plain ", to);
+    if (r->leader.none) fputs("--no-coordinator ", to);
     fputs("-- ", to);
     shell_word(to, r->path);
     fprintf(to,
@@ -257,7 +264,8 @@ static int slurm(int argc, char **argv, request *r) {
                                   {.name = "--bind", .value = &r->bind},
                                   {.name = "--log", .value = &r->log},
                                   {.name = "--option", .list = r->extra, .list_count = &r->extra_count},
-                                  {.name = "--set", .list = r->sets, .list_count = &r->set_count}};
+                                  {.name = "--set", .list = r->sets, .list_count = &r->set_count},
+                                  LEADER_CLI(r->leader)};
     const cli c = {"annulus slurm", help, options, sizeof options / sizeof options[0]};
     int count;
     const cli_result parsed = cli_parse(&c, argc, argv, &count);

@@ -20,14 +20,16 @@ YAML
 
 # ---- values come through as they are
 run 0 "$ANNULUS" slurm --output script --set "output=$odd" --nodes 1-2 --tasks-per-node 3 --threads 5 --time 1-02:03:04 --partition "$odd" \
-    --log "$odd" --launcher mpirun --bind none --chain --max-restarts 7 --signal-before 60 --option --account=x "$odd.yaml"
+    --log "$odd" --launcher mpirun --bind none --chain --max-restarts 7 --signal-before 60 --option --account=x \
+    --coordinator "$odd" --coordinator-dir "$odd" --coordinator-plain --no-coordinator "$odd.yaml"
 run 0 bash -n script
 sed '/^# ---- the rest/,$d' script >settings
 cat >>settings <<'SH'
-printf '%s\n' "$annulus" "${train[@]}" "$ranks_per_node $threads $launcher $bind $continue $max_restarts"
+printf '%s\n' "$annulus" "${run[@]}" "$ranks_per_node $threads $launcher $bind $continue $max_restarts"
 SH
 run 0 bash settings
-printf '%s\n' "$(readlink -f "$ANNULUS")" --set "output=$odd" -- "$odd.yaml" "3 5 mpirun none chain 7" >expected
+printf '%s\n' "$(readlink -f "$ANNULUS")" --set "output=$odd" --coordinator "$odd" --coordinator-dir "$odd" \
+    --coordinator-plain --no-coordinator -- "$odd.yaml" "3 5 mpirun none chain 7" >expected
 cmp out expected || { bad=1; diff out expected; }
 has script '#SBATCH --job-name="odd"' 1
 has script '#SBATCH --nodes=1-2' 1

@@ -26,7 +26,7 @@ same_weights alone one
 
 # The script for people, with their changes.
 sed -E "s|^annulus=[^ ]*|annulus=$ANNULUS|; s/^(ranks_per_node)=[^ ]*/\1=1/; s/^(threads)=[^ ]*/\1=1/; s/^(#SBATCH --(ntasks-per-node|cpus-per-task)).*/\1=1/
-        s/^train=[^ ]*/train=(--set output=people run.yaml)/; s/^##(SBATCH --partition)/#\1/" "$ANNULUS_SOURCE/slurm/annulus.sbatch" >people.sbatch
+        s/^run=[^ ]*/run=(--set output=people run.yaml)/; s/^##(SBATCH --partition)/#\1/" "$ANNULUS_SOURCE/slurm/annulus.sbatch" >people.sbatch
 job=$(timeout 30 sbatch --parsable people.sbatch) || fail "slurm/annulus.sbatch is refused"
 ends "$job" 60 COMPLETED 0:0
 same_weights alone people
