@@ -37,7 +37,7 @@ touch slow
 LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow ANNULUS_PAUSE_MS=200 "${mpirun[@]}" \
     "$ANNULUS" run --threads 1 --coordinator "$address" --coordinator-plain --coordinator-dir state run.yaml >led.out 2>led.err </dev/null &
 job=$!
-await grep -q '"step":3,' led.dir/metrics.jsonl
+await grep -q '"step":3,' led.dir/only/metrics.jsonl
 for factor in 0.5 2 0.25; do
     ask checkpoint steered
     ask set steered lr_factor=$factor
@@ -52,18 +52,19 @@ job=
 timeout 20 "$ANNULUS" ctl --plain --state state watch steered --json --timeout 5 >watched 2>err </dev/null || complain "$(cat err)"
 "$python" "$ANNULUS_SOURCE/tests/coord/steer.py" watched || bad=1
 
-# again NAME: from the first checkpoint on
+# again OUTPUT: the rest of the job, behind its first checkpoint
 again() {
-    local first
-    cp -r led.dir "$1"
-    first=$(ls "$1"/only | grep step | sort | head -n 1)
-    find "$1/only" -mindepth 1 -maxdepth 1 ! -name "$first" -exec rm -r {} +
-    [ "$2" = repeated ] || rm "$1/control.jsonl"
     run 0 "${mpirun[@]}" "$ANNULUS" run --threads 1 --no-coordinator --resume --set output="$1" run.yaml
-    grep -q '"step":299,' "$1/metrics.jsonl" && grep -q "resum\|goes on\|from" out || complain "it did not go on: $(cat out)"
+    has out "  step $((10#${first#step-} + 1))  " 1
+    ! grep -q '  step 1  ' out || complain "it began anew"
     "$ANNULUS" ckpt diff --no-meta led.dir/only "$1/only" >diff 2>&1
 }
-again repeated.dir repeated || complain "repeated, it has other weights: $(cat diff)"
-again alone.dir alone && complain "requests have no effect on the weights"
+first=$(ls led.dir/only | grep '^step-[0-9]*$' | sort | head -n 1)
+cp -r led.dir repeated.dir
+find repeated.dir/only -mindepth 1 -maxdepth 1 ! -name "$first" ! -name metrics.jsonl -exec rm -r {} +
+cp -r repeated.dir alone.dir
+rm alone.dir/control.jsonl
+again repeated.dir || complain "repeated, it has other weights: $(cat diff)"
+again alone.dir && complain "requests have no effect on the weights"
 stop_server TERM 0
 exit $bad
