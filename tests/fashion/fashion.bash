@@ -4,7 +4,7 @@
 phases=(pretrain few many unmoved moved)
 # Options for annulus run and annulus slurm.
 shorter=(
-    --set 'phases.pretrain.program.denoise={name: denoise, steps: 80, lr: 0.001, schedule: {kind: cosine}}'
+    --set 'phases.pretrain.program.denoise={name: denoise, steps: 40, lr: 0.001, schedule: {kind: cosine}}'
     --set phases.few.program.head.epochs=2 --set phases.few.program.finetune.epochs=2
     --set phases.many.program.head.epochs=1 --set phases.many.program.finetune.epochs=1
     --set phases.moved.program.finetune.epochs=3
@@ -27,10 +27,10 @@ make_graph() {
     graph plain || { echo "the graph has failed: $(cat plain.log)"; exit 1; }
 }
 
-# progress OUTPUT: "PHASE STEP LOSS" of its measurements, in order
-progress() { sed -n 's/^{"phase":"\([^"]*\)",.*"step":\([0-9]*\),.*[{,]"loss":\([^,]*\),.*/\1 \2 \3/p' "$1/metrics.jsonl" 2>/dev/null; }
-# within OUTPUT PHASE: the newest measurement is of the phase, which has a checkpoint
-within() { [ -e "$1/$2/latest" ] && [[ $(progress "$1" | tail -n 1) == "$2 "* ]]; }
+# progress OUTPUT: "PHASE STEP LOSS STEPS" of its measurements, in order; the loss is the mean of so many steps
+progress() { sed -n 's/^{"phase":"\([^"]*\)",.*"step":\([0-9]*\),.*[{,]"loss":\([^,]*\),.*"steps":\([0-9]*\),.*/\1 \2 \3 \4/p' "$1/metrics.jsonl" 2>/dev/null; }
+# within OUTPUT PHASE: the newest measurement is of the phase
+within() { [[ $(progress "$1" | tail -n 1) == "$2 "* ]]; }
 results() { grep '"test_loss":' "$1/metrics.jsonl" | cut -d, -f1-6; }
 same_as_plain() { # OUTPUT
     local phase
@@ -40,7 +40,9 @@ same_as_plain() { # OUTPUT
     done
     [ "$(results plain | wc -l)" = 7 ] || wrong "plain has $(results plain | wc -l) results"
     diff <(results plain) <(results "$1") >diff.log || wrong "$1 has other results: $(cat diff.log)"
-    diff <(progress plain) <(progress "$1") >diff.log || wrong "$1 has other measurements: $(cat diff.log)"
+    diff <(progress plain | cut -d ' ' -f 1,2) <(progress "$1" | cut -d ' ' -f 1,2) >diff.log || wrong "$1 has other measurements: $(cat diff.log)"
+    # After a stop within them, the first mean is not that of all five steps.
+    progress "$1" | grep ' 5$' | grep -vxFf <(progress plain) >diff.log && wrong "$1 has other losses: $(cat diff.log)"
 }
 # The coordinator whose state is in a folder: each phase is done, and it was told of each measurement, once. With `again`: at least once,
 # because a job that was killed had made some steps of which nothing was left.
@@ -53,4 +55,21 @@ led() { # STATE OUTPUT [again]
     diff <(progress "$2" | cut -d ' ' -f 1,2 | sort) <(
         sed -n 's/.*"metric": {.*"phase": "\([^"]*\)",.*"step": \([0-9]*\),.*{"name": "loss",.*/\1 \2/p' watched.log | $once
     ) >diff.log || wrong "$2: the coordinator knows other measurements: $(cat diff.log)"
+}
+start_coordinator() { # STATE: sets $address
+    rm -f "$1/address"
+    "$ANNULUS" coordinator --plain --state "$1" >/dev/null 2>coordinator.log </dev/null &
+    server=$!
+    for _ in {1..200}; do [ ! -s "$1/address" ] || break; sleep 0.1; done
+    address=$(cat "$1/address") || { echo "no coordinator: $(cat coordinator.log)"; exit 1; }
+}
+stop_coordinator() {
+    kill -TERM "$server" && wait "$server" || wrong "the coordinator ended with $?: $(cat coordinator.log)"
+    server=
+}
+# The same of the coordinator that rank 0 held, from what is left of it.
+led_itself() { # OUTPUT [again]
+    start_coordinator "$1/coordinator"
+    led "$1/coordinator" "$@"
+    stop_coordinator
 }

@@ -4,20 +4,16 @@
 . "$ANNULUS_SOURCE/launch/env.sh"
 . "${BASH_SOURCE%/*}/fashion.bash"
 make_graph
-ln -s plain/coordinator state
-start_server --plain
-led state plain
-stop_server TERM 0
-rm state
+led_itself plain
 
 graph unled --no-coordinator || wrong "unled: $(tail -n 5 unled.log)"
 same_as_plain unled
 [ ! -e unled/coordinator ] || wrong "there is a coordinator"
 
-start_server --plain
+start_coordinator state
 graph outside --coordinator "$address" --coordinator-plain --coordinator-dir state || wrong "outside: $(tail -n 5 outside.log)"
 same_as_plain outside
 led state outside
+stop_coordinator
 [ ! -e outside/coordinator ] || wrong "there is a second coordinator"
-stop_server TERM 0
 exit $bad

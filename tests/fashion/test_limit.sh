@@ -7,7 +7,7 @@
 cluster_up
 make_graph
 # Slurm looks at its jobs every 30 s, and warns a minute's job that asks for it 50 s before the end the first time it looks.
-ANNULUS_PAUSE_MS=1500 submit_slowly limit "${shorter[@]}" --nodes 1 --tasks-per-node 2 --time 1 --signal-before 50
+ANNULUS_PAUSE_MS=1200 submit_slowly limit "${shorter[@]}" --nodes 1 --tasks-per-node 2 --time 1 --signal-before 50
 requeued() { [ "$(lines limit.log 'ended with 75: requeued')" = 3 ]; }
 until_true 200 requeued || fail "not requeued three times"
 rm slow
@@ -20,4 +20,5 @@ said limit 3 'stopped on request in phase'
 grep 'stopped on request in phase' limit.log
 [ "$(grep -o 'stopped on request in phase .* at step [0-9]*' limit.log | sort -u | wc -l)" = 3 ] || wrong "not at different steps"
 same_as_plain limit
+led_itself limit again
 exit $bad

@@ -5,22 +5,13 @@
 . "${BASH_SOURCE%/*}/fashion.bash"
 cluster_up
 make_graph
-start_coordinator() { # STATE: sets $address
-    "$ANNULUS" coordinator --plain --state "$1" >/dev/null 2>coordinator.log </dev/null &
-    coordinator=$!
-    until_true 20 test -s "$1/address" || fail "no coordinator"
-    address=$(cat "$1/address")
-}
-stop_coordinator() { kill -TERM $coordinator && wait $coordinator || wrong "the coordinator ended with $?"; }
 
 submit two "${shorter[@]}" --nodes 2
 ends "$job" 100 COMPLETED 0:0
 said two 1 '2 ranks x 1 thread'
 said two 1 '2 nodes: node'
 same_as_plain two
-start_coordinator two/coordinator
-led two/coordinator two
-stop_coordinator
+led_itself two
 
 start_coordinator state
 submit outside "${shorter[@]}" --nodes 1 --tasks-per-node 2 --coordinator "$address" --coordinator-plain --coordinator-dir state
