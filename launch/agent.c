@@ -1,5 +1,6 @@
 #include "agent.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,14 +10,17 @@
 #include <unistd.h>
 #include "agent_notes.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "train/lineage.h"
 
 enum {
     PERIOD_MS = 250, /* between two heartbeats */
     BACKOFF_MAX_MS = 10000,
     BATCH_MAX = 256, /* metrics of one report */
     REQUESTS_MAX = 64,
-    NOTES_MAX = 1000000 /* that are kept for a coordinator which is away */
+    NOTES_MAX = 1000000, /* that are kept for a coordinator which is away */
+    PATIENCE_MS = 1000   /* with the answer to what is next */
 };
 
 struct agent {
@@ -28,6 +32,7 @@ struct agent {
     Annulus__V1__RegisterRequest registration;
     char **hosts;
     Annulus__V1__PhaseSpec *specs, **spec_pointers;
+    char **only;
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
@@ -36,15 +41,20 @@ struct agent {
     ann_control requests[REQUESTS_MAX]; /* a ring */
     int n_requests, first_request;
     bool quit;
+    bool away; /* the log has been told that the coordinator is */
     int64_t step, steps;
     char phase[128];
+    int64_t question, asked_ns; /* the number of the latest; 0: none is open */
+    bool answered;
+    ann_lead_word word;
+    char next[128];
 
     /* Of the agent's thread alone. */
     int64_t job; /* 0: not registered */
     int64_t last_request;
     uint64_t sent, base; /* metrics that are safe; the coordinator's number is ours less base */
     int backoff_ms;
-    bool away; /* the log has been told that the coordinator is */
+    bool left; /* the run has been told that the job is over */
 };
 
 static const int64_t MS = 1000 * 1000;
@@ -65,6 +75,31 @@ static void put(agent *a, note *n) {
     pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->lock);
     note_free(n);
+}
+
+/* Without an answer in time, the run goes on by itself. */
+static ann_lead_word lead_assign(void *self, const char **phase) {
+    agent *a = self;
+    const int64_t now_ns = ann_clock_ns();
+    ann_lead_word word = ANN_LEAD_WAIT;
+    note *n = NULL;
+    pthread_mutex_lock(&a->lock);
+    if (a->asked_ns == 0) {
+        n = note_new(NOTE_NEXT, "", NULL);
+        if (n) n->request = ++a->question;
+        a->asked_ns = now_ns;
+        a->answered = false;
+    } else if (a->answered) {
+        word = a->word;
+        *phase = a->next;
+        a->asked_ns = 0;
+    } else if (a->away || now_ns - a->asked_ns > PATIENCE_MS * MS) {
+        word = ANN_LEAD_FREE;
+        a->asked_ns = 0;
+    }
+    pthread_mutex_unlock(&a->lock);
+    if (n) put(a, n);
+    return word;
 }
 
 static bool lead_next(void *self, ann_control *out) {
@@ -130,6 +165,37 @@ static ann_status call(agent *a, ann_coord_method method, const ProtobufCMessage
     return status;
 }
 
+static ann_lead_word word_of(const Annulus__V1__Assignment *assignment) {
+    switch (assignment->kind) {
+    case ANNULUS__V1__ASSIGNMENT__KIND__WAIT: return ANN_LEAD_WAIT;
+    case ANNULUS__V1__ASSIGNMENT__KIND__PHASE: return ANN_LEAD_PHASE;
+    case ANNULUS__V1__ASSIGNMENT__KIND__STOPPED: return ANN_LEAD_STOP;
+    default: return ANN_LEAD_FREE;
+    }
+}
+
+/* To the question that is open, if it is still this one. */
+static void answer(agent *a, int64_t question, ann_lead_word word, const char *phase) {
+    pthread_mutex_lock(&a->lock);
+    if (a->asked_ns != 0 && a->question == question) {
+        a->answered = true;
+        a->word = word;
+        (void)snprintf(a->next, sizeof a->next, "%s", phase);
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* The run ends where it stands. */
+static void leave_run(agent *a) {
+    pthread_mutex_lock(&a->lock);
+    if (!a->left && a->n_requests < REQUESTS_MAX) {
+        a->requests[(a->first_request + a->n_requests++) % REQUESTS_MAX] =
+            (ann_control){.kind = ANN_CONTROL_LEAVE};
+        a->left = true;
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 /* After a Register: what was received before need not be sent again, and what a new registry lacks has
    another number there. */
 static void count_from(agent *a, uint64_t received) {
@@ -143,7 +209,12 @@ static ann_status enroll(agent *a) {
     ANN_TRY(ann_coord_call(a->client, ANN_COORD_REGISTER_JOB, &a->registration.base,
                            (ProtobufCMessage **)&reply));
     a->job = reply->job;
-    count_from(a, reply->sequence);
+    if (a->job == 0) { /* the run was stopped */
+        leave_run(a);
+        answer(a, a->question, ANN_LEAD_STOP, "");
+    } else {
+        count_from(a, reply->sequence);
+    }
     annulus__v1__register_reply__free_unpacked(reply, NULL);
     return ANN_OK;
 }
@@ -184,7 +255,7 @@ static ann_status heartbeat(agent *a) {
     request.step = a->step;
     request.steps = a->steps;
     ANN_TRY(ann_coord_call(a->client, ANN_COORD_HEARTBEAT, &request.base, (ProtobufCMessage **)&reply));
-    if (reply->over) ann_log_line(ANN_LOG_WARN, "coordinator: another job works on phase %s", a->phase);
+    if (reply->over) leave_run(a);
     take_items(a, reply);
     annulus__v1__heartbeat_reply__free_unpacked(reply, NULL);
     return ANN_OK;
@@ -279,9 +350,20 @@ static ann_status tell_began(agent *a, const note *n) {
     return heartbeat(a);
 }
 
+static ann_status ask_next(agent *a, const note *n) {
+    Annulus__V1__NextRequest request = ANNULUS__V1__NEXT_REQUEST__INIT;
+    Annulus__V1__Assignment *reply = NULL;
+    request.job = a->job;
+    ANN_TRY(ann_coord_call(a->client, ANN_COORD_NEXT, &request.base, (ProtobufCMessage **)&reply));
+    answer(a, n->request, word_of(reply), reply->phase);
+    annulus__v1__assignment__free_unpacked(reply, NULL);
+    return ANN_OK;
+}
+
 static ann_status tell(agent *a, note *n) {
     ann_status status = ANN_OK;
     switch (n->kind) {
+    case NOTE_NEXT: status = ask_next(a, n); break;
     case NOTE_METRIC: return report(a, n);
     case NOTE_BEGAN: status = tell_began(a, n); break;
     case NOTE_COMMITTED: status = tell_committed(a, n); break;
@@ -301,21 +383,24 @@ static ann_status tell(agent *a, note *n) {
 static ann_status talk(agent *a) {
     if (!a->client) ANN_TRY(a->options.connect(a->options.context, &a->client));
     if (a->job == 0) ANN_TRY(enroll(a));
+    if (a->job == 0) return ANN_OK;
     ANN_TRY(heartbeat(a));
     for (note *n = head(a); n; n = head(a)) ANN_TRY(tell(a, n));
     return ANN_OK;
 }
 
 static void judge(agent *a, ann_status status) {
+    pthread_mutex_lock(&a->lock);
+    const bool was_away = a->away;
+    a->away = status != ANN_OK;
+    pthread_mutex_unlock(&a->lock);
     if (status == ANN_OK) {
-        if (a->away) ann_log_line(ANN_LOG_INFO, "coordinator: back");
-        a->away = false;
+        if (was_away) ann_log_line(ANN_LOG_INFO, "coordinator: back");
         a->backoff_ms = 0;
         return;
     }
     if (status == ANN_ERR_NOT_FOUND) a->job = 0; /* a coordinator with another registry */
-    if (!a->away) ann_log_line(ANN_LOG_WARN, "coordinator: %s; training goes on", ann_error_text());
-    a->away = true;
+    if (!was_away) ann_log_line(ANN_LOG_WARN, "coordinator: %s; training goes on", ann_error_text());
     a->backoff_ms = a->backoff_ms == 0 ? PERIOD_MS : 2 * a->backoff_ms;
     if (a->backoff_ms > BACKOFF_MAX_MS) a->backoff_ms = BACKOFF_MAX_MS;
 }
@@ -365,36 +450,77 @@ static bool fill_hosts(agent *a, ann_comm *comm) {
     return a->hosts != NULL;
 }
 
+/* Of all in the configuration that decides a phase's results: its key, and the inputs of what it loads from.
+ */
+static ann_status inputs_of(uint64_t *out, const ann_run_graph *graph, const ann_run_config *config, int at) {
+    ANN_TRY(ann_lineage_key(out, config, at));
+    for (int from = 0; from < graph->count; from++) {
+        uint64_t parent;
+        if (ann_run_graph_edge(graph, from, at) != ANN_RUN_EDGE_LOAD) continue;
+        ANN_TRY(inputs_of(&parent, graph, config, from));
+        *out = ann_hash(&parent, sizeof parent, *out);
+    }
+    return ANN_OK;
+}
+
 /* The phase at index `at` and what it comes after. */
-static bool fill_phase(Annulus__V1__PhaseSpec *spec, const ann_run_graph *graph, const ann_run_config *config,
-                       int at) {
+static ann_status fill_phase(Annulus__V1__PhaseSpec *spec, const ann_run_graph *graph,
+                             const ann_run_config *config, int at) {
+    uint64_t inputs;
     annulus__v1__phase_spec__init(spec);
+    ANN_TRY(inputs_of(&inputs, graph, config, at));
     spec->name = (char *)(uintptr_t)config->phases[at].name;
     spec->kind = strdup(ann_phase_kind_name(config->phases[at].kind));
     spec->after = calloc((size_t)graph->count, sizeof *spec->after);
+    if (asprintf(&spec->inputs, "%016" PRIx64, inputs) < 0) spec->inputs = NULL;
     for (int from = 0; spec->after && from < graph->count; from++)
         if (ann_run_graph_edge(graph, from, at) != ANN_RUN_EDGE_NONE)
             spec->after[spec->n_after++] = (char *)(uintptr_t)config->phases[from].name;
-    return spec->kind && spec->after;
+    return spec->kind && spec->after && spec->inputs ? ANN_OK
+                                                     : ann_error(ANN_ERR_MEMORY, "no memory for a phase");
 }
 
-static bool fill_phases(agent *a, const ann_run_config *config) {
-    const size_t n = (size_t)config->phase_count;
-    ann_run_graph *graph = NULL;
-    a->specs = calloc(n, sizeof *a->specs);
-    a->spec_pointers = calloc(n, sizeof *a->spec_pointers);
-    bool good = a->specs && a->spec_pointers && ann_run_graph_new(&graph, config) == ANN_OK;
-    for (size_t i = 0; good && i < n; i++) {
-        a->spec_pointers[i] = &a->specs[i];
-        good = fill_phase(&a->specs[i], graph, config, graph->order[i]);
-        a->registration.n_phases++;
-    }
-    ann_run_graph_free(graph);
+static ann_status fill_phases(agent *a, const ann_run_graph *graph) {
+    const ann_run_config *config = a->options.config;
+    a->specs = calloc((size_t)graph->count, sizeof *a->specs);
+    a->spec_pointers = calloc((size_t)graph->count, sizeof *a->spec_pointers);
+    if (!a->specs || !a->spec_pointers) return ann_error(ANN_ERR_MEMORY, "no memory for phases");
     a->registration.phases = a->spec_pointers;
-    return good;
+    for (int i = 0; i < graph->count; i++) {
+        a->spec_pointers[i] = &a->specs[i];
+        a->registration.n_phases++;
+        ANN_TRY(fill_phase(&a->specs[i], graph, config, graph->order[i]));
+    }
+    return ANN_OK;
 }
 
-static bool fill_registration(agent *a, const agent_options *o) {
+/* The names of those that the job is about, if it is not about all. */
+static ann_status fill_only(agent *a, const ann_run_graph *graph) {
+    const agent_options *o = &a->options;
+    if (!o->from && o->only_count == 0) return ANN_OK;
+    bool *selected = calloc((size_t)graph->count, sizeof *selected);
+    a->only = calloc((size_t)graph->count, sizeof *a->only);
+    ann_status status = selected && a->only ? ann_run_graph_select(selected, graph, o->config, o->from,
+                                                                   o->only, o->only_count)
+                                            : ann_error(ANN_ERR_MEMORY, "no memory for phases");
+    for (int i = 0; status == ANN_OK && i < graph->count; i++)
+        if (selected[i]) a->only[a->registration.n_only++] = (char *)(uintptr_t)o->config->phases[i].name;
+    a->registration.only = a->only;
+    free(selected);
+    return status;
+}
+
+static ann_status fill_graph(agent *a) {
+    ann_run_graph *graph;
+    ann_status status = ann_run_graph_new(&graph, a->options.config);
+    if (status == ANN_OK) status = fill_phases(a, graph);
+    if (status == ANN_OK) status = fill_only(a, graph);
+    ann_run_graph_free(graph);
+    return status;
+}
+
+static ann_status fill_registration(agent *a) {
+    const agent_options *o = &a->options;
     Annulus__V1__RegisterRequest *r = &a->registration;
     annulus__v1__register_request__init(r);
     (void)snprintf(a->key, sizeof a->key, "%ld-%llx", (long)getpid(), (unsigned long long)ann_clock_ns());
@@ -405,8 +531,10 @@ static bool fill_registration(agent *a, const agent_options *o) {
     r->process_id = getpid();
     r->instance = (char *)(uintptr_t)o->instance;
     r->version = (char *)(uintptr_t)o->version;
-    r->resume = o->resume;
-    return fill_hosts(a, o->comm) && fill_phases(a, o->config);
+    r->resume = o->resume && !o->unattended;
+    r->anew = !o->resume;
+    if (!fill_hosts(a, o->comm)) return ann_error(ANN_ERR_MEMORY, "no memory for the names of hosts");
+    return fill_graph(a);
 }
 
 static void release(agent *a) {
@@ -416,9 +544,11 @@ static void release(agent *a) {
     for (size_t i = 0; i < a->registration.n_phases; i++) {
         free(a->specs[i].kind);
         free(a->specs[i].after);
+        free(a->specs[i].inputs);
     }
     free(a->specs);
     free(a->spec_pointers);
+    free(a->only);
     free(a);
 }
 
@@ -437,11 +567,11 @@ ann_status agent_start(agent **out, const agent_options *options) {
     if (!a) return ann_error(ANN_ERR_MEMORY, "no memory for the coordinator's agent");
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->wake, NULL);
-    a->lead = (ann_lead){a, lead_next, lead_applied, lead_line, lead_began, lead_committed, lead_done};
+    a->lead =
+        (ann_lead){a, lead_assign, lead_next, lead_applied, lead_line, lead_began, lead_committed, lead_done};
     a->options = *options;
-    const ann_status status = fill_registration(a, options)
-                                  ? start_thread(a)
-                                  : ann_error(ANN_ERR_MEMORY, "no memory for the coordinator's agent");
+    ann_status status = fill_registration(a);
+    if (status == ANN_OK) status = start_thread(a);
     if (status == ANN_OK) *out = a;
     else release(a);
     return status;
@@ -476,7 +606,8 @@ void agent_end(agent *a, int exit_code, const char *text, double wait_s) {
     if (status != ANN_OK) ann_log_line(ANN_LOG_WARN, "coordinator: %s", ann_error_text());
     const int64_t untold = a->n_notes + a->n_dropped;
     if (untold > 0)
-        ann_log_line(ANN_LOG_WARN, "coordinator: %lld things were not told; metrics.jsonl has them",
+        ann_log_line(ANN_LOG_WARN,
+                     "coordinator: %lld things were not told; the metrics.jsonl of each phase has them",
                      (long long)untold);
     release(a);
 }

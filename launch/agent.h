@@ -21,7 +21,11 @@ typedef struct agent_options {
     const char *version;
     const ann_run_config *config; /* borrowed until agent_end */
     ann_comm *comm;               /* whose hosts are named; used by agent_start alone */
-    bool resume;
+    /* Which phases the job is about, as in ann_train_options. */
+    const char *from, *const *only;
+    int only_count;
+    bool resume;     /* they go on; else they begin anew */
+    bool unattended; /* nobody has started the job again: a run that was stopped stays so */
 } agent_options;
 
 /* Starts the agent's thread, which connects and registers by itself. On rank 0 alone. Local. Errors:

@@ -5,15 +5,22 @@
 #include "coord/annulus.pb-c.h"
 #include "train/lead.h"
 
-typedef enum note_kind { NOTE_METRIC, NOTE_BEGAN, NOTE_COMMITTED, NOTE_APPLIED, NOTE_DONE } note_kind;
+typedef enum note_kind {
+    NOTE_METRIC,
+    NOTE_BEGAN,
+    NOTE_COMMITTED,
+    NOTE_APPLIED,
+    NOTE_DONE,
+    NOTE_NEXT
+} note_kind;
 
 typedef struct note note;
 struct note {
     note *next;
     note_kind kind;
     int64_t time_ms;
-    int64_t step, steps;             /* BEGAN: behind which step; of how many */
-    int64_t request;                 /* APPLIED: its id; step < 0: refused */
+    int64_t step, steps; /* BEGAN: behind which step; of how many */
+    int64_t request;     /* APPLIED: its id; step < 0: refused. NEXT: the number of the question */
     double test_loss, test_accuracy; /* DONE */
     char *text;                      /* METRIC: the line; else the phase */
     char *path;                      /* COMMITTED */

@@ -8,17 +8,16 @@
 #include "cli.h"
 #include "cmd_ckpt.h"
 #include "train/lineage.h"
+#include "train/requests.h"
 
 static const char help[] =
     "annulus lineage prints from where a checkpoint came: its phase, the key of its configuration, its data "
-    "and "
-    "code,\n"
-    "and the checkpoints or files from which it took tensors (phases[].load); then the same of those that "
-    "are "
-    "still\n"
-    "on disk, back to the roots. Each of them is read, and compared with the content that was recorded when "
-    "it "
-    "was used.\n\n"
+    "and code,\n"
+    "requests of operators that changed what it learnt (learning rate, author, time, step), and the "
+    "checkpoints or\n"
+    "files from which it took tensors (phases[].load); then the same of those that are still on disk, back "
+    "to the\n"
+    "roots. Each of them is read, and compared with the content that was recorded when it was used.\n\n"
     "usage: annulus lineage [--json] PATH\n\n"
     "PATH is a checkpoint, or a folder that stands for its newest one, as in annulus ckpt.\n\n"
     "All hashes are XXH3-64. key: of everything in the configuration that decides the phase's results; data: "
@@ -55,6 +54,7 @@ typedef struct entry {
     bool has_lineage;
     ann_lineage lineage;
     located parents[ANN_LINEAGE_PARENTS];
+    ann_requests requests;
 } entry;
 
 static int64_t time_of(const char *path) {
@@ -66,6 +66,26 @@ static int64_t time_of(const char *path) {
 
 /* ---- for people ---- */
 
+/* "2026-11-26 19:30:00"; "-" for 0. Returns buf. */
+static const char *time_text(char *buf, size_t size, int64_t unix_s) {
+    const time_t time_s = (time_t)unix_s;
+    struct tm parts;
+    if (!unix_s || !localtime_r(&time_s, &parts) || !strftime(buf, size, "%Y-%m-%d %H:%M:%S", &parts))
+        snprintf(buf, size, "-");
+    return buf;
+}
+
+static void print_requests(const ann_requests *r) {
+    char when[32];
+    if (r->dropped > 0) printf("  request  %" PRId64 " earlier ones are not kept\n", r->dropped);
+    for (int i = 0; i < r->count; i++) {
+        const ann_control *c = &r->items[i].control;
+        printf("  request  behind step %" PRId64 ": %s %.6g, by %s at %s\n", r->items[i].step,
+               ann_control_name(c->kind), c->value, c->author,
+               time_text(when, sizeof when, c->asked_ms / 1000));
+    }
+}
+
 static void print_parent(const ann_lineage_parent *p, const char *path, ann_parent_state state) {
     printf("  parent   %s", p->phase[0] ? p->phase : "a file");
     if (p->step >= 0) printf(", step %" PRId64, p->step);
@@ -75,11 +95,9 @@ static void print_parent(const ann_lineage_parent *p, const char *path, ann_pare
 
 static void print_text(const entry *e) {
     const ann_lineage *l = &e->lineage;
-    const time_t time_s = (time_t)time_of(e->path);
-    struct tm parts;
-    char when[32] = "-";
-    if (time_s && localtime_r(&time_s, &parts)) strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &parts);
-    printf("%s\n  step     %" PRId64 ", written %s\n", e->path, ann_ckpt_step(e->ckpt), when);
+    char when[32];
+    printf("%s\n  step     %" PRId64 ", written %s\n", e->path, ann_ckpt_step(e->ckpt),
+           time_text(when, sizeof when, time_of(e->path)));
     if (!e->has_lineage) {
         printf("  it was made by no phase, or by an earlier version: its lineage is not known\n");
         return;
@@ -87,12 +105,25 @@ static void print_text(const entry *e) {
     printf("  phase    %s\n  key      %016" PRIx64 "\n  data     %016" PRIx64 " (train) %016" PRIx64
            " (test)\n  code     annulus %s (%s)\n  id       %016" PRIx64 "\n",
            l->phase, l->key, l->train_data, l->test_data, l->version, l->revision, ann_lineage_id(l));
+    print_requests(&e->requests);
     if (l->parent_count == 0) printf("  parent   none: it began with initial values\n");
     for (int i = 0; i < l->parent_count; i++)
         print_parent(&l->parents[i], e->parents[i].path, e->parents[i].state);
 }
 
 /* ---- for programs ---- */
+
+static void json_requests(const ann_requests *r) {
+    printf(", \"requests_dropped\": %" PRId64 ", \"requests\": [", r->dropped);
+    for (int i = 0; i < r->count; i++) {
+        const ann_control *c = &r->items[i].control;
+        printf("%s{\"request\": \"%s\", \"value\": %.17g, \"step\": %" PRId64 ", \"author\": ", i ? ", " : "",
+               ann_control_name(c->kind), c->value, r->items[i].step);
+        ckpt_print_json(stdout, c->author);
+        printf(", \"asked_ms\": %" PRId64 "}", c->asked_ms);
+    }
+    printf("]");
+}
 
 static void json_parents(const entry *e) {
     printf(", \"parents\": [");
@@ -125,6 +156,7 @@ static void print_json(const entry *e) {
         printf(", \"revision\": ");
         ckpt_print_json(stdout, l->revision);
         printf(", \"id\": \"%016" PRIx64 "\"", ann_lineage_id(l));
+        json_requests(&e->requests);
         json_parents(e);
     }
     puts("}");
@@ -139,6 +171,7 @@ static ann_status read_entry(entry *e, const char *path) {
     e->has_lineage = status == ANN_OK;
     if (status == ANN_ERR_NOT_FOUND) ann_error_clear();
     else ANN_TRY(status);
+    ANN_TRY(ann_requests_load(&e->requests, ann_ckpt_meta(e->ckpt)));
     for (int i = 0; i < e->lineage.parent_count; i++)
         e->parents[i].state = ann_lineage_look(e->parents[i].path, path, &e->lineage.parents[i]);
     return ANN_OK;

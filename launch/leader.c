@@ -20,11 +20,19 @@ static const double LAST_WORDS_S = 3; /* for what has not been told at the end *
 
 /* ---- starting ---- */
 
-/* Jobs of one batch job, or of one output folder, follow each other. */
+/* Jobs of one batch job, of one supervisor, or with a coordinator of their own in one output folder follow
+   each other. Others may work on the run at the same time. */
 static void name_instance(leader *l) {
-    const char *slurm = getenv("SLURM_JOB_ID");
+    const char *slurm = getenv("SLURM_JOB_ID"), *supervisor = getenv("ANNULUS_SUPERVISOR");
     if (slurm) (void)snprintf(l->instance, sizeof l->instance, "slurm-%.100s", slurm);
-    else (void)snprintf(l->instance, sizeof l->instance, "%s", "embedded");
+    else if (!l->options.address) (void)snprintf(l->instance, sizeof l->instance, "%s", "embedded");
+    else if (supervisor) (void)snprintf(l->instance, sizeof l->instance, "supervisor-%.100s", supervisor);
+}
+
+/* Slurm has started the job again, not a person. */
+static bool is_restart(void) {
+    const char *count = getenv("SLURM_RESTART_COUNT"), *chain = getenv("ANNULUS_CHAIN");
+    return (count && atoi(count) > 0) || (chain && atoi(chain) > 0);
 }
 
 static ann_status start_server(leader *l) {
@@ -52,7 +60,7 @@ static void release(leader *l) {
 }
 
 ann_status leader_begin(leader **out, const leader_options *options, ann_comm *comm,
-                        const ann_run_config *config, bool resume) {
+                        const ann_run_config *config, const ann_train_options *train) {
     *out = NULL;
     if (options->none || ann_comm_rank(comm) != 0) return ANN_OK;
     leader *l = calloc(1, sizeof *l);
@@ -66,7 +74,11 @@ ann_status leader_begin(leader **out, const leader_options *options, ann_comm *c
                               .version = ann_revision(),
                               .config = config,
                               .comm = comm,
-                              .resume = resume};
+                              .from = train->from,
+                              .only = train->only,
+                              .only_count = train->only_count,
+                              .resume = train->resume,
+                              .unattended = is_restart()};
     const ann_status status = agent_start(&l->agent, &to);
     if (status == ANN_OK) *out = l;
     else release(l);

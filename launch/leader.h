@@ -29,10 +29,10 @@ typedef struct leader_options {
     "  --no-coordinator         nobody leads the run\n"
 
 typedef struct leader leader;
-/* On ranks other than 0 nothing is made. The coordinator and the agent start when the first phase does.
-   Local. Errors: ANN_ERR_MEMORY. */
+/* `train`: what the run is going to be given. On ranks other than 0 nothing is made. The coordinator and the
+   agent start when the first phase does. Local. Errors: ANN_ERR_MEMORY. */
 ann_status leader_begin(leader **out, const leader_options *options, ann_comm *comm,
-                        const ann_run_config *config, bool resume) ANN_MUST_CHECK;
+                        const ann_run_config *config, const ann_train_options *train) ANN_MUST_CHECK;
 /* NULL where nobody leads. */
 const ann_lead *leader_lead(leader *l);
 /* `status`: how the run ended. */

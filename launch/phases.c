@@ -39,17 +39,17 @@ int phases_check(const phases_request *r) {
 
 static ann_status train(ann_comm *comm, const ann_run_config *config, const phases_request *r) {
     leader *l;
-    ANN_TRY(ann_agree(comm, leader_begin(&l, &r->leader, comm, config, r->resume)));
-    const ann_train_options options = {.resume = r->resume,
-                                       .threads = (int)r->threads,
-                                       .from = r->from,
-                                       .only = r->only,
-                                       .only_count = r->only_count,
-                                       .print = cli_print,
-                                       .stop_requested = job_stop_requested,
-                                       .checkpoint_requested = job_checkpoint_requested,
-                                       .deadline_ns = job_deadline_ns(),
-                                       .lead = leader_lead(l)};
+    ann_train_options options = {.resume = r->resume,
+                                 .threads = (int)r->threads,
+                                 .from = r->from,
+                                 .only = r->only,
+                                 .only_count = r->only_count,
+                                 .print = cli_print,
+                                 .stop_requested = job_stop_requested,
+                                 .checkpoint_requested = job_checkpoint_requested,
+                                 .deadline_ns = job_deadline_ns()};
+    ANN_TRY(ann_agree(comm, leader_begin(&l, &r->leader, comm, config, &options)));
+    options.lead = leader_lead(l);
     const ann_status status = ann_train(comm, config, &options);
     leader_end(l, status);
     return status;

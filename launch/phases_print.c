@@ -5,11 +5,13 @@
 #include <string.h>
 #include "phases.h"
 
-enum { COLUMNS = 11, CELL_BYTES = 160 };
+enum { COLUMNS = 11, CELL_BYTES = 256 };
 typedef char row[COLUMNS][CELL_BYTES];
 
 static const char *const titles[COLUMNS] = {"phase",      "kind",      "after", "model", "data", "batch",
                                             "parameters", "stop rule", "steps", "ranks", "time"};
+static const char *const stop_metrics[] = {
+    [ANN_STOP_TEST_LOSS] = "test_loss", [ANN_STOP_TEST_ACCURACY] = "test_accuracy"};
 static const bool is_number[COLUMNS] = {[5] = true, [6] = true, [8] = true, [9] = true, [10] = true};
 
 const char *phases_time(char *buf, size_t size, double seconds) {
@@ -44,14 +46,47 @@ static void data_cell(char *cell, const ann_phase_config *phase) {
     add(cell, " ", more);
 }
 
-static void stop_cell(char *cell, const ann_phase_config *phase) {
-    for (int i = 0; i < phase->stage_count && ann_phase_is_trained(phase->kind); i++) {
-        const ann_stage_config *s = &phase->program[i];
-        char text[64];
-        const long long count = (long long)(s->epochs ? s->epochs : s->steps);
-        snprintf(text, sizeof text, "%lld %s%s", count, s->epochs ? "epoch" : "step", count == 1 ? "" : "s");
-        add(cell, " + ", text);
+/* "1 epoch", "20 steps": `epochs` of them, or `steps` where there are none. Returns buf. */
+static const char *span_text(char *buf, size_t size, int64_t epochs, int64_t steps) {
+    const long long count = (long long)(epochs > 0 ? epochs : steps);
+    snprintf(buf, size, "%lld %s%s", count, epochs > 0 ? "epoch" : "step", count == 1 ? "" : "s");
+    return buf;
+}
+
+static void early_text(char *cell, const ann_stop_config *stop) {
+    char text[128], delta[40] = "";
+    if (stop->early.min_delta > 0) snprintf(delta, sizeof delta, " min_delta %g", stop->early.min_delta);
+    snprintf(text, sizeof text, "early %s patience %lld%s", stop_metrics[stop->early.metric],
+             (long long)stop->early.patience, delta);
+    add(cell, ", ", text);
+}
+
+/* What may end the phase before its program is over, in the words of phases[].stop. */
+static void stop_text(char *cell, const ann_stop_config *stop) {
+    char text[64], part[32];
+    if (stop->early.on) early_text(cell, stop);
+    if (stop->target.on) {
+        snprintf(text, sizeof text, "target %s %g", stop_metrics[stop->target.metric], stop->target.reach);
+        add(cell, ", ", text);
     }
+    if (stop->every_epochs > 0 || stop->every_steps > 0) {
+        snprintf(text, sizeof text, "every %s",
+                 span_text(part, sizeof part, stop->every_epochs, stop->every_steps));
+        add(cell, " ", text);
+    }
+    if (stop->wall_time_s > 0) {
+        snprintf(text, sizeof text, "wall_time %s", phases_time(part, sizeof part, stop->wall_time_s));
+        add(cell, ", ", text);
+    }
+}
+
+static void stop_cell(char *cell, const ann_phase_config *phase) {
+    if (!ann_phase_is_trained(phase->kind)) return;
+    for (int i = 0; i < phase->stage_count; i++) {
+        char text[32];
+        add(cell, " + ", span_text(text, sizeof text, phase->program[i].epochs, phase->program[i].steps));
+    }
+    stop_text(cell, &phase->stop);
 }
 
 static void fill_row(row cells, const run_estimate *e, int index) {

@@ -31,11 +31,17 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
     return NULL;
 }
 
+/* A name that does not fit is cut. */
+static void name_host(char host[ANNI_HOST_BYTES]) {
+    if (gethostname(host, ANNI_HOST_BYTES - 1) != 0) strcpy(host, "?");
+}
+
 static ann_status no_memory(void) { return ann_error(ANN_ERR_MEMORY, "no memory for a communicator"); }
 
 ann_status ann_comm_self(ann_comm **out) {
     ann_comm *comm = comm_alloc(0, 1, 1.0); /* it never waits */
     if (!comm) return no_memory();
+    name_host(comm->hosts[0]);
     *out = comm;
     return ANN_OK;
 }
@@ -62,7 +68,7 @@ static ann_status world_connect(ann_comm *comm) {
     comm->mpi = comm->duplicate;
     ANN_TRY(anni_mpi(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler"));
     char host[ANNI_HOST_BYTES] = "";
-    if (gethostname(host, sizeof host - 1) != 0) strcpy(host, "?");
+    name_host(host);
     ANN_TRY(ann_comm_allgather(comm, comm->hosts, host, sizeof host));
     ANN_TRY(ann_agree(comm, ann_mem_alloc(&comm->staging, STAGING_BYTES)));
     for (size_t i = 0; i < ANNI_LANES; i++) {

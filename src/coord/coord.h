@@ -35,7 +35,7 @@ typedef struct ann_coord_server_options {
     const char *listen; /* "HOST:PORT"; port 0 picks a free one; NULL: "127.0.0.1:0" */
     const char *dir;    /* where its state is; made if it is not there */
     bool plain;         /* no TLS; the host must be a loopback address */
-    int lost_after_ms;  /* a job that is silent for so long is lost; 0: 30 s */
+    int lost_after_ms;  /* a job that is silent for so long is lost; 0: 10 s */
 } ann_coord_server_options;
 
 /* Starts the server's threads and returns when it answers. The threads have the caller's signal mask: block

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
+#include "coord/message.h"
 #include "coord/names.h"
 
 enum { RING = 4096, MESSAGE_RECORDS = 256, MESSAGE_BYTES = 256 << 10, MOST_WATCHERS = 4096 };
@@ -239,16 +240,19 @@ static void read_page(anni_registry *r, void *context) {
 static ann_status read_request(watcher *w) {
     size_t bytes;
     uint8_t *payload = anni_call_payload(w->call, &bytes);
-    Annulus__V1__WatchRequest *q = payload ? annulus__v1__watch_request__unpack(NULL, bytes, payload) : NULL;
+    ProtobufCMessage *message = NULL;
     ann_status status =
-        q ? anni_name_check("run", q->run, false) : ann_error(ANN_ERR_ARG, "the message is malformed");
+        payload ? anni_message_read(&message, &annulus__v1__watch_request__descriptor, NULL, bytes, payload)
+                : ann_error(ANN_ERR_ARG, "the message is malformed");
+    const Annulus__V1__WatchRequest *q = (const Annulus__V1__WatchRequest *)message;
+    if (status == ANN_OK) status = anni_name_check("run", q->run, false);
     if (status == ANN_OK && q->sequence > INT64_MAX)
         status = ann_error(ANN_ERR_ARG, "the sequence number is too large");
     if (status == ANN_OK) {
         snprintf(w->run, sizeof w->run, "%s", q->run);
         w->at = q->sequence;
     }
-    if (q) annulus__v1__watch_request__free_unpacked(q, NULL);
+    if (message) protobuf_c_message_free_unpacked(message, NULL);
     free(payload);
     return status;
 }

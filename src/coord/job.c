@@ -32,8 +32,10 @@ static ann_status check(const Annulus__V1__RegisterRequest *q) {
     ANN_TRY(anni_name_check("run", q->run, false));
     ANN_TRY(anni_name_check("key", q->key, true));
     ANN_TRY(anni_name_check_optional("instance", q->instance, true));
-    ANN_TRY(anni_name_check_optional("phase", q->phase, true));
     ANN_TRY(anni_name_check_optional("phase", q->at, true));
+    if (q->n_only > MOST_PHASES)
+        return ann_error(ANN_ERR_ARG, "a job is for %zu phases, accepted are %d", q->n_only, MOST_PHASES);
+    for (size_t i = 0; i < q->n_only; i++) ANN_TRY(anni_name_check("phase", q->only[i], true));
     if (q->ranks < 1 || q->ranks > MOST_RANKS)
         return ann_error(ANN_ERR_ARG, "ranks is %d, accepted is 1 to %d", (int)q->ranks, MOST_RANKS);
     if (q->n_hosts > (size_t)q->ranks) return ann_error(ANN_ERR_ARG, "there are more hosts than ranks");
@@ -50,7 +52,8 @@ static ann_status open_run(anni_registry *r, int64_t *run, const Annulus__V1__Re
                     " CASE excluded.run_file WHEN '' THEN run_file ELSE excluded.run_file END",
                     "ssii", q->run, q->run_file, r->now_ms, r->now_ms));
     ANN_TRY(anni_run_find(r, run, NULL, q->run));
-    return q->resume ? anni_db_run(r->db, "UPDATE run SET stopped = 0 WHERE id = ?", "i", *run) : ANN_OK;
+    return q->resume || q->anew ? anni_db_run(r->db, "UPDATE run SET stopped = 0 WHERE id = ?", "i", *run)
+                                : ANN_OK;
 }
 
 /* Earlier jobs of the same instance are over. */
@@ -69,29 +72,31 @@ static ann_status replace_earlier(anni_registry *r, int64_t run, const char *ins
     return ANN_OK;
 }
 
-static char *host_list(const Annulus__V1__RegisterRequest *q, ann_arena *arena) {
+/* Each name behind a newline. */
+static char *list_of(char *const *names, size_t count, ann_arena *arena) {
     size_t bytes = 1;
-    for (size_t i = 0; i < q->n_hosts; i++) bytes += strlen(q->hosts[i]) + 1;
+    for (size_t i = 0; i < count; i++) bytes += strlen(names[i]) + 1;
     char *list = ann_arena_alloc(arena, bytes), *end = list;
-    for (size_t i = 0; list && i < q->n_hosts; i++) {
-        if (i > 0) *end++ = '\n';
-        end = stpcpy(end, q->hosts[i]);
+    if (list) *list = '\0';
+    for (size_t i = 0; list && i < count; i++) {
+        *end++ = '\n';
+        end = stpcpy(end, names[i]);
     }
     return list;
 }
 
 static ann_status insert_job(anni_registry *r, const anni_caller *caller, int64_t run,
                              const Annulus__V1__RegisterRequest *q, anni_job *job, ann_arena *arena) {
-    char *hosts = host_list(q, arena);
+    char *hosts = list_of(q->hosts, q->n_hosts, arena), *wants = list_of(q->only, q->n_only, arena);
     const char *text =
         ann_arena_printf(arena, "%d ranks on %zu hosts, %s", (int)q->ranks, q->n_hosts, q->version);
-    if (!hosts || !text) return ann_error(ANN_ERR_MEMORY, "no memory for a job");
+    if (!hosts || !wants || !text) return ann_error(ANN_ERR_MEMORY, "no memory for a job");
     ANN_TRY(anni_db_run(r->db,
                         "INSERT INTO job(run, key, instance, state, hosts, ranks, process_id, wants, "
                         "began_ms, seen_ms, version)"
                         " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
-                        "isssiisiis", run, q->key, q->instance, hosts, (int64_t)q->ranks, q->process_id,
-                        q->phase, r->now_ms, r->now_ms, q->version));
+                        "isssiisiis", run, q->key, q->instance, hosts + (*hosts == '\n'), (int64_t)q->ranks,
+                        q->process_id, wants, r->now_ms, r->now_ms, q->version));
     ANN_TRY(anni_job_find(r, job, anni_db_insert_id(r->db), arena));
     ANN_TRY(anni_db_run(r->db, "UPDATE delivery SET job = ? WHERE run = ? AND job = 0 AND state = 0", "ii",
                         job->id, run));
@@ -141,6 +146,7 @@ ann_status anni_answer_register(anni_registry *r, const anni_caller *caller, ann
         ANN_TRY(replace_earlier(r, run, q->instance, arena));
         ANN_TRY(anni_phases_merge(r, run, q->n_phases, q->phases, arena));
         ANN_TRY(insert_job(r, caller, run, q, &job, arena));
+        if (q->anew && !q->at[0]) ANN_TRY(anni_phases_renew(r, &job));
         if (q->at[0]) ANN_TRY(take_at(r, &job, q->at));
         ANN_TRY(anni_run_settle(r, run));
     }
@@ -213,6 +219,7 @@ ann_status anni_answer_heartbeat(anni_registry *r, const anni_caller *caller, an
     ANN_TRY(anni_name_check_optional("phase", q->phase, true));
     ANN_TRY(anni_name_check_optional("stage", q->stage, true));
     ANN_TRY(anni_job_heard(r, &job, &over, q->job, arena));
+    if (!over && q->phase[0]) ANN_TRY(anni_phase_enter(r, &job, q->phase, &over));
     a->over = over;
     if (over) return ANN_OK;
     ANN_TRY(keep_beat(r, q, arena));

@@ -83,6 +83,24 @@ ann_status anni_phase_hold(anni_registry *r, const anni_job *job, bool *mine) {
                        "iiis", job->id, r->now_ms, job->run, job->phase);
 }
 
+ann_status anni_phase_enter(anni_registry *r, anni_job *job, char *phase, bool *other) {
+    int64_t state, holder;
+    bool found;
+    *other = false;
+    ANN_TRY(anni_db_int(&state, &found, r->db, "SELECT state FROM phase WHERE run = ? AND name = ?", "is",
+                        job->run, phase));
+    if (!found) return ann_error(ANN_ERR_NOT_FOUND, "run '%s' has no phase '%s'", job->run_name, phase);
+    if (state == ANNULUS__V1__PHASE_STATE__PHASE_DONE) return ANN_OK;
+    ANN_TRY(anni_db_int(&holder, NULL, r->db, "SELECT job FROM phase WHERE run = ? AND name = ?", "is",
+                        job->run, phase));
+    *other = state == ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE && holder != job->id;
+    if (*other || state == ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE) return ANN_OK;
+    bool mine;
+    job->phase = phase;
+    ANN_TRY(anni_phase_hold(r, job, &mine));
+    return anni_db_run(r->db, "UPDATE job SET phase = ? WHERE id = ?", "si", phase, job->id);
+}
+
 /* A lost job speaks again. */
 static ann_status revive(anni_registry *r, anni_job *job, bool *over) {
     bool mine = true;
@@ -185,20 +203,46 @@ ann_status anni_phases_merge(anni_registry *r, int64_t run, size_t count,
     return ANN_OK;
 }
 
-/* Are all phases done that this newline-separated list names, and has one failed? */
-static ann_status look_before(anni_registry *r, int64_t run, const char *after, bool *done, bool *failed,
+/* Whether a row of phase is one that a job with the wants ?2 is for. */
+#define IS_WANTED "(?2 = '' OR instr(?2 || char(10), char(10) || name || char(10)))"
+
+ann_status anni_phases_renew(anni_registry *r, const anni_job *job) {
+    ANN_TRY(anni_db_run(r->db,
+                        "DELETE FROM checkpoint WHERE run = ?1 AND phase IN"
+                        " (SELECT name FROM phase WHERE run = ?1 AND state <> 1 AND " IS_WANTED ")",
+                        "is", job->run, job->wants));
+    return anni_db_run(
+        r->db,
+        "UPDATE phase SET state = 0, step = 0, epoch = 0, stage = '', text = '', began_ms = 0, ended_ms = 0"
+        " WHERE run = ?1 AND state <> 1 AND " IS_WANTED,
+        "is", job->run, job->wants);
+}
+
+static bool is_wanted(const anni_job *job, const char *name, size_t length) {
+    const char *list = job->wants;
+    if (!*list) return true;
+    for (; *list; list += strcspn(list, "\n")) {
+        list++;
+        if (strcspn(list, "\n") == length && memcmp(list, name, length) == 0) return true;
+    }
+    return false;
+}
+
+/* Are all phases done that this newline-separated list names? One that the job is not about counts as done
+   unless another job works on it: whether its result is there only the job can tell. */
+static ann_status look_before(anni_registry *r, const anni_job *job, const char *after, bool *done,
                               ann_arena *arena) {
     *done = true;
-    *failed = false;
     while (*after) {
         int64_t state;
         const size_t length = strcspn(after, "\n");
         const char *name = ann_arena_printf(arena, "%.*s", (int)length, after);
         if (!name) return ann_error(ANN_ERR_MEMORY, "no memory for a phase");
         ANN_TRY(anni_db_int(&state, NULL, r->db, "SELECT state FROM phase WHERE run = ? AND name = ?", "is",
-                            run, name));
-        *done = *done && state == ANNULUS__V1__PHASE_STATE__PHASE_DONE;
-        *failed = *failed || state == ANNULUS__V1__PHASE_STATE__PHASE_FAILED;
+                            job->run, name));
+        *done =
+            *done && (state == ANNULUS__V1__PHASE_STATE__PHASE_DONE ||
+                      (state != ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE && !is_wanted(job, after, length)));
         after += length + (after[length] == '\n');
     }
     return ANN_OK;
@@ -276,8 +320,8 @@ static ann_status candidates(anni_registry *r, const anni_job *job, candidate **
     candidate *list = *out = ann_arena_alloc(arena, (size_t)(phases + 1) * sizeof *list);
     if (!list) return ann_error(ANN_ERR_MEMORY, "no memory for phases");
     ANN_TRY(anni_db_query(&rows, r->db,
-                          "SELECT name, after, state, job FROM phase WHERE run = ?1 AND (?2 = '' OR name = "
-                          "?2) ORDER BY position, id",
+                          "SELECT name, after, state, job FROM phase WHERE run = ?1 AND " IS_WANTED
+                          " ORDER BY position, id",
                           "is", job->run, job->wants));
     for (;;) {
         ANN_TRY(anni_db_next(&row, r->db, rows));
@@ -292,11 +336,19 @@ static ann_status candidates(anni_registry *r, const anni_job *job, candidate **
     }
 }
 
+static ann_status is_any_active(anni_registry *r, int64_t run, bool *active) {
+    int64_t count;
+    ANN_TRY(
+        anni_db_int(&count, NULL, r->db, "SELECT count(*) FROM phase WHERE run = ? AND state = 1", "i", run));
+    *active = count > 0;
+    return ANN_OK;
+}
+
 ann_status anni_assign(anni_registry *r, anni_job *job, Annulus__V1__Assignment *out, ann_arena *arena) {
     candidate *list;
     int count;
     int64_t stopped;
-    bool wait = false;
+    bool active = false, pending = false;
     ANN_TRY(anni_db_int(&stopped, NULL, r->db, "SELECT stopped FROM run WHERE id = ?", "i", job->run));
     out->kind = ANNULUS__V1__ASSIGNMENT__KIND__STOPPED;
     if (stopped || job->state != ANNULUS__V1__JOB_STATE__JOB_LIVE) return ANN_OK;
@@ -304,18 +356,17 @@ ann_status anni_assign(anni_registry *r, anni_job *job, Annulus__V1__Assignment 
     for (int i = 0; i < count; i++) {
         bool ready = list[i].state == ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE && list[i].job == job->id;
         if (list[i].state == ANNULUS__V1__PHASE_STATE__PHASE_PENDING) {
-            bool failed;
-            ANN_TRY(look_before(r, job->run, list[i].after, &ready, &failed, arena));
-            /* A job for this phase alone waits for those before it, which may not have been begun. */
-            wait = wait || (job->wants[0] && !failed);
+            ANN_TRY(look_before(r, job, list[i].after, &ready, arena));
+            pending = true;
         }
         if (ready) {
             job->phase = list[i].name;
             return give(r, job, list[i].after, out, arena);
         }
-        wait = wait || list[i].state == ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE;
+        active = active || list[i].state == ANNULUS__V1__PHASE_STATE__PHASE_ACTIVE;
     }
-    /* For any other job, what is pending now can only begin after what others work on. */
+    if (pending && !active) ANN_TRY(is_any_active(r, job->run, &active));
+    const bool wait = active; /* what is pending begins after what others work on */
     out->kind = wait ? ANNULUS__V1__ASSIGNMENT__KIND__WAIT : ANNULUS__V1__ASSIGNMENT__KIND__DONE;
     out->retry_ms = wait ? 1000 : 0;
     return ANN_OK;

@@ -7,7 +7,8 @@
 
 typedef struct anni_job {
     int64_t id, run, state;
-    char *run_name, *phase, *wants; /* phase: the one it holds, or "" */
+    char *run_name, *phase; /* phase: the one it holds, or "" */
+    char *wants;            /* names of the phases it is for, each behind a newline; "": any */
 } anni_job;
 
 /* The job of this number. Errors: ANN_ERR_NOT_FOUND. */
@@ -27,9 +28,14 @@ ann_status anni_phases_merge(anni_registry *r, int64_t run, size_t count,
                              Annulus__V1__PhaseSpec *const *phases, ann_arena *arena) ANN_MUST_CHECK;
 /* Names are right and different, and each `after` names a phase further up. Errors: ANN_ERR_ARG. */
 ann_status anni_phases_check(size_t count, Annulus__V1__PhaseSpec *const *phases) ANN_MUST_CHECK;
+/* The phases that a job is for begin again, unless another job works on them; what they had is forgotten. */
+ann_status anni_phases_renew(anni_registry *r, const anni_job *job) ANN_MUST_CHECK;
 /* Gives a phase to a live job, or says why there is none. */
 ann_status anni_assign(anni_registry *r, anni_job *job, Annulus__V1__Assignment *out,
                        ann_arena *arena) ANN_MUST_CHECK;
+/* A live job works on a phase, whether it was given to it or not: it holds it now, unless *other: another job
+   does. One that is done stays so. */
+ann_status anni_phase_enter(anni_registry *r, anni_job *job, char *phase, bool *other) ANN_MUST_CHECK;
 /* Gives the phase `job->phase` to the job; *mine says whether nobody else holds it. */
 ann_status anni_phase_hold(anni_registry *r, const anni_job *job, bool *mine) ANN_MUST_CHECK;
 

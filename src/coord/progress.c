@@ -69,15 +69,14 @@ ann_status anni_answer_report(anni_registry *r, const anni_caller *caller, ann_a
 
 /* ---- checkpoints ---- */
 
-/* A job may speak for a phase that it holds, or that it was the last to hold. */
-static ann_status speaks_for(anni_registry *r, const anni_job *job, const char *phase) {
-    int64_t holder;
-    bool found;
-    ANN_TRY(anni_db_int(&holder, &found, r->db, "SELECT job FROM phase WHERE run = ? AND name = ?", "is",
-                        job->run, phase));
-    if (!found) return ann_error(ANN_ERR_NOT_FOUND, "run '%s' has no phase '%s'", job->run_name, phase);
-    if (holder != job->id)
-        return ann_error(ANN_ERR_CONFIG, "phase '%s' is not held by job %lld", phase, (long long)job->id);
+/* A job may speak for any phase that no other job holds: it may have gone on by itself while the coordinator
+ * was away. */
+static ann_status speaks_for(anni_registry *r, anni_job *job, char *phase) {
+    bool other;
+    ANN_TRY(anni_phase_enter(r, job, phase, &other));
+    if (other)
+        return ann_error(ANN_ERR_CONFIG, "phase '%s' is held by another job than %lld", phase,
+                         (long long)job->id);
     return ANN_OK;
 }
 

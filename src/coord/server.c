@@ -22,7 +22,7 @@ enum {
     UNKNOWN = ANN_COORD_METHOD_COUNT + 1,
     ARMED = 4, /* calls of each method that are waited for at once */
     MESSAGE_BYTES = 4 << 20,
-    LOST_AFTER_MS = 30000
+    LOST_AFTER_MS = 10000
 };
 
 struct ann_coord_server {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/log.h"
-#include "coord/names.h"
+#include "coord/message.h"
 
 enum { MOST_WAITING = 50000, GROUP = 1024 };
 static const size_t MOST_WAITING_BYTES = (size_t)128 << 20;
@@ -87,10 +87,8 @@ static ann_status pack_reply(anni_task *task, const ProtobufCMessage *reply) {
 
 static ann_status answer_in(anni_registry *r, anni_task *task, ann_arena *arena) {
     ProtobufCAllocator allocator = {arena_alloc, arena_keep, arena};
-    const ProtobufCMessage *request =
-        protobuf_c_message_unpack(task->method->request, &allocator, task->size, task->bytes);
-    if (!request) return ann_error(ANN_ERR_ARG, "the message is malformed");
-    ANN_TRY(anni_message_check(request));
+    ProtobufCMessage *request;
+    ANN_TRY(anni_message_read(&request, task->method->request, &allocator, task->size, task->bytes));
     ProtobufCMessage *reply = ann_arena_alloc(arena, task->method->reply->sizeof_message);
     if (!reply) return ann_error(ANN_ERR_MEMORY, "no memory for a reply");
     protobuf_c_message_init(task->method->reply, reply);

@@ -1,7 +1,6 @@
 #include "train/steer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,38 +33,13 @@ ann_status anni_aside_run(const anni_run *run) {
 
 /* ---- a phase ---- */
 
-static ann_status copy_bytes(int to, int from, const char *path) {
-    char buffer[1 << 16];
-    for (ssize_t n; (n = read(from, buffer, sizeof buffer)) != 0;)
-        if (n < 0 || write(to, buffer, (size_t)n) != n)
-            return ann_error(errno == ENOSPC ? ANN_ERR_NOSPACE : ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    return ANN_OK;
-}
-
-/* Lines of the phase will be taken out of the run's. */
-static ann_status copy_metrics(const anni_run *run) {
-    char from[ANNI_PATH_BYTES], to[ANNI_PATH_BYTES];
-    if (snprintf(from, sizeof from, "%s/metrics.jsonl", run->config->output) >= (int)sizeof from ||
-        snprintf(to, sizeof to, "%s/metrics.jsonl", run->aside) >= (int)sizeof to)
-        return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
-    const int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0 && errno == ENOENT) return ANN_OK;
-    const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    const ann_status status =
-        in < 0 || out < 0 ? ann_error(ANN_ERR_IO, "%s: cannot copy it to %s: %s", from, to, strerror(errno))
-                          : copy_bytes(out, in, to);
-    if (in >= 0) close(in);
-    if (out >= 0) close(out);
-    return status;
-}
-
 /* One folder for all that a job moves, so that parents are found from where they were. */
 static ann_status make_aside(anni_run *run) {
     if (run->aside[0]) return ANN_OK;
     ANN_TRY(free_name(run->aside, run->config->output));
     if (mkdir(run->aside, 0777) != 0)
         return ann_error(ANN_ERR_IO, "%s: cannot make it: %s", run->aside, strerror(errno));
-    return copy_metrics(run);
+    return ANN_OK;
 }
 
 ann_status anni_aside_phase(anni_run *run, const char *name) {

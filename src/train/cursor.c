@@ -16,7 +16,7 @@ typedef struct field {
 enum { FIELDS = 32 };
 
 static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
-                     int64_t *metrics_offset, int64_t *metrics_lines) {
+                     int64_t *metrics_lines) {
     const field list[] = {{"stage", stage, NULL, false},
                           {"position", &c->position, NULL, false},
                           {"step", &c->step, NULL, false},
@@ -24,8 +24,7 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"ledger_sum", (int64_t *)&c->ledger.sum, NULL, false},
                           {"ledger_count", (int64_t *)&c->ledger.count, NULL, false},
                           {"finished", finished, NULL, false},
-                          {"metrics_offset", metrics_offset, NULL, false},
-                          {"metrics_lines", metrics_lines, NULL, true},
+                          {"metrics_lines", metrics_lines, NULL, false},
                           {"train_loss", NULL, &c->train.loss, false},
                           {"train_accuracy", NULL, &c->train.accuracy, false},
                           {"test_loss", NULL, &c->test.loss, false},
@@ -59,10 +58,9 @@ static ann_status set_lineage(ann_meta *meta, const anni_phase *phase) {
 static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_cursor *cursor) {
     const anni_run *run = phase->run;
     anni_cursor copy = *cursor;
-    int64_t stage = cursor->stage, finished = cursor->finished, offset = run->metrics_offset,
-            lines = run->metrics_lines;
+    int64_t stage = cursor->stage, finished = cursor->finished, lines = run->metrics_lines;
     field fields[FIELDS];
-    const int count = fields_of(fields, &copy, &stage, &finished, &offset, &lines);
+    const int count = fields_of(fields, &copy, &stage, &finished, &lines);
     for (int i = 0; i < count; i++) {
         if (fields[i].integer) ANN_TRY(ann_meta_set_i64(meta, fields[i].key, *fields[i].integer));
         else ANN_TRY(ann_meta_set_f64(meta, fields[i].key, *fields[i].real));
@@ -78,6 +76,7 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
     ANN_TRY(ann_meta_set_str(meta, "config", run->config->text));
     ANN_TRY(ann_meta_set_str(meta, "facts", phase->facts));
     ANN_TRY(set_lineage(meta, phase));
+    ANN_TRY(ann_requests_save(meta, &cursor->requests));
     return ann_meta_set_str(meta, "revision", ann_revision());
 }
 
@@ -102,21 +101,21 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     ann_ckpt *ckpt;
     ANN_TRY(ann_ckpt_peek(&ckpt, path));
     const ann_meta *meta = ann_ckpt_meta(ckpt);
-    int64_t stage = 0, finished = 0, offset = 0, lines = -1;
+    int64_t stage = 0, finished = 0, lines = 0;
     field fields[FIELDS];
-    const int count = fields_of(fields, cursor, &stage, &finished, &offset, &lines);
+    const int count = fields_of(fields, cursor, &stage, &finished, &lines);
     ann_status status = check_inputs(phase, meta, path);
     for (int i = 0; i < count && status == ANN_OK && !phase->changed[0]; i++) {
         status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)
                                    : ann_meta_get_f64(meta, fields[i].key, fields[i].real);
         if (status == ANN_ERR_NOT_FOUND && fields[i].optional) status = ANN_OK;
     }
+    if (status == ANN_OK && !phase->changed[0]) status = ann_requests_load(&cursor->requests, meta);
     ann_ckpt_close(ckpt);
     ANN_TRY(status);
     if (phase->changed[0]) return ANN_OK; /* it is no cursor of this phase */
     cursor->stage = (int)stage;
     cursor->finished = finished != 0;
-    phase->run->metrics_offset = offset;
     phase->run->metrics_lines = lines;
     if (stage < 0 || stage >= phase->config->stage_count)
         return ann_error(ANN_ERR_CORRUPT, "%s: stage %lld", path, (long long)stage);

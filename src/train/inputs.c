@@ -49,6 +49,30 @@ ann_status anni_lineage_parents(anni_phase *phase) {
                           parent, path);
 }
 
+/* What the run file says of it. */
+static ann_status describe_by_key(anni_phase *phase) {
+    ann_lineage_parent *parent = &phase->lineage.parents[0];
+    const ann_run_config *config = phase->run->config;
+    const char *from = phase->config->load_from;
+    *parent = (ann_lineage_parent){.step = -1};
+    if (!from) return ANN_OK;
+    (void)snprintf(parent->phase, sizeof parent->phase, "%s", from);
+    return ann_lineage_key(&parent->key, config, ann_run_config_find_phase(config, from));
+}
+
+ann_status anni_lineage_parents_left(anni_phase *phase) {
+    const anni_run *run = phase->run;
+    const char *from = phase->config->load_from;
+    const bool is_there = !from || run->results[ann_run_config_find_phase(run->config, from)].checkpoint[0];
+    phase->lineage.parent_count = 1;
+    if (is_there) {
+        const ann_status status = anni_lineage_parents(phase);
+        if (status != ANN_ERR_NOT_FOUND && status != ANN_ERR_IO && status != ANN_ERR_CORRUPT) return status;
+        ann_error_clear();
+    }
+    return ann_agree(run->comm, describe_by_key(phase));
+}
+
 /* ---- checkpoints of before ---- */
 
 /* What went into the checkpoint; one of before there was lineage tells of configuration and data alone. */

@@ -8,6 +8,7 @@
 #include "pass/pass.h"
 #include "train/lineage.h"
 #include "train/pace.h"
+#include "train/requests.h"
 #include "train/run_graph.h"
 #include "train/stoprule.h"
 #include "train/train.h"
@@ -35,11 +36,12 @@ typedef struct anni_run {
     const ann_run_config *config;
     const ann_train_options *options;
     int rank, size, threads;
-    int metrics_fd;              /* metrics.jsonl; -1 on ranks other than 0 */
-    int64_t metrics_offset;      /* where the next line goes; rank 0 */
-    int64_t metrics_lines;       /* of the phase that runs; -1: those before metrics_offset; rank 0 */
-    char aside[ANNI_PATH_BYTES]; /* the folder of what this job has moved aside; "": nothing; rank 0 */
-    anni_result *results;        /* [phase_count] */
+    char metrics_path[ANNI_PATH_BYTES]; /* of the phase that runs; rank 0 */
+    int metrics_fd;                     /* -1: not open; ranks other than 0 have none */
+    int64_t metrics_lines;              /* of the phase that runs, so far; rank 0 */
+    int claims_fd;                      /* run.lock (claim.c); rank 0 */
+    char aside[ANNI_PATH_BYTES];        /* the folder of what this job has moved aside; "": nothing; rank 0 */
+    anni_result *results;               /* [phase_count] */
     ann_run_graph *graph;
     bool *selected;      /* [phase_count]: what this job runs */
     anni_pace *paces;    /* [size] scratch, */
@@ -60,10 +62,31 @@ ann_status anni_make_directories(const char *path) ANN_MUST_CHECK;
 ann_status anni_selection_new(anni_run *run) ANN_MUST_CHECK;
 void anni_selection_free(anni_run *run);
 bool anni_selects_all(const anni_run *run);
-/* Does a selected phase load from this one? */
-bool anni_is_needed(const anni_run *run, int index);
-/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks). Local. */
+/* What a job needs of a phase that it does not run. */
+typedef enum anni_need {
+    ANNI_NEED_NONE,
+    ANNI_NEED_BEHIND, /* a phase that is loaded comes from it, through others that do not run either */
+    ANNI_NEED_LOADED  /* a selected phase loads from it */
+} anni_need;
+anni_need anni_need_of(const anni_run *run, int index);
+/* Errors: ANN_ERR_CONFIG (a selected phase is to run on another number of ranks or hosts). Local. */
 ann_status anni_check_resources(const anni_run *run) ANN_MUST_CHECK;
+/* ---- claim.c: which job works on a phase; all on rank 0, Local ---- */
+
+/* In the output folder, which must be there. */
+ann_status anni_claim_open(anni_run *run) ANN_MUST_CHECK;
+void anni_claim_close(anni_run *run);
+/* false: another job has it. What is claimed stays so until anni_claim_drop, or until the process ends. */
+bool anni_claim_take(const anni_run *run, const char *phase);
+void anni_claim_drop(const anni_run *run, const char *phase);
+/* Before anything is moved aside. Errors: ANN_ERR_CONFIG (another job works on a phase of the output folder).
+ */
+ann_status anni_claim_check(const anni_run *run) ANN_MUST_CHECK;
+
+/* next.c: claims the phase to work on now; *index: -1 where all is done. Waits while other jobs work on those
+   before. Errors: ANN_ERR_STOP (asked for, meanwhile), ANN_ERR_CONFIG (the lead says so). Collective. */
+ann_status anni_next_phase(anni_run *run, int *index) ANN_MUST_CHECK;
+
 /* What earlier jobs left of selected phases gets another name. Rank 0. */
 ann_status anni_move_phases_aside(anni_run *run) ANN_MUST_CHECK;
 
@@ -108,6 +131,7 @@ typedef struct anni_cursor {
     anni_stop_state stop;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
+    ann_requests requests;             /* that changed what is learnt */
     int64_t log_every;                 /* and steps between progress lines; 0: as configured */
     bool finished;
 } anni_cursor;
@@ -369,6 +393,9 @@ bool anni_checkpoint_is_bad(const anni_phase *phase, const char *path, ann_statu
 ann_status anni_lineage_begin(anni_phase *phase) ANN_MUST_CHECK;
 /* Its parents; those in the run have finished. Collective. */
 ann_status anni_lineage_parents(anni_phase *phase) ANN_MUST_CHECK;
+/* The same of a phase that this job does not run: what is not there any more, or is damaged, or is still to
+   run, is described by its key alone. Collective. */
+ann_status anni_lineage_parents_left(anni_phase *phase) ANN_MUST_CHECK;
 /* Whether the phase's checkpoint with this metadata still counts. Sets phase->changed if it does not and the
    phase has to run again. Errors: ANN_ERR_CONFIG (an unfinished phase cannot be resumed under another
    configuration or on other data). Local. */
@@ -379,7 +406,7 @@ ann_status anni_lineage_check(anni_phase *phase, const ann_meta *meta, bool fini
 
 /* The whole output, to "OUTPUT.1", "OUTPUT.2" ... Rank 0. */
 ann_status anni_aside_run(const anni_run *run) ANN_MUST_CHECK;
-/* The folder of a phase, to OUTPUT.N/PHASE, with a copy of metrics.jsonl beside it. Rank 0. */
+/* The folder of a phase, to OUTPUT.N/PHASE. Rank 0. */
 ann_status anni_aside_phase(anni_run *run, const char *name) ANN_MUST_CHECK;
 
 /* ---- facts.c ---- */
@@ -409,18 +436,22 @@ void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_
 /* The progress line and its record; sets cursor->train. Collective. */
 ann_status anni_progress_line(anni_progress *progress, anni_cursor *cursor) ANN_MUST_CHECK;
 double anni_progress_elapsed_s(const anni_progress *progress);
-ann_status anni_metrics_open(anni_run *run) ANN_MUST_CHECK;
-/* metrics_cut.c: removes the phase's lines behind the point from which training goes on: their steps will be
-   done again. Rank 0. */
-ann_status anni_metrics_cut(anni_run *run, const char *phase) ANN_MUST_CHECK;
 /* A record of something that happened before the cursor's step was over. */
 ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
                               const char *event, const char *reason) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
-/* Makes lines that were written so far durable: to be called before a checkpoint with their offset is
+void anni_table(const anni_run *run);
+
+/* ---- metrics.c: OUTPUT/PHASE/metrics.jsonl, on rank 0; the others do nothing ---- */
+
+/* Opens the phase's, and cuts off what is behind its first run->metrics_lines lines. Local. */
+ann_status anni_metrics_begin(anni_phase *phase) ANN_MUST_CHECK;
+/* Appends a line, which ends with '\n', and tells the lead. Local. */
+ann_status anni_metrics_write(anni_run *run, const char *line) ANN_MUST_CHECK;
+/* Makes lines that were written so far durable: to be called before a checkpoint with their number is
    committed. On any thread. */
 ann_status anni_metrics_sync(anni_run *run) ANN_MUST_CHECK;
-void anni_table(const anni_run *run);
+void anni_metrics_end(anni_run *run);
 
 #endif

@@ -18,6 +18,7 @@ typedef enum ann_control_kind {
     ANN_CONTROL_STOP,       /* after step `value` of the phase, or now; a checkpoint is written */
     ANN_CONTROL_LR,        /* the learning rate is `value` times the scheduled one, to the end of the phase */
     ANN_CONTROL_LOG_EVERY, /* a progress line every `value` steps, to the end of the phase */
+    ANN_CONTROL_LEAVE, /* end at once, without a checkpoint: another job has the phase; is not written down */
     ANN_CONTROL_COUNT
 } ann_control_kind;
 
@@ -31,17 +32,27 @@ typedef struct ann_control {
     int64_t asked_ms;                      /* Unix time */
 } ann_control;
 
-/* "pause", "resume", "checkpoint", "stop", "lr", "log_every". */
+/* "pause", "resume", "checkpoint", "stop", "lr", "log_every", "leave". */
 const char *ann_control_name(ann_control_kind kind);
 /* Whether the value is one that the kind allows: LR finite and >= 0, LOG_EVERY an integer >= 1, STOP an
    integer
    >= 0. Local. */
 bool ann_control_is_valid(const ann_control *control);
 
+/* What is to be done next. */
+typedef enum ann_lead_word {
+    ANN_LEAD_FREE,  /* nobody says, or nothing is left: as the run file has it */
+    ANN_LEAD_PHASE, /* a certain phase */
+    ANN_LEAD_WAIT,  /* other jobs work on what comes before, or there is no answer yet: ask again */
+    ANN_LEAD_STOP   /* nothing: the run was stopped, or another job has taken over */
+} ann_lead_word;
+
 /* Who leads. All functions are called by rank 0's thread that trains, and must not block; each may be NULL.
  */
 typedef struct ann_lead {
     void *self;
+    /* Between two phases: what next? *phase: a name, for PHASE; valid until the next call. */
+    ann_lead_word (*assign)(void *self, const char **phase);
     /* Takes the oldest request that waits; false: there is none. */
     bool (*next)(void *self, ann_control *out);
     /* It was applied after step `step` of the phase; step < 0: it was refused. */

@@ -256,9 +256,13 @@ static bool parents_differ(char *buf, size_t size, const ann_lineage *now, const
         return true;
     }
     for (int i = 0; i < now->parent_count; i++) {
-        if (now->parents[i].content == then->parents[i].content) continue;
-        (void)snprintf(buf, size, "its parent %s has other content: 0x%016" PRIx64 ", it was 0x%016" PRIx64,
-                       name_of(&now->parents[i]), now->parents[i].content, then->parents[i].content);
+        const ann_lineage_parent *p = &now->parents[i], *was = &then->parents[i];
+        if (p->content == 0 ? p->key == was->key : p->content == was->content) continue;
+        if (p->content == 0) (void)snprintf(buf, size, "its parent %s had another configuration", name_of(p));
+        else
+            (void)snprintf(buf, size,
+                           "its parent %s has other content: 0x%016" PRIx64 ", it was 0x%016" PRIx64,
+                           name_of(p), p->content, was->content);
         return true;
     }
     return false;

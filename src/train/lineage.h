@@ -32,7 +32,7 @@ typedef struct ann_lineage_parent {
     char phase[ANN_LINEAGE_NAME_BYTES];
     char path[ANN_CKPT_PATH_BYTES];
     int64_t step;
-    uint64_t key, content;
+    uint64_t key, content; /* content 0: not known */
 } ann_lineage_parent;
 
 typedef struct ann_lineage {
@@ -75,7 +75,8 @@ typedef enum ann_lineage_change {
 } ann_lineage_change;
 
 /* The first thing that `now` has and `then` had not; buf gets a line about it. Code and paths do not count,
-   nor does the key of a parent whose content is the same. Local. */
+   nor does the key of a parent whose content is the same; where the content is not known now, the key does.
+   Local. */
 ann_lineage_change ann_lineage_compare(char *buf, size_t size, const ann_lineage *now,
                                        const ann_lineage *then);
 

@@ -1,13 +1,10 @@
 /* What people and tools see of a run: progress lines, metrics.jsonl, the closing table. */
 #include "train/internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/clock.h"
 
 void anni_say(const anni_run *run, const char *fmt, ...) {
@@ -27,36 +24,7 @@ static void format_time(char *buf, size_t size, double seconds) {
     else snprintf(buf, size, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
 }
 
-/* ---- metrics.jsonl ---- */
-
-ann_status anni_metrics_open(anni_run *run) {
-    if (run->rank != 0) return ANN_OK;
-    char path[ANNI_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/metrics.jsonl", run->config->output);
-    run->metrics_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (run->metrics_fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    return ANN_OK;
-}
-
-static ann_status metrics_write(anni_run *run, const char *line) {
-    if (run->rank != 0) return ANN_OK;
-    const size_t bytes = strlen(line);
-    const ssize_t written = pwrite(run->metrics_fd, line, bytes, run->metrics_offset);
-    if (written != (ssize_t)bytes)
-        return ann_error(written >= 0 || errno == ENOSPC ? ANN_ERR_NOSPACE : ANN_ERR_IO,
-                         "%s/metrics.jsonl: %s", run->config->output,
-                         strerror(written >= 0 ? ENOSPC : errno));
-    run->metrics_offset += (int64_t)bytes;
-    run->metrics_lines++;
-    const ann_lead *lead = run->options->lead;
-    if (lead && lead->line) lead->line(lead->self, line);
-    return ANN_OK;
-}
-
-ann_status anni_metrics_sync(anni_run *run) {
-    if (run->rank != 0 || fsync(run->metrics_fd) == 0) return ANN_OK;
-    return ann_error(ANN_ERR_IO, "%s/metrics.jsonl: %s", run->config->output, strerror(errno));
-}
+/* ---- records ---- */
 
 /* JSON has no NaN. */
 static const char *json_number(char buf[32], double value) {
@@ -71,7 +39,7 @@ ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni
     snprintf(line, sizeof line,
              "{\"event\":\"%s\",\"phase\":\"%s\",\"step\":%lld,\"position\":%lld,\"reason\":\"%s\"}\n", event,
              phase->config->name, (long long)cursor->step, (long long)cursor->position, reason);
-    return metrics_write(run, line);
+    return anni_metrics_write(run, line);
 }
 
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase, const anni_cursor *cursor) {
@@ -83,7 +51,7 @@ ann_status anni_metrics_test(anni_run *run, const anni_phase *phase, const anni_
              (long long)cursor->position, json_number(loss, cursor->test.loss),
              json_number(accuracy, cursor->test.accuracy),
              (unsigned long long)ann_lineage_id(&phase->lineage));
-    return metrics_write(run, line);
+    return anni_metrics_write(run, line);
 }
 
 /* ---- the progress line ---- */
@@ -151,7 +119,7 @@ static ann_status write_line(anni_progress *progress, const anni_cursor *cursor,
              name, stage, (long long)epoch, (long long)cursor->step, (long long)cursor->position,
              json_number(loss_json, cursor->train.loss), json_number(accuracy_json, cursor->train.accuracy),
              cursor->lr, rate, wait_s, pace);
-    return metrics_write(phase->run, line);
+    return anni_metrics_write(phase->run, line);
 }
 
 /* What the ranks have done since the last line; *out: the wait for data of the rank that waited longest: the

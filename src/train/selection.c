@@ -18,25 +18,51 @@ void anni_selection_free(anni_run *run) {
     free(run->selected);
 }
 
+/* The place of a key of phases[].resources, for errors. */
+static const ann_yaml_node *place_of(const ann_phase_config *phase, const char *key) {
+    return ann_yaml_find(ann_yaml_find(phase->node, "resources"), key);
+}
+
 ann_status anni_check_resources(const anni_run *run) {
+    const int hosts = ann_comm_host_count(run->comm);
     for (int i = 0; i < run->config->phase_count; i++) {
         const ann_phase_config *phase = &run->config->phases[i];
-        if (!run->selected[i] || phase->resources.ranks == 0 || phase->resources.ranks == run->size) continue;
-        const ann_yaml_node *node = ann_yaml_find(phase->node, "resources");
-        return ann_yaml_error(ann_yaml_find(node, "ranks"),
-                              "the phase '%s' is to run on %d ranks, and this job has %d: mpirun -n %d, with "
-                              "annulus run --only where phases differ",
-                              phase->name, phase->resources.ranks, run->size, phase->resources.ranks);
+        const ann_resources_config *r = &phase->resources;
+        if (!run->selected[i]) continue;
+        if (r->ranks > 0 && r->ranks != run->size)
+            return ann_yaml_error(place_of(phase, "ranks"),
+                                  "the phase '%s' is to run on %d ranks, and this job has %d: mpirun -n %d, "
+                                  "with annulus run --only where phases differ",
+                                  phase->name, r->ranks, run->size, r->ranks);
+        if (r->nodes > 0 && r->nodes != hosts)
+            return ann_yaml_error(
+                place_of(phase, "nodes"),
+                "the phase '%s' is to run on %d hosts, and the ranks of this job are on %d: "
+                "mpirun --host or srun --nodes %d, with annulus run --only where phases "
+                "differ",
+                phase->name, r->nodes, hosts, r->nodes);
     }
     return ANN_OK;
 }
 
 /* ---- phases of earlier jobs ---- */
 
-bool anni_is_needed(const anni_run *run, int index) {
-    for (int to = 0; to < run->graph->count; to++)
-        if (run->selected[to] && ann_run_graph_edge(run->graph, index, to) == ANN_RUN_EDGE_LOAD) return true;
-    return false;
+/* The phase from which phase `index` loads, or -1. */
+static int parent_of(const anni_run *run, int index) {
+    const char *from = run->config->phases[index].load_from;
+    return from ? ann_run_config_find_phase(run->config, from) : -1;
+}
+
+anni_need anni_need_of(const anni_run *run, int index) {
+    anni_need need = ANNI_NEED_NONE;
+    for (int i = 0; i < run->config->phase_count; i++) {
+        if (!run->selected[i]) continue;
+        int parent = parent_of(run, i);
+        if (parent == index) return ANNI_NEED_LOADED;
+        while (parent >= 0 && parent != index && !run->selected[parent]) parent = parent_of(run, parent);
+        if (parent == index) need = ANNI_NEED_BEHIND;
+    }
+    return need;
 }
 
 ann_status anni_move_phases_aside(anni_run *run) {

@@ -416,8 +416,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = fill_store(&s, *store, restore);
     if (status == ANN_OK) status = check_same(&s);
     if (status == ANN_OK) anni_forget(phase->run->comm, s.store, &s.scattered);
-    if (status == ANN_OK)
-        status = ann_agree(phase->run->comm, anni_metrics_cut(phase->run, phase->config->name));
+    if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_begin(phase));
     if (status == ANN_OK) status = tell_rollback(phase, cursor);
     if (status == ANN_OK && !restore)
         anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole.steps[0].plan);

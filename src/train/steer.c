@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/yaml.h"
 
-static const char *const names[ANN_CONTROL_COUNT] = {"pause", "resume", "checkpoint",
-                                                     "stop",  "lr",     "log_every"};
+static const char *const names[ANN_CONTROL_COUNT] = {"pause", "resume",    "checkpoint", "stop",
+                                                     "lr",    "log_every", "leave"};
 
 /* In the log, of a phase that begins anew: no request, and nobody's. */
 #define ANEW "anew"
@@ -69,14 +69,9 @@ static bool member_is(const ann_yaml_node *map, const char *key, const char *val
 }
 
 /* Only a learning rate changes what is learnt. */
-static ann_status read_repeat(anni_repeat *out, const ann_yaml_node *map, const char *phase, bool *is_one) {
+static ann_status read_repeat(ann_request *out, const ann_yaml_node *map, const char *phase, bool *is_one) {
     *is_one = member_is(map, "phase", phase) && member_is(map, "request", names[ANN_CONTROL_LR]);
-    if (!*is_one) return ANN_OK;
-    const ann_yaml_node *step = ann_yaml_find(map, "step"), *value = ann_yaml_find(map, "value");
-    if (!step || !value) return ann_error(ANN_ERR_CORRUPT, "no step or no value");
-    *out = (anni_repeat){.control = {.kind = ANN_CONTROL_LR}};
-    ANN_TRY(ann_yaml_int(step, &out->step));
-    return ann_yaml_real(value, &out->control.value);
+    return *is_one ? anni_request_read(out, map) : ANN_OK;
 }
 
 static bool is_anew(const ann_yaml_node *map, const char *phase) {
@@ -91,8 +86,8 @@ ann_status anni_steer_anew(const anni_run *run, const char *phase) {
     return ann_error(errno == ENOSPC ? ANN_ERR_NOSPACE : ANN_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static ann_status add_repeat(anni_steer *steer, anni_repeat repeat) {
-    anni_repeat *more = realloc(steer->repeats, ((size_t)steer->n_repeats + 1) * sizeof *more);
+static ann_status add_repeat(anni_steer *steer, ann_request repeat) {
+    ann_request *more = realloc(steer->repeats, ((size_t)steer->n_repeats + 1) * sizeof *more);
     if (!more) return ann_error(ANN_ERR_MEMORY, "no memory for requests");
     steer->repeats = more;
     int at = steer->n_repeats++;
@@ -103,7 +98,7 @@ static ann_status add_repeat(anni_steer *steer, anni_repeat repeat) {
 
 static ann_status read_line(anni_steer *steer, const char *path, const char *line, int64_t behind) {
     ann_yaml *yaml;
-    anni_repeat repeat;
+    ann_request repeat;
     bool is_one;
     ANN_TRY(ann_yaml_parse(&yaml, path, line));
     if (is_anew(ann_yaml_root(yaml), steer->phase->config->name)) steer->n_repeats = 0;
@@ -165,12 +160,16 @@ int anni_steer_ask(anni_steer *steer) {
     return steer->n_taken;
 }
 
-static void change(anni_steer *steer, anni_cursor *cursor, const ann_control *c) {
+static void change(anni_steer *steer, anni_cursor *cursor, const ann_request *request) {
+    const ann_control *c = &request->control;
     switch (c->kind) {
     case ANN_CONTROL_PAUSE: steer->paused = true; break;
     case ANN_CONTROL_RESUME: steer->paused = false; break;
     case ANN_CONTROL_STOP: steer->stop_after = c->value > 0 ? (int64_t)c->value : cursor->step; break;
-    case ANN_CONTROL_LR: cursor->lr_factor = c->value; break;
+    case ANN_CONTROL_LR:
+        cursor->lr_factor = c->value;
+        ann_requests_add(&cursor->requests, request);
+        break;
     case ANN_CONTROL_LOG_EVERY: cursor->log_every = (int64_t)c->value; break;
     default: break;
     }
@@ -191,13 +190,19 @@ ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) 
     char whence[96];
     const anni_run *run = steer->phase->run;
     for (int i = 0; run->rank == 0 && i < steer->n_taken; i++) {
-        if (note(steer, &steer->taken[i], cursor->step)) all.list[all.count++] = steer->taken[i];
+        if (steer->taken[i].kind == ANN_CONTROL_LEAVE || note(steer, &steer->taken[i], cursor->step))
+            all.list[all.count++] = steer->taken[i];
         else answer(steer, &steer->taken[i], -1);
     }
     steer->n_taken = 0;
     ANN_TRY(ann_comm_broadcast(run->comm, &all, sizeof all, 0));
     for (int i = 0; i < all.count; i++) {
-        change(steer, cursor, &all.list[i]);
+        if (all.list[i].kind == ANN_CONTROL_LEAVE)
+            return ann_error(
+                ANN_ERR_CONFIG,
+                "left phase %s at step %lld: another job has taken it over, or the run was stopped",
+                steer->phase->config->name, (long long)cursor->step);
+        change(steer, cursor, &(ann_request){cursor->step, all.list[i]});
         *save = *save || all.list[i].kind == ANN_CONTROL_CHECKPOINT;
         (void)snprintf(whence, sizeof whence, "asked for by %s", all.list[i].author);
         say(steer, &all.list[i], cursor->step, whence);
@@ -208,9 +213,9 @@ ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) 
 
 void anni_steer_repeat(anni_steer *steer, anni_cursor *cursor) {
     for (; steer->next_repeat < steer->n_repeats; steer->next_repeat++) {
-        const anni_repeat *r = &steer->repeats[steer->next_repeat];
+        const ann_request *r = &steer->repeats[steer->next_repeat];
         if (r->step > cursor->step) return;
-        change(steer, cursor, &r->control);
+        change(steer, cursor, r);
         say(steer, &r->control, cursor->step, "repeated from control.jsonl");
     }
 }

@@ -7,17 +7,11 @@
 
 enum { ANNI_CONTROLS_MAX = 16 }; /* taken up at a time */
 
-/* A request of the log that is applied again. */
-typedef struct anni_repeat {
-    int64_t step;
-    ann_control control;
-} anni_repeat;
-
 typedef struct anni_steer {
     anni_phase *phase;
     ann_control taken[ANNI_CONTROLS_MAX]; /* by rank 0, not yet known to the others */
     int n_taken;
-    anni_repeat *repeats; /* ascending; the same on every rank */
+    ann_request *repeats; /* of the log; ascending; the same on every rank */
     int n_repeats, next_repeat;
     int64_t stop_after; /* a step; 0: none */
     bool paused;

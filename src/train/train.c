@@ -45,10 +45,12 @@ ann_status anni_make_directories(const char *path) {
 static ann_status prepare_output(anni_run *run) {
     ann_status status = ANN_OK;
     const bool aside = run->rank == 0 && !run->options->resume;
-    if (aside) status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
+    if (aside) status = anni_claim_check(run);
+    if (aside && status == ANN_OK)
+        status = anni_selects_all(run) ? anni_aside_run(run) : anni_move_phases_aside(run);
     if (run->rank == 0 && status == ANN_OK) status = anni_make_directories(run->config->output);
+    if (run->rank == 0 && status == ANN_OK) status = anni_claim_open(run);
     if (status == ANN_OK) anni_control_clear(run);
-    if (status == ANN_OK) status = anni_metrics_open(run);
     return ann_agree(run->comm, status);
 }
 
@@ -187,29 +189,23 @@ static int threads_of(const anni_run *run, int index) {
     return wanted > 0 ? wanted : anni_threads_per_rank(run->comm);
 }
 
-static ann_status run_phase(anni_run *run, int index) {
-    anni_phase phase;
-    run->threads = threads_of(run, index);
-    if (run->config->phases[index].resources.threads > 0)
-        anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
-                 run->threads == 1 ? "" : "s");
-    ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
-    if (status == ANN_OK) status = run_opened(&phase);
-    anni_phase_close(&phase);
-    return status;
-}
-
-/* The phase is not of this job's, but one of these loads from it. */
-static ann_status take_finished(anni_phase *phase) {
+/* The phase was done by another job, and one of this job's loads from it, or comes from it through others. */
+static ann_status take_finished(anni_phase *phase, anni_need need) {
     anni_result *result = &phase->run->results[phase->index];
     anni_cursor cursor = {.finished = false};
+    ANN_TRY(anni_lineage_parents_left(phase));
     ANN_TRY(anni_cursor_find(phase, &cursor, result->checkpoint, sizeof result->checkpoint));
     if (phase->changed[0])
-        return ann_error(
-            ANN_ERR_CONFIG,
-            "another phase loads from '%s', which has finished in %s otherwise than it would now: "
-            "%s: run it again first, with --resume --only %s",
-            phase->config->name, phase->run->config->output, phase->changed, phase->config->name);
+        return ann_error(ANN_ERR_CONFIG,
+                         "another phase %s '%s', which has finished in %s otherwise than it would now: "
+                         "%s: run it again first, with --resume --only %s",
+                         need == ANNI_NEED_LOADED ? "loads from" : "comes, through others, from",
+                         phase->config->name, phase->run->config->output, phase->changed,
+                         phase->config->name);
+    if (need == ANNI_NEED_BEHIND) {
+        if (!cursor.finished) result->checkpoint[0] = '\0';
+        return ANN_OK;
+    }
     if (!cursor.finished)
         return ann_error(ANN_ERR_CONFIG,
                          "the phase '%s' has not finished in %s, and another one loads from it: run it "
@@ -218,19 +214,44 @@ static ann_status take_finished(anni_phase *phase) {
     result->finished = true;
     result->test = cursor.test;
     result->elapsed_s = cursor.elapsed_s;
-    return check_finished(phase, result->checkpoint);
+    ANN_TRY(check_finished(phase, result->checkpoint));
+    tell_done(phase, result);
+    return ANN_OK;
 }
 
+static ann_status take(anni_run *run, int index, anni_need need) {
+    anni_phase phase;
+    if (run->results[index].finished) return ANN_OK;
+    ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
+    if (status == ANN_OK) status = take_finished(&phase, need);
+    anni_phase_close(&phase);
+    return status;
+}
+
+/* What the job is not about, but needs: found out before any work starts. */
 static ann_status take_needed(anni_run *run) {
-    for (int i = 0; i < run->config->phase_count; i++) {
-        anni_phase phase;
-        if (run->selected[i] || !anni_is_needed(run, i)) continue;
-        ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, i));
-        if (status == ANN_OK) status = take_finished(&phase);
-        anni_phase_close(&phase);
-        ANN_TRY(status);
+    for (int i = 0; i < run->graph->count; i++) {
+        const int index = run->graph->order[i];
+        const anni_need need = anni_need_of(run, index);
+        if (!run->selected[index] && need != ANNI_NEED_NONE) ANN_TRY(take(run, index, need));
     }
     return ANN_OK;
+}
+
+static ann_status run_phase(anni_run *run, int index) {
+    anni_phase phase;
+    run->threads = threads_of(run, index);
+    for (int from = 0; from < run->graph->count; from++)
+        if (ann_run_graph_edge(run->graph, from, index) == ANN_RUN_EDGE_LOAD)
+            ANN_TRY(take(run, from, ANNI_NEED_LOADED));
+    if (run->config->phases[index].resources.threads > 0)
+        anni_say(run, "%s  %d thread%s a rank", run->config->phases[index].name, run->threads,
+                 run->threads == 1 ? "" : "s");
+    ann_status status = ann_agree(run->comm, anni_phase_open(&phase, run, index));
+    if (status == ANN_OK) status = run_opened(&phase);
+    anni_metrics_end(run);
+    anni_phase_close(&phase);
+    return status;
 }
 
 static ann_status run_all(anni_run *run) {
@@ -241,8 +262,13 @@ static ann_status run_all(anni_run *run) {
     ANN_TRY(anni_tuning_begin(run));
     anni_say(run, "%s: %d rank%s x %d thread%s, output %s", run->config->name, run->size,
              run->size == 1 ? "" : "s", run->threads, run->threads == 1 ? "" : "s", run->config->output);
-    for (int i = 0; i < run->config->phase_count; i++)
-        if (run->selected[run->graph->order[i]]) ANN_TRY(run_phase(run, run->graph->order[i]));
+    for (;;) {
+        int next;
+        ANN_TRY(anni_next_phase(run, &next));
+        if (next < 0) break;
+        ANN_TRY(run_phase(run, next));
+        if (run->rank == 0) anni_claim_drop(run, run->config->phases[next].name);
+    }
     anni_table(run);
     return ANN_OK;
 }
@@ -255,6 +281,7 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                     .size = ann_comm_size(comm),
                     .threads = options->threads > 0 ? options->threads : anni_threads_per_rank(comm),
                     .metrics_fd = -1,
+                    .claims_fd = -1,
                     .checkpoint_s = -1};
     ann_kernel_init();
     run.results = calloc((size_t)config->phase_count, sizeof *run.results);
@@ -266,7 +293,7 @@ ann_status ann_train(ann_comm *comm, const ann_run_config *config, const ann_tra
                             ? ANN_OK
                             : ann_error(ANN_ERR_MEMORY, "no memory for the results of the phases"));
     if (status == ANN_OK) status = run_all(&run);
-    if (run.metrics_fd >= 0) close(run.metrics_fd);
+    anni_claim_close(&run);
     anni_selection_free(&run);
     free(run.results);
     free(run.paces);

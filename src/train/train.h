@@ -29,7 +29,7 @@ typedef struct ann_train_options {
 } ann_train_options;
 
 /* Runs the phases in the order of run_graph.h; ends with the table phase, test loss, test accuracy, time.
-   Writes config.output/{phase}/step-*, metrics.jsonl (rank 0). Errors are the same on every rank;
+   Writes config.output/{phase}/step-* and metrics.jsonl (rank 0). Errors are the same on every rank;
    ANN_ERR_STOP after a requested stop (a checkpoint has been written). Collective.
 
    Checkpoints are written beside training, as config.checkpoint says and on request: by the options, or by

@@ -83,7 +83,7 @@ ann_status anni_untrained_is_there(bool *out, const anni_phase *phase) {
 
 ann_status anni_untrained_run(anni_phase *phase, anni_cursor *cursor, ann_store **store) {
     const int64_t begin_ns = ann_clock_ns();
-    ANN_TRY(ann_agree(phase->run->comm, anni_metrics_cut(phase->run, phase->config->name)));
+    ANN_TRY(ann_agree(phase->run->comm, anni_metrics_begin(phase)));
     ANN_TRY(phase->config->kind == ANN_PHASE_EXPORT ? export_model(phase) : evaluate(phase, cursor));
     cursor->elapsed_s = 1e-9 * (double)(ann_clock_ns() - begin_ns);
     ann_status status = ann_store_new(store, phase->run->config->seed);

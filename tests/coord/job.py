@@ -104,7 +104,6 @@ assert insist(job.Report, job=number, metrics=[metric(s) for s in range(2, 40)])
 checkpoint = dict(phase="pretrain", step=100, path="out/pretrain/step-100", hash="h1")
 for _ in range(2):
     job.Committed(job=number, checkpoint=checkpoint)
-refused("FAILED_PRECONDITION", job.Committed, job=number, checkpoint=dict(phase="cnn", step=1, path="x"))
 for _ in range(2):  # the second time, the answer to the first was lost
     then = job.PhaseDone(job=number, phase="pretrain", text="fine")
     assert then.kind == 1 and then.phase == "cnn" and [c.path for c in then.inputs] == ["out/pretrain/step-100"], then
@@ -117,6 +116,12 @@ number = second.job
 third = job.RegisterJob(**dict(start, key="start-3", instance="other"))
 assert third.assignment.kind == 0, third  # WAIT: the phase is held by another
 assert job.Next(job=third.job).kind == 0
+refused("FAILED_PRECONDITION", job.Committed, job=third.job, checkpoint=dict(phase="cnn", step=1, path="x"))
+refused("FAILED_PRECONDITION", job.PhaseDone, job=third.job, phase="cnn")
+assert job.Heartbeat(job=third.job, phase="cnn", step=1).over
+alone = job.RegisterJob(**dict(start, key="start-alone", instance="alone", only=["adapt/a"]))
+assert alone.assignment.kind == 0, alone  # what comes before is in work
+job.Leave(job=alone.job, exit_code=0)
 job.Leave(job=third.job, exit_code=0)
 
 # ---- stop, after a step; the run stays stopped until somebody takes it up again ----
@@ -142,6 +147,25 @@ refused("FAILED_PRECONDITION", operator.Control, run="graph", kind="PAUSE")
 changed = [dict(p, inputs="new") if p["name"] == "adapt/a" else p for p in phases]
 redo = job.RegisterJob(**dict(start, key="start-6", phases=changed))
 assert redo.assignment.kind == 1 and redo.assignment.phase == "adapt/a", redo
+
+assert job.PhaseDone(job=redo.job, phase="adapt/a").kind == 2
+job.Leave(job=redo.job, exit_code=0)
+
+# ---- a job for certain phases, which begin anew ----
+part = job.RegisterJob(**dict(start, key="start-7", phases=changed, only=["cnn", "adapt/a"], anew=True))
+assert part.assignment.phase == "cnn" and not [c for c in part.assignment.inputs if c.phase == "cnn"], part
+other = job.RegisterJob(**dict(start, key="start-8", phases=changed, instance="other", only=["adapt/a"]))
+assert other.assignment.kind == 0, other
+assert [p.state for p in viewer.Status(run="graph").phases] == [2, 1, 0]
+job.Leave(job=part.job, exit_code=1)
+# nobody works on what comes before: whether its result is there, only the job knows
+assert job.Next(job=other.job).phase == "adapt/a"
+# a job that went on by itself tells what it has done
+assert not job.Heartbeat(job=other.job, phase="cnn", step=3).over
+assert job.PhaseDone(job=other.job, phase="cnn").phase == "adapt/a"
+assert job.PhaseDone(job=other.job, phase="adapt/a").kind == 2
+job.Leave(job=other.job, exit_code=0)
+assert [p.state for p in viewer.Status(run="graph").phases] == [2, 2, 2]
 
 watcher.join(timeout=20)
 watching = False

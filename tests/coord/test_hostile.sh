@@ -1,5 +1,5 @@
 #!/bin/bash
-# Random bytes, malformed and oversized messages, unknown methods, missing tokens, strange names, idle connections, slow readers.
+# Random bytes, malformed and oversized messages, strings with a NUL, unknown methods, missing tokens, strange names, idle connections, slow readers.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 start_server --plain
 foreign hostile.py "$address"

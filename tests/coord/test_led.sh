@@ -34,14 +34,14 @@ ended() { # CODE OUTPUT
     [ $code = "$1" ] || complain "the job ended with $code, not $1: $(tail -n 5 "$2.out" "$2.err")"
 }
 await() { for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; complain "never: $*"; }
-step_of() { tail -n 1 "$1/metrics.jsonl" | sed 's/.*"step":\([0-9]*\).*/\1/'; }
+step_of() { tail -n 1 "$1/pretrain/metrics.jsonl" | sed 's/.*"step":\([0-9]*\).*/\1/'; }
 same() { # OUTPUT: weights as without a coordinator
     "$ANNULUS" ckpt diff --no-meta alone.dir/tune "$1/tune" >diff 2>&1 || complain "$1 has other weights: $(cat diff)"
 }
-# told STATE OUTPUT RUN: each measurement of metrics.jsonl is with the coordinator, once
+# told STATE OUTPUT RUN: each measurement of the phases is with the coordinator, once
 told() {
     local want have
-    want=$(grep -c '"loss":' "$2/metrics.jsonl")
+    want=$(cat "$2"/*/metrics.jsonl | grep -c '"loss":')
     timeout 20 "$ANNULUS" ctl --plain --state "$1" watch "$3" --json --timeout 5 >watched 2>&1 </dev/null
     have=$(grep -c '"samples_per_s"' watched)
     [ "$have" = "$want" ] || complain "$2 has $want measurements, the coordinator $have"
@@ -55,7 +55,7 @@ run 0 "${mpirun[@]}" "$ANNULUS" run --threads 1 --no-coordinator run.yaml
 inner() { run "$1" "$ANNULUS" ctl --plain --state held.dir/coordinator "${@:2}"; }
 start held.dir
 await test -s held.dir/coordinator/address
-await grep -q '"step":200,' held.dir/metrics.jsonl
+await grep -q '"step":200,' held.dir/pretrain/metrics.jsonl
 inner 0 pause led
 await grep -q pause held.dir/control.jsonl
 inner 0 status led
@@ -76,6 +76,10 @@ ended 75 held.dir
 start held.dir --resume
 ended 0 held.dir
 same held.dir
+run 0 "$ANNULUS" lineage held.dir/tune # through its parent, which was led
+[ "$(grep -c '^  request  behind step [0-9]*: lr 1, by .* at 20' out)" = 1 ] || complain "the lineage names no request: $(cat out)"
+run 0 "$ANNULUS" lineage --json held.dir/pretrain
+has out '"requests_dropped": 0, "requests": [{"request": "lr", "value": 1, "step": ' 1
 
 # ---- one that is not there
 start lonely.dir --coordinator 127.0.0.1:1 --coordinator-plain --coordinator-dir held.dir/coordinator
@@ -86,7 +90,7 @@ same lonely.dir
 # ---- another one: stopped for a while, then killed and started again in the middle
 start_server --plain
 start led.dir --coordinator "$address" --coordinator-plain --coordinator-dir state
-await grep -q '"step":400,' led.dir/metrics.jsonl
+await grep -q '"step":400,' led.dir/pretrain/metrics.jsonl
 kill -STOP "$server"
 before=$(step_of led.dir)
 sleep 1

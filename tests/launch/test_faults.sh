@@ -67,7 +67,7 @@ fails_at_last() {
 }
 everywhere() { fails 0 "$@"; fails "${ranks:=3}" "$@"; ranks=$((5 - ranks)); } # alternately on 3 and 2 ranks
 # The run's last record: the test loss after all phases.
-final_loss() { tail -n 1 "$1/metrics.jsonl"; }
+final_loss() { tail -n 1 "$1"/train/metrics.jsonl; }
 same_end() { [ "$(final_loss "$1")" = "$(final_loss "$2")" ] || wrong "$1 ended with $(final_loss "$1"), not with $(final_loss "$2")"; }
 steps_of() { (cd "$1" && echo step-*); }
 
@@ -150,7 +150,7 @@ small_disk() {
         room 256k
         set -- --set output=disk/run --set checkpoint.every=never --set log.every_steps=1
         head -c 1m /dev/zero >disk/run/ballast 2>/dev/null
-        fails $ranks 5 'disk/run/metrics.jsonl: No space left on device' --resume "$@" run.yaml
+        fails $ranks 5 'disk/run/train/metrics.jsonl: cannot write it: No space left on device' --resume "$@" run.yaml
         rm disk/run/ballast
         run $ranks 0 "metrics when there is room" --resume "$@" run.yaml
     done

@@ -42,9 +42,9 @@ phases() {
     done
     has out " runs again: " $(grep -o again <<<"$*" | wc -l)
 }
-# records NAME: how many records of the phase metrics.jsonl has, and that all are whole
+# records NAME: how many records of the phase there are, all of them whole
 records() {
-    grep -c "\"phase\":\"$1\".*}\$" out.dir/metrics.jsonl
+    grep -c "\"phase\":\"$1\".*}\$" "out.dir/$1/metrics.jsonl"
 }
 
 # ---- nothing has changed, or nothing that matters
@@ -61,16 +61,16 @@ diff -r out.dir first.dir >/dev/null || { echo "a resume without change has chan
 train --resume --set phases.transfer.batch=10 run.yaml && phases pretrain:kept transfer:again alone:kept
 has out 'the run file says "phases.transfer.batch = 10", the checkpoint was made with "phases.transfer.batch = 20"' 1
 has out "transfer  what it had is moved to out.dir.1/transfer" 1
-diff -r out.dir.1/transfer first.dir/transfer && diff out.dir.1/metrics.jsonl first.dir/metrics.jsonl || bad=1
-diff <(grep '"alone"' out.dir/metrics.jsonl) <(grep '"alone"' first.dir/metrics.jsonl) || { echo "another phase's metrics"; bad=1; }
-[ "$(records pretrain)" = 3 ] && [ "$(records transfer)" = 7 ] && [ "$(records alone)" = 2 ] || { echo "metrics.jsonl:"; cat out.dir/metrics.jsonl; bad=1; }
+diff -r out.dir.1/transfer first.dir/transfer || bad=1
+diff out.dir/alone/metrics.jsonl first.dir/alone/metrics.jsonl || { echo "another phase's metrics"; bad=1; }
+[ "$(records pretrain)" = 3 ] && [ "$(records transfer)" = 7 ] && [ "$(records alone)" = 2 ] || { echo "metrics:"; cat out.dir/*/metrics.jsonl; bad=1; }
 train --resume --set phases.transfer.batch=10 run.yaml && phases pretrain:kept transfer:kept alone:kept
 
 # ---- the first, and the one that takes from it
 rm -rf out.dir out.dir.1 && cp -r first.dir out.dir
 train --resume --set phases.pretrain.program[0].lr=0.02 run.yaml && phases pretrain:again transfer:again alone:kept
 has out "transfer  runs again: its parent pretrain has other content: 0x" 1
-[ "$(ls out.dir.1 | tr '\n' ' ')" = "metrics.jsonl pretrain transfer " ] || { echo "in out.dir.1: $(ls out.dir.1)"; bad=1; }
+[ "$(ls out.dir.1 | tr '\n' ' ')" = "pretrain transfer " ] || { echo "in out.dir.1: $(ls out.dir.1)"; bad=1; }
 run 0 "$ANNULUS" lineage out.dir.1/transfer && has out "as recorded" 1
 rm -rf fresh.dir
 train --set output=fresh.dir --set phases.pretrain.program[0].lr=0.02 run.yaml
@@ -91,7 +91,7 @@ has out "  parent   pretrain, step 20, key $(value key 2)" 1 && has out "       
 has out "  parent   none" 1 && has out "$child" 1
 key=$(value key 1) id=$(value id 1) of_parent=$(value key 2) content=$(sed -n 's/.*content \(.*\): as recorded/\1/p' out)
 has out "  code     $("$ANNULUS" --version)" 2
-grep '"test_loss"' out.dir/metrics.jsonl | grep '"transfer"' >out && has out "\"lineage\":\"0x$id\"" 1
+grep '"test_loss"' out.dir/transfer/metrics.jsonl >out && has out "\"lineage\":\"0x$id\"" 1
 run 0 "$ANNULUS" ckpt info --config $child && has out "key: 0x$key" 1 && has out "content: 0x$content" 1 && has out "key: 0x$of_parent" 1
 run 0 "$ANNULUS" lineage --json $child && has out '"parents": [' 2 && has out "\"content\": \"$content\", \"state\": \"same\"" 1
 has out "{\"path\": \"$child\", \"step\": 30, " 1 && has out "{\"path\": \"$parent\", \"step\": 20, " 1 && has out "\"key\": \"$key\"" 1
@@ -142,8 +142,8 @@ train "${rules[@]}" --set 'phases.pretrain.stop={every: 5 steps, early: {patienc
     --set 'phases.alone.stop={target: {metric: test_accuracy, reach: 0.9}}' run.yaml
 has out "pretrain  stops at step " 1 && has out ": test loss has not improved on " 1 && has out "pretrain  takes back the weights of step " 1
 has out "alone  stops at step " 1 && has out ": test accuracy has reached 0.9" 1
-grep -c '"event":"stopped","phase":"pretrain".*"reason":"early"' stop.dir/metrics.jsonl >out && has out 1
-grep -c '"event":"stopped","phase":"alone".*"reason":"target"' stop.dir/metrics.jsonl >out && has out 1
+grep -c '"event":"stopped","phase":"pretrain".*"reason":"early"' stop.dir/pretrain/metrics.jsonl >out && has out 1
+grep -c '"event":"stopped","phase":"alone".*"reason":"target"' stop.dir/alone/metrics.jsonl >out && has out 1
 run 0 "$ANNULUS" ckpt info stop.dir/pretrain && has out "  stop_reason        early" 1
 run 0 "$ANNULUS" ckpt info stop.dir/transfer && has out "  stop_reason        program" 1
 # mistake LINE:COLUMN TEXT RULE: in place of the rule of the last phase

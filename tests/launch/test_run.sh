@@ -89,7 +89,7 @@ exported, trained = numpy.load("out.dir/exported/wide.npz"), h5py.File("out.dir/
 assert sorted(exported.files) == ["encoder/fc1/bias", "encoder/fc1/weight"], exported.files
 for name in exported.files: assert (exported[name] == trained[name][:]).all(), name'
 fi
-[ "$(grep -c '"phase":"check".*"test_loss":0' out.dir/metrics.jsonl)" = 1 ] || { echo "no result of check in metrics.jsonl"; bad=1; }
+[ "$(grep -c '"phase":"check".*"test_loss":0' out.dir/check/metrics.jsonl)" = 1 ] || { echo "no result of check in metrics.jsonl"; bad=1; }
 cp -r out.dir first.dir
 
 # ---- nothing is left to do; but a file that was exported and is gone is written again
@@ -99,9 +99,9 @@ job 0 --resume && has out "finished before" 5 && cmp out.dir/exported/wide.npz f
 run 0 "${mpirun[@]}" -n 2 "$ANNULUS" train --resume run.yaml && has out "finished before" 6
 
 # ---- parts of it; what was there is kept elsewhere, and metrics of other phases stay
-others() { grep -v '"phase":"narrow"' "$1/metrics.jsonl"; }
+others() { find "$1" -name metrics.jsonl -not -path '*/narrow/*' | sort | xargs cat; }
 kept() { ls -d out.dir.*/narrow 2>/dev/null | wc -l; }
-lines=$(wc -l <out.dir/metrics.jsonl)
+lines=$(wc -l <out.dir/narrow/metrics.jsonl)
 others out.dir >others
 before=$(kept)
 job 0 --only narrow
@@ -109,7 +109,7 @@ order pretrain narrow
 has out "pretrain  finished before" 1 && has out "narrow  what it had is moved to out.dir." 1
 same narrow out.dir first.dir
 [ "$(kept)" = $((before + 1)) ] || { echo "narrow was not kept"; bad=1; }
-[ "$(wc -l <out.dir/metrics.jsonl)" = "$lines" ] || { echo "metrics.jsonl has other lines"; bad=1; }
+[ "$(wc -l <out.dir/narrow/metrics.jsonl)" = "$lines" ] || { echo "metrics.jsonl has other lines"; bad=1; }
 others out.dir | cmp - others || bad=1
 job 0 --only narrow --resume && has out "narrow  finished before" 1 && [ "$(kept)" = $((before + 1)) ] || bad=1
 job 0 --from wide
@@ -144,8 +144,23 @@ has out "best.dir/pretrain/$best" 2 && has out ": as recorded" 1
 job 0 --only narrow --resume "${worse[@]}" && has out "narrow  finished before" 1
 job 0 --only check --resume
 has out "wide  finished before" 1
+other=(--set "phases.pretrain.program=[{epochs: 1, lr: 0.01}]")
+again="otherwise than it would now: "
+job 2 --only check "${other[@]}"
+has err "another phase comes, through others, from 'pretrain', which has finished in out.dir $again" 1 && has err "run it again first, with --resume --only pretrain" 1
+cp -r out.dir made.dir
+job 0 --only pretrain --resume --set output=made.dir "${other[@]}"
+job 2 --only check --set output=made.dir "${other[@]}"
+has err "another phase loads from 'wide', which has finished in made.dir ${again}its parent pretrain has other content: " 1
+job 0 --only wide --resume --set output=made.dir "${other[@]}"
+job 0 --only check --set output=made.dir "${other[@]}" && has out "wide  finished before" 1
 mv out.dir/pretrain kept.dir
 job 0 --only check && has out "wide  finished before" 1
+job 2 --only check "${other[@]}"
+has err "another phase loads from 'wide', which has finished in out.dir ${again}its parent pretrain had another configuration" 1
+job 2 --only check --only pretrain "${other[@]}"
+has err "its parent pretrain had another configuration" 1
+[ ! -e out.dir/pretrain ] || { echo "work began before its parents were looked at"; bad=1; }
 job 2 --only narrow
 has err "the phase 'pretrain' has not finished in out.dir, and another one loads from it: run it first, with --only pretrain" 1
 mv kept.dir out.dir/pretrain
@@ -156,7 +171,7 @@ slow=(--set output=slow.dir --set log.every_steps=1 --set "phases.wide.program=[
 code=0
 timeout -k 5 60 "${mpirun[@]}" -n 2 "$ANNULUS" run --threads 1 "${slow[@]}" run.yaml >out 2>err &
 pid=$!
-await grep -q '"phase":"wide"' slow.dir/metrics.jsonl
+await grep -q '"phase":"wide"' slow.dir/wide/metrics.jsonl
 touch slow.dir/stop.now
 wait $pid || code=$?
 [ $code = 75 ] || { echo "exit code $code, not 75, after stop.now"; sed 's/^/    /' out err; bad=1; }
@@ -178,6 +193,11 @@ job 0 --dry-run --plot graph.svg --set output=none.dir
 has out "phase " 1 && has out "wide      transfer  pretrain" 1 && has out "6 of 6 phases" 1
 has out "1 epoch + 2 epochs" 1 && has out "encoder+head" 5
 awk '$1 == "wide" && $7 == 2146 { print $(NF - 3), $(NF - 2) }' out | grep -qx "30 2" || { echo "steps and ranks of wide"; cat out; bad=1; }
+run 0 "$ANNULUS" run --dry-run --only pretrain --only wide --only narrow --only weights \
+    --set 'phases.pretrain.stop={early: {patience: 3, min_delta: 0.01}, target: {metric: test_loss, reach: 0.1}, every: 20 steps, wall_time: 90 min}' \
+    --set 'phases.wide.stop={target: {metric: test_accuracy, reach: 0.95}, every: 1 epoch}' --set 'phases.narrow.stop={wall_time: 30 s}' run.yaml
+has out "  2 epochs, early test_loss patience 3 min_delta 0.01, target test_loss 0.1 every 20 steps, wall_time 1:30:00  " 1
+has out "  1 epoch + 2 epochs, target test_accuracy 0.95 every 1 epoch  " 1 && has out "  8 steps, wall_time 30 s  " 1
 [ ! -e none.dir ] || { echo "--dry-run has made the output folder"; bad=1; }
 run 0 "$ANNULUS" run --dry-run --from check --set phases.narrow.resources.ranks=4 run.yaml
 has out "2 of 6 phases" 1
@@ -205,8 +225,10 @@ run 5 "$ANNULUS" run --dry-run --only weights --plot none.dir/graph.svg run.yaml
 # ---- resources
 run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 run.yaml
 has err "phases[2].resources.ranks: the phase 'adapted' is to run on 3 ranks, and this job has 2: mpirun -n 3" 1
+run 2 "${mpirun[@]}" -n 2 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.nodes=2 run.yaml
+has err "phases[2].resources.nodes: the phase 'adapted' is to run on 2 hosts, and the ranks of this job are on 1: mpirun --host or srun --nodes 2" 1
 [ ! -e res.dir ] || { echo "work began before resources were checked"; bad=1; }
-run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{ranks: 1, threads: 3}" --only pretrain run.yaml
+run 0 "$ANNULUS" run --set output=res.dir --set phases.adapted.resources.ranks=3 --set phases.pretrain.resources="{nodes: 1, ranks: 1, threads: 3}" --only pretrain run.yaml
 order pretrain
 has out "pretrain  3 threads a rank" 1
 run 0 "$ANNULUS" run --set output=res.dir --set phases.pretrain.resources.threads=3 --threads 2 --only pretrain run.yaml

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "ckpt/tools.h"
 #include "support/check.h"
 #include "support/curve.h"
 #include "support/mpi_verdict.h"
 #include "support/stage.h"
+#include "train/requests.h"
 #include "train/train.h"
 
 enum { STEPS = 120, STOP_STEP = 17, REQUESTS_MAX = 8 };
@@ -88,7 +90,7 @@ static const char *set; /* as after --set; NULL: nothing */
 
 static ann_status train(const char *name, guide *g, bool resume) {
     char text[sizeof run_file + 3 * SCRATCH_PATH_BYTES];
-    const ann_lead lead = {g, take, applied, line, began, committed, done};
+    const ann_lead lead = {g, NULL, take, applied, line, began, committed, done};
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume, .lead = g ? &lead : NULL};
     snprintf(text, sizeof text, run_file, dir, name, dir);
@@ -113,6 +115,35 @@ static int first_difference(const char *one, const char *other) {
     int i = 0;
     while (i < STEPS && a[i] == b[i]) i++;
     return i;
+}
+
+/* The requests that the last checkpoint tells of, on rank 0. */
+static ann_requests told(const char *name) {
+    char path[SCRATCH_PATH_BYTES], found[ANN_CKPT_PATH_BYTES];
+    ann_requests requests = {.count = -1};
+    ann_ckpt *ckpt;
+    if (rank != 0 || ann_ckpt_resolve(found, scratch_path(path, "%s/%s/only", dir, name)) != ANN_OK ||
+        ann_ckpt_peek(&ckpt, found) != ANN_OK)
+        return requests;
+    if (ann_requests_load(&requests, ann_ckpt_meta(ckpt)) != ANN_OK) requests.count = -1;
+    ann_ckpt_close(ckpt);
+    return requests;
+}
+
+static bool is_told(const ann_request *r, double value, int64_t step) {
+    return r->control.kind == ANN_CONTROL_LR && r->control.value == value && r->step == step &&
+           r->control.asked_ms == 5 && strcmp(r->control.author, "a ?friend?") == 0;
+}
+
+/* Those that were applied, and those that were repeated; learning rates alone change what is learnt. */
+static void checkpoints_tell_of_requests(const int64_t *at) {
+    static const char *const names[] = {"led", "repeated"};
+    for (int i = 0; i < 2; i++) {
+        const ann_requests r = told(names[i]);
+        assert_all_ranks(rank != 0 || (r.count == 2 && r.dropped == 0 && is_told(&r.items[0], 0.25, at[0]) &&
+                                       is_told(&r.items[1], 2, at[5])));
+    }
+    assert_all_ranks(rank != 0 || told("alone").count == 0);
 }
 
 static void requests_are_applied_and_repeated(void **state) {
@@ -145,6 +176,7 @@ static void requests_are_applied_and_repeated(void **state) {
     /* Losses are by index: that of step n + 1 is at n, and the first that another rate changes is the one
      * after. */
     assert_all_ranks(rank != 0 || first_difference("led", "alone") == (int)at[0] + 1);
+    checkpoints_tell_of_requests(at);
 }
 
 static void the_log_is_for_people(void **state) {
@@ -174,6 +206,7 @@ static void a_phase_that_runs_again_is_not_led(void **state) {
     set = NULL;
     assert_all_ranks(rank != 0 || first_difference("led", "afresh") == STEPS);
     assert_all_ranks(rank != 0 || first_difference("led", "repeated") < STEPS);
+    assert_all_ranks(rank != 0 || told("led").count == 0);
 }
 
 int main(int argc, char **argv) {

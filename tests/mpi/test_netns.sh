@@ -55,11 +55,15 @@ phases:
 YAML
 run 0 "${mpirun[@]}" -n 4 "$ANNULUS" train --threads 1 --set output=local run.yaml
 for ranks in 1 2; do
-    hosts 4 1gbit $ranks "$ANNULUS" train --threads 1 --set output=hosts$ranks run.yaml
+    hosts 4 1gbit $ranks "$ANNULUS" train --threads 1 --set output=hosts$ranks --set phases.mlp.resources.nodes=4 run.yaml
     [ $code = 0 ] || { echo "training on 4 hosts of $ranks: exit code $code"; tail -5 out err; bad=1; }
     run 0 "$ANNULUS" ckpt diff --no-meta local/mlp hosts$ranks/mlp
     has out equal
 done
+
+hosts 2 none 2 "$ANNULUS" train --threads 1 --set output=few --set phases.mlp.resources.nodes=4 run.yaml
+[ $code = 2 ] || { echo "2 hosts in place of 4: exit code $code"; bad=1; }
+has err "phases[0].resources.nodes: the phase 'mlp' is to run on 4 hosts, and the ranks of this job are on 2" 1
 
 bash "$netns" 2 none 1 sleep 60 >out 2>err &
 pid=$!

@@ -70,8 +70,7 @@ static int records(const char *name, const char *text) {
     char path[SCRATCH_PATH_BYTES];
     int n = 0;
     if (rank == 0) {
-        size_t bytes;
-        char *all = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", dir, name));
+        char *all = scratch_read_all(scratch_path(path, "%s/%s/*/metrics.jsonl", dir, name));
         for (const char *at = all; (at = strstr(at, text)); at++) n++;
         free(all);
     }

@@ -34,7 +34,7 @@ rm slow
 ends "$job" 90 COMPLETED 0:0
 said one 1 '1 nodes'
 said one 1 'mlp  resumes at step'
-final() { tail -n 1 "$1/metrics.jsonl" | sed -E 's/.*"test_loss":([^,}]*).*/\1/'; }
+final() { tail -n 1 "$1/mlp/metrics.jsonl" | sed -E 's/.*"test_loss":([^,}]*).*/\1/'; }
 awk -v a="$(final alone)" -v b="$(final one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d <= 1e-6 * a * a) }' ||
     wrong "on one node the run ended with $(final one), not with $(final alone)"
 exit $bad

@@ -9,9 +9,8 @@
 
 int curve_read(double *values, int limit, const char *folder, const char *name, const char *key) {
     char path[SCRATCH_PATH_BYTES], quoted[64];
-    size_t bytes;
     int n = 0;
-    char *text = scratch_read(&bytes, scratch_path(path, "%s/%s/metrics.jsonl", folder, name));
+    char *text = scratch_read_all(scratch_path(path, "%s/%s/*/metrics.jsonl", folder, name));
     snprintf(quoted, sizeof quoted, "\"%s\":", key);
     for (const char *p = text; (p = strstr(p, quoted)) && n < limit; n++) {
         p += strlen(quoted);

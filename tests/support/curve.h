@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* The numbers behind `"key":` in FOLDER/NAME/metrics.jsonl, at most `limit`; returns how many there are. */
+/* The numbers behind `"key":` in the metrics of all phases of FOLDER/NAME, at most `limit`; returns how many
+ * there are. */
 int curve_read(double *values, int limit, const char *folder, const char *name, const char *key);
 /* Compares with tests/golden/NAME.txt, to 1e-4, or writes there if ANNULUS_GOLDEN_OUT is set (to anything).
  */

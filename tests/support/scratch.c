@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,24 @@ char *scratch_read(size_t *bytes, const char *path) {
     (void)fclose(file);
     if (bytes) *bytes = (size_t)st.st_size;
     return data;
+}
+
+char *scratch_read_all(const char *pattern) {
+    glob_t found;
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    need(out != NULL, "read", pattern);
+    const int error = glob(pattern, GLOB_BRACE, NULL, &found);
+    need(error == 0 || error == GLOB_NOMATCH, "look for", pattern);
+    for (size_t i = 0; error == 0 && i < found.gl_pathc; i++) {
+        char *part = scratch_read(&bytes, found.gl_pathv[i]);
+        fputs(part, out);
+        free(part);
+    }
+    if (error == 0) globfree(&found);
+    (void)fclose(out);
+    return text;
 }
 
 void scratch_write(const char *path, const void *data, size_t bytes) {

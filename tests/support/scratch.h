@@ -20,6 +20,9 @@ char *scratch_path(char buf[SCRATCH_PATH_BYTES], const char *fmt, ...) __attribu
 
 /* A whole file in memory with a NUL behind it; free it. */
 char *scratch_read(size_t *bytes, const char *path);
+/* All files of these names, braces allowed, one behind the other; the empty text if there is none. Free it.
+ */
+char *scratch_read_all(const char *pattern);
 void scratch_write(const char *path, const void *data, size_t bytes);
 
 /* The names in a directory but . and .., sorted, each followed by a space; free it. */

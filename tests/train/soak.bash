@@ -125,7 +125,7 @@ plant_call() { # RANKS
 # ---- what must hold in the end ----
 
 # Lines "phase step name value" of everything that was measured.
-curve() { sed -nE 's/.*"phase":"([a-z]*)".*"step":([0-9]*),.*"(loss|test_loss)":([^,}]*).*/\1 \2 \3 \4/p' "$1/metrics.jsonl"; }
+curve() { sed -nE 's/.*"phase":"([a-z]*)".*"step":([0-9]*),.*"(loss|test_loss)":([^,}]*).*/\1 \2 \3 \4/p' "$1"/*/metrics.jsonl; }
 same_curve() { # OUTPUT OTHER TOLERANCE: the same steps, none missing, none twice, and values as near as that
     paste -d' ' <(curve "$1") <(curve "$2") >"$dir/both"
     awk -v tolerance="$3" '{ d = $4 - $8; if (d < 0) d = -d

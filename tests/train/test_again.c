@@ -48,7 +48,7 @@ static void second_phase_alone(void **state) {
     check_ok(run_train(&(run_options){.name = "b", .sets = {set}}));
     same_ends("a", "b");
     assert_true(content("a.1", "fine") == before);
-    assert_true(scratch_exists(scratch_path(path, "%s/a.1/metrics.jsonl", run_dir)));
+    assert_true(scratch_exists(scratch_path(path, "%s/a.1/fine/metrics.jsonl", run_dir)));
     assert_false(scratch_exists(scratch_path(path, "%s/a.1/pre", run_dir)));
     check_ok(run_train(&(run_options){.name = "a", .resume = true, .sets = {set}}));
     printed("fine  finished before", "runs again");

@@ -169,11 +169,15 @@ static void damaged_maps_are_refused(void **state) {
     ann_meta_free(meta);
 }
 
-static ann_lineage_change change(const ann_lineage *then, const char *words) {
+static ann_lineage_change change_to(const ann_lineage *now, const ann_lineage *then, const char *words) {
     char text[512] = "";
-    const ann_lineage_change found = ann_lineage_compare(text, sizeof text, &sample, then);
+    const ann_lineage_change found = ann_lineage_compare(text, sizeof text, now, then);
     if (found != ANN_LINEAGE_SAME && !strstr(text, words)) fail_msg("%s", text);
     return found;
+}
+
+static ann_lineage_change change(const ann_lineage *then, const char *words) {
+    return change_to(&sample, then, words);
 }
 
 static void changes_are_found(void **state) {
@@ -205,6 +209,18 @@ static void changes_are_found(void **state) {
     then.parents[1].path[1]++;
     assert_int_equal(change(&then, ""), ANN_LINEAGE_SAME);
     assert_true(ann_lineage_id(&then) == id);
+}
+
+/* A parent that is gone is judged by its key. */
+static void parents_without_content(void **state) {
+    (void)state;
+    ann_lineage now = sample, then = sample;
+    now.parents[0].content = 0;
+    assert_int_equal(change_to(&now, &then, ""), ANN_LINEAGE_SAME);
+    then.parents[0].content++;
+    assert_int_equal(change_to(&now, &then, ""), ANN_LINEAGE_SAME);
+    then.parents[0].key++;
+    assert_int_equal(change_to(&now, &then, "its parent pre had another configuration"), ANN_LINEAGE_PARENT);
 }
 
 /* ---- whether a checkpoint still counts ---- */
@@ -291,6 +307,7 @@ int main(void) {
                                        cmocka_unit_test(read_back_as_printed),
                                        cmocka_unit_test(damaged_maps_are_refused),
                                        cmocka_unit_test(changes_are_found),
+                                       cmocka_unit_test(parents_without_content),
                                        cmocka_unit_test(finished_runs_again_and_unfinished_is_refused),
                                        cmocka_unit_test(checkpoints_of_before)};
     return cmocka_run_group_tests(tests, NULL, NULL);

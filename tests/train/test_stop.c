@@ -44,9 +44,8 @@ static void metrics_are_cut_at_the_checkpoint(void **state) {
     char path[SCRATCH_PATH_BYTES], from[SCRATCH_PATH_BYTES];
     polls_left = 0;
     assert_int_equal(run_train(&(run_options){.name = "cut", .stop = stop}), ANN_ERR_STOP);
-    FILE *metrics = fopen(scratch_path(path, "%s/cut/metrics.jsonl", run_dir), "a");
+    FILE *metrics = fopen(scratch_path(path, "%s/cut/pre/metrics.jsonl", run_dir), "a");
     assert_non_null(metrics);
-    /* more of them than training will write over */
     for (int i = 0; i < 5000; i++) fputs("{\"phase\":\"pre\",\"loss\":77}\n", metrics);
     fclose(metrics);
     scratch_copy(scratch_path(from, "%s/cut", run_dir), scratch_path(path, "%s/edited", run_dir));

@@ -1,0 +1,59 @@
+/* Which job works on a phase: it holds a lock of OUTPUT/run.lock, one byte for each phase, by its name. The
+   kernel lifts it when the process ends, however it ends. Where the file system has no locks, every claim
+   succeeds. */
+#include "train/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/hash.h"
+#include "base/log.h"
+
+static struct flock byte_of(const char *phase) {
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(ann_hash_str(phase) >> 2), .l_len = 1};
+}
+
+static ann_status open_locks(int *fd, const anni_run *run, int flags) {
+    char path[ANNI_PATH_BYTES];
+    if (snprintf(path, sizeof path, "%s/run.lock", run->config->output) >= (int)sizeof path)
+        return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
+    *fd = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
+    if (*fd < 0 && errno != ENOENT) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
+    return ANN_OK;
+}
+
+ann_status anni_claim_open(anni_run *run) { return open_locks(&run->claims_fd, run, O_CREAT); }
+
+void anni_claim_close(anni_run *run) {
+    if (run->claims_fd >= 0) close(run->claims_fd);
+    run->claims_fd = -1;
+}
+
+bool anni_claim_take(const anni_run *run, const char *phase) {
+    struct flock lock = byte_of(phase);
+    if (fcntl(run->claims_fd, F_OFD_SETLK, &lock) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
+    ann_log_line(ANN_LOG_DEBUG, "%s/run.lock: %s", run->config->output, strerror(errno));
+    return true;
+}
+
+void anni_claim_drop(const anni_run *run, const char *phase) {
+    struct flock lock = byte_of(phase);
+    lock.l_type = F_UNLCK;
+    (void)fcntl(run->claims_fd, F_OFD_SETLK, &lock);
+}
+
+ann_status anni_claim_check(const anni_run *run) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* all bytes */
+    int fd;
+    ANN_TRY(open_locks(&fd, run, 0));
+    if (fd < 0) return ANN_OK;
+    const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    if (!held) return ANN_OK;
+    return ann_error(ANN_ERR_CONFIG, "another job works in %s: wait for its end, or join it by --resume",
+                     run->config->output);
+}
