@@ -27,11 +27,12 @@ make_graph() {
     graph plain || { echo "the graph has failed: $(cat plain.log)"; exit 1; }
 }
 
-# progress OUTPUT: "PHASE STEP LOSS STEPS" of its measurements, in order; the loss is the mean of so many steps
-progress() { sed -n 's/^{"phase":"\([^"]*\)",.*"step":\([0-9]*\),.*[{,]"loss":\([^,]*\),.*"steps":\([0-9]*\),.*/\1 \2 \3 \4/p' "$1/metrics.jsonl" 2>/dev/null; }
+measurements() { local phase; for phase in "${phases[@]}"; do cat "$1/$phase/metrics.jsonl" 2>/dev/null; done; }
+# progress OUTPUT: "PHASE STEP LOSS STEPS" of its progress lines, in order; the loss is the mean of so many steps
+progress() { measurements "$1" | sed -n 's/^{"phase":"\([^"]*\)",.*"step":\([0-9]*\),.*[{,]"loss":\([^,]*\),.*"steps":\([0-9]*\),.*/\1 \2 \3 \4/p'; }
+results() { measurements "$1" | grep '"test_loss":' | cut -d, -f1-6; }
 # within OUTPUT PHASE: the newest measurement is of the phase
 within() { [[ $(progress "$1" | tail -n 1) == "$2 "* ]]; }
-results() { grep '"test_loss":' "$1/metrics.jsonl" | cut -d, -f1-6; }
 same_as_plain() { # OUTPUT
     local phase
     for phase in "${phases[@]}"; do
