@@ -135,10 +135,11 @@ static void enter(watcher *w, feed *f) {
     f->watchers = w;
 }
 
-static void send_slices(watcher *w, grpc_slice *slices, size_t count) {
+/* next: the number of the record that is wanted then. */
+static void send_slices(watcher *w, grpc_slice *slices, size_t count, uint64_t next) {
     w->stage = SENDING;
     w->sent_ns = ann_clock_ns();
-    w->at += count;
+    w->at = next;
     anni_call_send(w->call, slices, count);
 }
 
@@ -183,7 +184,7 @@ static void pump(watcher *w) {
         bytes += GRPC_SLICE_LENGTH(slices[count]); /* a macro that reads its argument twice */
         count++;
     }
-    if (count) send_slices(w, slices, count);
+    if (count) send_slices(w, slices, count, w->at + count);
     else w->stage = IDLE;
 }
 
@@ -204,7 +205,7 @@ static ann_status find_run(anni_registry *r, watcher *w) {
 }
 
 /* Sends a page, or goes over to the feed: the run is in the feed since before the page was read, so that
-   whatever the page does not have is or will be there. */
+   whatever the page does not have is or will be there, or is gone (anni_prune). */
 static void use_page(anni_registry *r, watcher *w) {
     grpc_slice slices[MESSAGE_RECORDS];
     size_t count = 0;
@@ -212,10 +213,9 @@ static void use_page(anni_registry *r, watcher *w) {
         end(w, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
         return;
     }
-    for (int i = 0; i < r->fresh_count && r->fresh[i].sequence == w->at + count; i++)
-        slices[count++] = frame(&r->fresh[i]);
+    for (int i = 0; i < r->fresh_count; i++) slices[count++] = frame(&r->fresh[i]);
     if (count) {
-        send_slices(w, slices, count);
+        send_slices(w, slices, count, r->fresh[count - 1].sequence + 1);
     } else if (w->at < w->feed->first) {
         ask_page(w);
     } else {

@@ -22,7 +22,8 @@ enum {
     UNKNOWN = ANN_COORD_METHOD_COUNT + 1,
     ARMED = 4, /* calls of each method that are waited for at once */
     MESSAGE_BYTES = 4 << 20,
-    LOST_AFTER_MS = 10000
+    LOST_AFTER_MS = 10000,
+    KEEP_DAYS = 90
 };
 
 struct ann_coord_server {
@@ -206,9 +207,10 @@ static ann_status open_dir(ann_coord_server *s, const char *dir) {
     return ANN_OK;
 }
 
-static ann_status start_workers(ann_coord_server *s, int lost_after_ms) {
+static ann_status start_workers(ann_coord_server *s, int lost_after_ms, int keep_days) {
     ANN_TRY(
         anni_registry_open(&s->writer_registry, s->dir, lost_after_ms > 0 ? lost_after_ms : LOST_AFTER_MS));
+    s->writer_registry.keep_ms = keep_days < 0 ? 0 : (int64_t)86400000 * (keep_days ? keep_days : KEEP_DAYS);
     ANN_TRY(anni_registry_open_reader(&s->reader_registry, s->dir));
     ANN_TRY(anni_hub_start(&s->hub));
     const anni_coord_worker_options writer = {
@@ -309,7 +311,7 @@ static ann_status write_address(const ann_coord_server *s) {
 static ann_status start(ann_coord_server *s, const ann_coord_server_options *o) {
     ANN_TRY(open_dir(s, o->dir));
     ANN_TRY(anni_tokens_open(&s->tokens, s->dir, o->plain));
-    ANN_TRY(start_workers(s, o->lost_after_ms));
+    ANN_TRY(start_workers(s, o->lost_after_ms, o->keep_days));
     anni_core_log();
     grpc_init();
     s->initialised = true;

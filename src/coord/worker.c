@@ -147,6 +147,7 @@ static ann_status lose_silent(anni_registry *r) {
 static ann_status write_all(anni_registry *r, anni_task *group, bool tick) {
     ANN_TRY(anni_registry_begin(r));
     ann_status status = tick ? lose_silent(r) : ANN_OK;
+    if (tick && status == ANN_OK) status = anni_prune(r);
     for (anni_task *task = group; task && status == ANN_OK; task = task->next) status = write_one(r, task);
     if (status != ANN_OK) {
         anni_registry_abandon(r);

@@ -9,6 +9,6 @@ int puts(const char *text) {
     int (*real)(const char *);
     *(void **)&real = dlsym(RTLD_NEXT, "puts");
     const char *file = getenv("ANNULUS_PAUSE_FILE"), *ms = getenv("ANNULUS_PAUSE_MS");
-    if (file && access(file, F_OK) == 0) usleep(1000 * (ms ? (useconds_t)atoi(ms) : 150));
+    if (file && access(file, F_OK) == 0) usleep(1000 * (useconds_t)(ms ? atoi(ms) : 150));
     return real(text);
 }
