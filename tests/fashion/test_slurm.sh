@@ -3,7 +3,7 @@
 # The graph on Fashion-MNIST as a Slurm job on two nodes, led by the coordinator that rank 0 holds; and as two jobs of one node each, to
 # which another coordinator gives the branches.
 . "$ANNULUS_SOURCE/tests/slurm/cluster.bash"
-. "${BASH_SOURCE%/*}/fashion.bash"
+. "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
 cluster_up
 make_graph
 
