@@ -18,6 +18,7 @@ static const char help[] =
     "instant and\n"
     "started again, it goes on where it was.\n\n"
     "usage: annulus coordinator [--listen HOST:PORT] [--state DIR] [--plain] [--http [HOST:]PORT]\n"
+    "                           [--lost-after S] [--keep-days N]\n"
     "       annulus coordinator init [--state DIR] [--host NAME]... [--days N] [--client NAME [--role "
     "ROLE]]\n\n"
     "options:\n"
@@ -29,6 +30,9 @@ static const char help[] =
     "DIR/token-control or\n"
     "                      DIR/token-observe, which are made, and which only their owner may read\n"
     "  --lost-after S      a job that is silent for S seconds is lost, and its phase is free again (30)\n"
+    "  --keep-days N       removes metrics of runs that no job has worked on for N days (90); events, phases "
+    "and\n"
+    "                      checkpoints stay, and the audit log four times as long. 0: keeps all\n"
     "  --http [HOST:]PORT  serves a web page, too: runs, phases, curves, ranks, events. It only reads, and "
     "has no "
     "passwords:\n"
@@ -136,17 +140,18 @@ static int init(const cli *c, const init_options *o) {
 }
 
 int cmd_coordinator(int argc, char **argv) {
-    const char *listen = "127.0.0.1:0", *state = NULL, *lost = NULL, *http = NULL;
+    const char *listen = "127.0.0.1:0", *state = NULL, *lost = NULL, *keep = NULL, *http = NULL;
     init_options make = {0};
     bool plain = false;
     int count;
-    int64_t lost_s = 30;
+    int64_t lost_s = 30, keep_days = 0;
     char dir[2048];
     const char **hosts = calloc((size_t)argc, sizeof *hosts);
     const cli_option options[] = {{.name = "--listen", .value = &listen},
                                   {.name = "--state", .value = &state},
                                   {.name = "--plain", .flag = &plain},
                                   {.name = "--lost-after", .value = &lost},
+                                  {.name = "--keep-days", .value = &keep},
                                   {.name = "--http", .value = &http},
                                   {.name = "--days", .value = &make.days},
                                   {.name = "--client", .value = &make.client},
@@ -165,13 +170,16 @@ int cmd_coordinator(int argc, char **argv) {
     else if (count) code = cli_wrong(&c, "unknown argument '%s', accepted is init", argv[0]);
     else if (make.days || make.client || make.role || make.host_count)
         code = cli_wrong(&c, "--host, --days, --client and --role go with init");
-    else if (lost && !cli_int(&c, "--lost-after", lost, 1, 86400, &lost_s))
+    else if ((lost && !cli_int(&c, "--lost-after", lost, 1, 86400, &lost_s)) ||
+             (keep && !cli_int(&c, "--keep-days", keep, 0, 36500, &keep_days)))
         code = ann_status_exit_code(ANN_ERR_CONFIG);
     else
-        code = serve(
-            &(ann_coord_server_options){
-                .listen = listen, .dir = make.dir, .plain = plain, .lost_after_ms = (int)lost_s * 1000},
-            http);
+        code = serve(&(ann_coord_server_options){.listen = listen,
+                                                 .dir = make.dir,
+                                                 .plain = plain,
+                                                 .lost_after_ms = (int)lost_s * 1000,
+                                                 .keep_days = keep && keep_days == 0 ? -1 : (int)keep_days},
+                     http);
     free(hosts);
     return code;
 }

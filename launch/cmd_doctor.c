@@ -77,7 +77,7 @@ static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, 
         ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
     if (status == ANN_OK) status = doctor_gather(comm, all, mine, r->doctor.timeout_s);
     if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
-    free(all);
+    if (status == ANN_OK) free(all); /* after a failure MPI may still write to it, until the job ends */
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
 }
 
@@ -94,7 +94,7 @@ static int run(const request *r) {
     status = job_comm(&comm, &j, r->doctor.timeout_s);
     if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
     if (status == ANN_OK) status = examine(comm, r, mine, &errors);
-    free(mine);
+    if (status == ANN_OK) free(mine); /* after a failure MPI may still read it */
     const int code = job_finish(&j, comm, NULL, status);
     return status == ANN_OK && errors > 0 ? 1 : code;
 }

@@ -1,16 +1,12 @@
 /* annulus slurm */
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "cli.h"
-#include "phases.h"
-#include "slurm_scripts.h"
+#include "slurm_job.h"
 
 static const char help[] =
     "annulus slurm checks a run file, and writes the batch script with which Slurm runs it.\n\n"
@@ -18,6 +14,10 @@ static const char help[] =
     "options:\n"
     "  --output FILE       write the script to a file (default: to standard output, unless --submit)\n"
     "  --submit            hand it to sbatch\n"
+    "  --executor E        mpi: one job runs all phases (the default); slurm, with --submit: each phase is a "
+    "job of its own,\n"
+    "                      of the size of its phases[].resources, and begins when those have succeeded that "
+    "it needs\n"
     "  --nodes N|MIN-MAX   nodes (default 1); with 1-2, a job that has lost a node goes on with the other "
     "one\n"
     "  --tasks-per-node T  ranks of a node, 1 to 1024 (default 1)\n"
@@ -48,126 +48,24 @@ static const char help[] =
     "not\n"
     "help. scancel ends it for good.\n";
 
-typedef struct request {
-    const char *path, *output, *nodes, *time, *partition, *launcher, *bind, *log;
-    const char **sets, **extra;
-    int set_count, extra_count;
-    bool submit, requeue, chain;
-    int64_t tasks, threads, before, array, max_restarts;
-    leader_options leader;
-    char folder[PATH_MAX], program[PATH_MAX];
-} request;
-
-/* ---- values in the script ---- */
-
-/* One word of bash. */
-static void shell_word(FILE *to, const char *text) {
-    fputc('\'', to);
-    for (; *text; text++)
-        if (*text == '\'') fputs("'\\''", to);
-        else fputc(*text, to);
-    fputc('\'', to);
-}
-
-/* "#SBATCH --name=value": sbatch takes quotes, and a backslash before any character, away. */
-static void directive(FILE *to, const char *name, const char *value) {
-    fprintf(to, "#SBATCH %s=\"", name);
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\') fputc('\\', to);
-        fputc(*value, to);
-    }
-    fputs("\"\n", to);
-}
-
-/* ---- the script ---- */
-
-static const char *way_on(const request *r) { return r->array ? "array" : r->chain ? "chain" : "requeue"; }
-
-/* The name of a run has letters, digits, and "-_." only. */
-static void write_directives(FILE *to, const request *r, const char *name) {
-    directive(to, "--job-name", name);
-    directive(to, "--chdir", r->folder);
-    if (r->log) directive(to, "--output", r->log);
-    else fprintf(to, "#SBATCH --output=%s-%%%c.log\n", name, r->array ? 'A' : 'j');
-    fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", r->nodes);
-    /* One task a node is what Slurm takes by itself; asked for it, it gives a job of MIN-MAX nodes only MIN.
-     */
-    if (r->tasks > 1 || !strchr(r->nodes, '-'))
-        fprintf(to, "#SBATCH --ntasks-per-node=%lld\n", (long long)r->tasks);
-    fprintf(to, "#SBATCH --cpus-per-task=%lld\n", (long long)r->threads);
-    fprintf(to, "#SBATCH --signal=B:USR1@%lld\n", (long long)r->before);
-    if (r->time) fprintf(to, "#SBATCH --time=%s\n", r->time);
-    if (r->partition) directive(to, "--partition", r->partition);
-    if (r->array) fprintf(to, "#SBATCH --array=1-%lld%%1\n", (long long)r->array);
-    fputs(r->chain ? "#SBATCH --no-requeue\n" : "#SBATCH --requeue\n", to);
-    for (int i = 0; i < r->extra_count; i++) fprintf(to, "#SBATCH %s\n", r->extra[i]);
-}
-
-static void write_option(FILE *to, const char *name, const char *value) {
-    fprintf(to, "%s ", name);
-    shell_word(to, value);
-    fputc(' ', to);
-}
-
-static void write_settings(FILE *to, const request *r) {
-    fputs("\nannulus=", to);
-    shell_word(to, r->program);
-    fputs("\nrun=(", to);
-    for (int i = 0; i < r->set_count; i++) write_option(to, "--set", r->sets[i]);
-    if (r->leader.address) write_option(to, "--coordinator", r->leader.address);
-    if (r->leader.dir) write_option(to, "--coordinator-dir", r->leader.dir);
-    if (r->leader.plain) fputs("--coordinator-plain ", to);
-    if (r->leader.none) fputs("--no-coordinator ", to);
-    fputs("-- ", to);
-    shell_word(to, r->path);
-    fprintf(to,
-            ")\nranks_per_node=%lld\nthreads=%lld\nlauncher=%s\nbind=%s\ncontinue=%s\nmax_restarts=%lld\n\n",
-            (long long)r->tasks, (long long)r->threads, r->launcher, r->bind, way_on(r),
-            (long long)r->max_restarts);
-}
-
-/* From its marker line on, the script is the same as slurm/annulus.sbatch. */
-static void write_script(FILE *to, const request *r, const char *name) {
-    static const char marker[] = "# ---- the rest needs no change\n";
-    const char *rest = (const char *)slurm_scripts[0].bytes, *end = rest + slurm_scripts[0].size;
-    while (end - rest > (ptrdiff_t)sizeof marker && strncmp(rest, marker, sizeof marker - 1) != 0) rest++;
-    fputs("#!/bin/bash\n# Made by `annulus slurm`.\n", to);
-    write_directives(to, r, name);
-    write_settings(to, r);
-    fwrite(rest, 1, (size_t)(end - rest), to);
-}
-
 /* ---- where it goes ---- */
 
-static ann_status write_file(const request *r, const char *name) {
+static ann_status write_file(const slurm_job *r, const char *name) {
     FILE *file = fopen(r->output, "w");
     if (!file) return ann_error(ANN_ERR_IO, "%s: %s", r->output, strerror(errno));
-    write_script(file, r, name);
+    slurm_job_write(file, r, name);
     const bool bad = ferror(file) != 0;
     if (fclose(file) != 0 || bad) return ann_error(ANN_ERR_IO, "%s: %s", r->output, strerror(errno));
     return ANN_OK;
 }
 
-/* sbatch says itself what it does not like. */
-static ann_status submit(const request *r, const char *name) {
-    fflush(stdout);
-    signal(SIGPIPE, SIG_IGN);
-    FILE *pipe = popen("sbatch", "w");
-    if (!pipe) return ann_error(ANN_ERR_IO, "sbatch cannot be started: %s", strerror(errno));
-    write_script(pipe, r, name);
-    const int code = pclose(pipe);
-    if (code == 0) return ANN_OK;
-    if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
-        return ann_error(ANN_ERR_NOT_FOUND, "sbatch was not found");
-    return ann_error(ANN_ERR_IO, "sbatch has refused the script");
-}
-
-static int write_all(request *r) {
+static int write_all(slurm_job *r, bool each) {
     ann_run_config *config = NULL;
     ann_status status = phases_load(&config, r->path, r->sets, r->set_count);
     if (status == ANN_OK && r->output) status = write_file(r, config->name);
-    if (status == ANN_OK && r->submit) status = submit(r, config->name);
-    if (status == ANN_OK && !r->output && !r->submit) write_script(stdout, r, config->name);
+    if (status == ANN_OK && r->submit)
+        status = each ? slurm_phases_submit(r, config) : slurm_job_submit(NULL, r, config->name);
+    if (status == ANN_OK && !r->output && !r->submit) slurm_job_write(stdout, r, config->name);
     ann_run_config_free(config);
     return status == ANN_OK ? 0 : cli_fail(status);
 }
@@ -207,7 +105,7 @@ static bool is_one_of(const cli *c, const char *name, const char *text, const ch
 }
 
 /* What goes into a line of the script must be one. */
-static bool check_lines(const cli *c, const request *r) {
+static bool check_lines(const cli *c, const slurm_job *r) {
     bool bad = has_line_end(r->partition) || has_line_end(r->log) || has_line_end(r->folder);
     for (int i = 0; i < r->extra_count; i++) {
         bad = bad || has_line_end(r->extra[i]);
@@ -220,7 +118,13 @@ static bool check_lines(const cli *c, const request *r) {
     return !bad;
 }
 
-static bool check(const cli *c, request *r) {
+static bool check_each(const cli *c, const slurm_job *r) {
+    if (r->submit && !r->output && !r->chain && !r->array) return true;
+    cli_wrong(c, "--executor slurm needs --submit, without --output, --chain and --array");
+    return false;
+}
+
+static bool check(const cli *c, slurm_job *r) {
     if (!are_nodes(r->nodes)) {
         cli_wrong(c, "--nodes: found '%s', accepted are N and MIN-MAX", r->nodes);
         return false;
@@ -237,7 +141,7 @@ static bool check(const cli *c, request *r) {
            is_one_of(c, "--bind", r->bind, "cores", "none") && check_lines(c, r);
 }
 
-static ann_status find_places(request *r) {
+static ann_status find_places(slurm_job *r) {
     if (!getcwd(r->folder, sizeof r->folder))
         return ann_error(ANN_ERR_IO, "the current folder: %s", strerror(errno));
     const ssize_t n = readlink("/proc/self/exe", r->program, sizeof r->program - 1);
@@ -246,10 +150,11 @@ static ann_status find_places(request *r) {
     return ANN_OK;
 }
 
-static int slurm(int argc, char **argv, request *r) {
-    const char *numbers[5] = {"1", "1", "120", NULL, "100"};
+static int slurm(int argc, char **argv, slurm_job *r) {
+    const char *numbers[5] = {"1", "1", "120", NULL, "100"}, *executor = "mpi";
     const cli_option options[] = {{.name = "--output", .value = &r->output},
                                   {.name = "--submit", .flag = &r->submit},
+                                  {.name = "--executor", .value = &executor},
                                   {.name = "--nodes", .value = &r->nodes},
                                   {.name = "--tasks-per-node", .value = &numbers[0]},
                                   {.name = "--threads", .value = &numbers[1]},
@@ -277,13 +182,16 @@ static int slurm(int argc, char **argv, request *r) {
         (numbers[3] && !cli_int(&c, "--array", numbers[3], 1, 10000, &r->array)) ||
         !cli_int(&c, "--max-restarts", numbers[4], 0, 10000, &r->max_restarts) || !check(&c, r))
         return ann_status_exit_code(ANN_ERR_CONFIG);
+    const bool each = strcmp(executor, "slurm") == 0;
+    if (!is_one_of(&c, "--executor", executor, "mpi", "slurm") || (each && !check_each(&c, r)))
+        return ann_status_exit_code(ANN_ERR_CONFIG);
     r->path = argv[0];
     const ann_status status = find_places(r);
-    return status == ANN_OK ? write_all(r) : cli_fail(status);
+    return status == ANN_OK ? write_all(r, each) : cli_fail(status);
 }
 
 int cmd_slurm(int argc, char **argv) {
-    request r = {.nodes = "1", .launcher = "srun", .bind = "cores"};
+    slurm_job r = {.nodes = "1", .launcher = "srun", .bind = "cores"};
     r.sets = calloc((size_t)argc, sizeof *r.sets);
     r.extra = calloc((size_t)argc, sizeof *r.extra);
     const int code =

@@ -29,7 +29,7 @@ static int count_cores(const doctor_cpus *allowed) {
 static int count_numa(const doctor_cpus *allowed) {
     int n = 0;
     for (int node = 0; node < 256; node++) {
-        char path[64], text[1024];
+        char path[64], text[8192];
         doctor_cpus there;
         snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", node);
         if (doctor_cpus_parse(&there, doctor_read_line(text, sizeof text, path)))
@@ -65,15 +65,13 @@ void doctor_binding_find(doctor_binding_facts *f, int local_ranks, int threads) 
 
 /* ---- judgement ---- */
 
-static const char *plural(int n) { return n == 1 ? "" : "s"; }
-static bool same_host(const doctor_facts *all, int a, int b) { return strcmp(all[a].host, all[b].host) == 0; }
-
 /* Threads of all ranks that may use exactly the processors of rank i, and those ranks. */
 static int crowd(const doctor_facts *all, int n, int i, int *ranks) {
     int threads = 0;
     *ranks = 0;
     for (int r = 0; r < n; r++) {
-        if (!same_host(all, r, i) || !doctor_cpus_equal(&all[r].binding.allowed, &all[i].binding.allowed))
+        if (!doctor_same_host(all, r, i) ||
+            !doctor_cpus_equal(&all[r].binding.allowed, &all[i].binding.allowed))
             continue;
         threads += all[r].binding.threads;
         ++*ranks;
@@ -90,7 +88,7 @@ static host_load load_of(const doctor_facts *all, int n, int i) {
     doctor_cpus host = {{0}};
     host_load load = {0};
     for (int r = 0; r < n; r++) {
-        if (!same_host(all, r, i)) continue;
+        if (!doctor_same_host(all, r, i)) continue;
         doctor_cpus_join(&host, &all[r].binding.allowed);
         load.threads += all[r].binding.threads;
         load.ranks++;
@@ -105,13 +103,15 @@ static void judge_host(doctor_report *report, const doctor_facts *all, int n, in
     doctor_say_host(report, i, DOCTOR_WARNING, check,
                     "fewer ranks, or annulus train --threads with ranks x threads <= processors",
                     "%d rank%s with %d threads in all on %d processor%s: they take time from each other",
-                    load.ranks, plural(load.ranks), load.threads, load.processors, plural(load.processors));
+                    load.ranks, doctor_plural(load.ranks), load.threads, load.processors,
+                    doctor_plural(load.processors));
 }
 
 /* Processors of a rank that some rank with other ones may use, too. */
 static bool overlaps(const doctor_facts *all, int n, int i) {
     for (int r = 0; r < n; r++)
-        if (same_host(all, r, i) && !doctor_cpus_equal(&all[r].binding.allowed, &all[i].binding.allowed) &&
+        if (doctor_same_host(all, r, i) &&
+            !doctor_cpus_equal(&all[r].binding.allowed, &all[i].binding.allowed) &&
             doctor_cpus_meet(&all[r].binding.allowed, &all[i].binding.allowed))
             return true;
     return false;
@@ -129,11 +129,11 @@ static void judge_rank(doctor_report *report, const doctor_facts *all, int n, in
     }
     if (f->threads > count && room)
         doctor_say_rank(report, i, DOCTOR_WARNING, check, unbind, "%d threads are bound to processor%s %s",
-                        f->threads, plural(count), list);
+                        f->threads, doctor_plural(count), list);
     else if (threads > count && room)
         doctor_say_rank(report, i, DOCTOR_WARNING, check, unbind,
                         "%d ranks with %d threads in all are bound to the same processor%s %s", ranks,
-                        threads, plural(count), list);
+                        threads, doctor_plural(count), list);
     else if (overlaps(all, n, i) && room)
         doctor_say_rank(report, i, DOCTOR_WARNING, check, unbind,
                         "processors %s are shared with ranks that are bound to others as well", list);
@@ -141,13 +141,13 @@ static void judge_rank(doctor_report *report, const doctor_facts *all, int n, in
         doctor_say_rank(
             report, i, DOCTOR_NOTE, check, NULL,
             "%d threads on %d core%s with two processors each: matrix products gain little by that",
-            f->threads, f->cores, plural(f->cores));
+            f->threads, f->cores, doctor_plural(f->cores));
     if (f->numa > 1 && ranks == 1 && f->threads > 1)
         doctor_say_rank(report, i, DOCTOR_NOTE, check, NULL,
                         "one rank spans %d NUMA nodes: a rank for each is often faster", f->numa);
     if (n > LISTED_RANKS) snprintf(list, sizeof list, "(%d of them)", count);
     doctor_say_rank(report, i, DOCTOR_OK, check, NULL, "%d thread%s on processor%s %s", f->threads,
-                    plural(f->threads), plural(count), list);
+                    doctor_plural(f->threads), doctor_plural(count), list);
 }
 
 void doctor_binding_judge(doctor_report *report, const doctor_facts *all, int n) {

@@ -114,7 +114,7 @@ static void judge_quota(doctor_report *report, const doctor_facts *all, int i) {
     const double quota = all[i].cpu.quota;
     double wanted = 0;
     for (int r = 0; r < report->ranks; r++)
-        if (strcmp(all[r].host, all[i].host) == 0) wanted += all[r].binding.threads;
+        if (doctor_same_host(all, r, i)) wanted += all[r].binding.threads;
     if (quota > 0 && wanted > quota)
         doctor_say_host(
             report, i, DOCTOR_WARNING, check,

@@ -6,6 +6,8 @@
 
 /* ---- shared ---- */
 
+bool doctor_same_host(const doctor_facts *all, int a, int b) { return strcmp(all[a].host, all[b].host) == 0; }
+
 void doctor_copy(char *to, size_t size, const char *from) { snprintf(to, size, "%s", from); }
 
 const char *doctor_read_line(char *buf, size_t size, const char *path) {
@@ -53,13 +55,22 @@ static int find_hosts(const ann_comm *comm, doctor_facts *f) {
     return here;
 }
 
+/* As annulus train takes them: by its option, or as the run file says for the phase that wants most; 0:
+   neither does. */
+static int threads_of(const doctor_request *request, const ann_run_config *config) {
+    int most = 0;
+    for (int i = 0; config && i < config->phase_count; i++)
+        if (config->phases[i].resources.threads > most) most = config->phases[i].resources.threads;
+    return request->threads > 0 ? request->threads : most;
+}
+
 static void find_local(ann_comm *comm, doctor_facts *f, const doctor_request *request,
                        const ann_run_config *config, bool mpi) {
     const int here = find_hosts(comm, f);
     doctor_launch_find(&f->launch, mpi);
     doctor_pmix_find(&f->pmix);
     doctor_cpu_find(&f->cpu);
-    doctor_binding_find(&f->binding, here, request->threads);
+    doctor_binding_find(&f->binding, here, threads_of(request, config));
     doctor_library_find(&f->library);
     doctor_network_find(&f->network);
     doctor_hdf5_find(&f->hdf5);

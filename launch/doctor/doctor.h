@@ -76,6 +76,9 @@ void doctor_ring_judge(doctor_report *report, const doctor_facts *all, int n);
 
 /* ---- shared ---- */
 
+/* Do ranks a and b run on one host? */
+bool doctor_same_host(const doctor_facts *all, int a, int b);
+
 /* The first line of a file, without its end; "" if it cannot be read. Returns buf. */
 const char *doctor_read_line(char *buf, size_t size, const char *path);
 /* A number in the environment; DOCTOR_UNKNOWN: there is none. */

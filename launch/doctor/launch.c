@@ -51,8 +51,6 @@ static const char *remedy_of_copies(const doctor_launch_facts *f, const char *by
                            : "use the mpirun of the same Open MPI, and do not start it inside another mpirun";
 }
 
-static const char *plural(int n) { return n == 1 ? "" : "s"; }
-
 static void judge_copies(doctor_report *report, const doctor_facts *all, int rank) {
     const doctor_launch_facts *f = &all[rank].launch;
     int expected;
@@ -76,7 +74,7 @@ static void judge_copies(doctor_report *report, const doctor_facts *all, int ran
     else if (!f->started) doctor_say_rank(report, rank, DOCTOR_OK, check, NULL, "started alone, without MPI");
     else
         doctor_say_rank(report, rank, DOCTOR_OK, check, NULL, "%s started %d rank%s%s", by, f->size,
-                        plural(f->size), f->slurm ? ", in a Slurm allocation" : "");
+                        doctor_plural(f->size), f->slurm ? ", in a Slurm allocation" : "");
 }
 
 static void judge_threads(doctor_report *report, const doctor_facts *all, int rank) {

@@ -49,15 +49,16 @@ static void ask_sys(doctor_interface *i) {
     if (sscanf(doctor_read_line(text, sizeof text, path), "%d", &mbit) == 1 && mbit > 0) i->mbit = mbit;
 }
 
+/* Those with an IPv4 address: MPI uses no others, and hosts of containers have very many of them. */
 static void find_interfaces(doctor_network_facts *f) {
     struct ifaddrs *list = NULL;
     if (getifaddrs(&list) != 0) return;
     for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
+        if (!at->ifa_addr || at->ifa_addr->sa_family != AF_INET) continue;
         doctor_interface *i = find_interface(f, at->ifa_name);
-        if (!i) continue;
+        if (!i || i->address) continue;
         i->up = (at->ifa_flags & IFF_UP) && (at->ifa_flags & IFF_RUNNING);
         i->loopback = (at->ifa_flags & IFF_LOOPBACK) != 0;
-        if (!at->ifa_addr || at->ifa_addr->sa_family != AF_INET || i->address) continue;
         struct sockaddr_in address;
         memcpy(&address, at->ifa_addr, sizeof address);
         i->address = ntohl(address.sin_addr.s_addr);

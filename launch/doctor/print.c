@@ -1,9 +1,8 @@
 /* A report for people, and for programs. */
 #include "report.h"
+#include "text.h"
 
 static const char *const levels[] = {"ok", "note", "warning", "error"};
-
-static const char *plural(int n) { return n == 1 ? "" : "s"; }
 
 void doctor_report_print(const doctor_report *report, doctor_level least, FILE *to) {
     for (int i = 0; i < report->count; i++) {
@@ -18,7 +17,7 @@ void doctor_report_print(const doctor_report *report, doctor_level least, FILE *
     const int errors = doctor_report_count(report, DOCTOR_ERROR);
     const int warnings = doctor_report_count(report, DOCTOR_WARNING);
     fprintf(to, "%s: %d error%s, %d warning%s\n", errors ? "not safe to start" : "safe to start", errors,
-            plural(errors), warnings, plural(warnings));
+            doctor_plural(errors), warnings, doctor_plural(warnings));
 }
 
 /* Length of the UTF-8 character of more than one byte at `at`; 0: it is none. */

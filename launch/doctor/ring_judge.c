@@ -7,12 +7,11 @@ static const char check[] = "benchmark";
 /* Slower than that part of the median of all hosts is much slower. */
 #define SLOW 0.5
 
-static bool same_host(const doctor_facts *all, int a, int b) { return strcmp(all[a].host, all[b].host) == 0; }
-
 static double compute_of(const doctor_facts *all, int n, int i) {
     double best = 0;
     for (int r = 0; r < n; r++)
-        if (same_host(all, r, i) && all[r].ring.compute_gflops > best) best = all[r].ring.compute_gflops;
+        if (doctor_same_host(all, r, i) && all[r].ring.compute_gflops > best)
+            best = all[r].ring.compute_gflops;
     return best;
 }
 static double far_speed_of(const doctor_facts *all, int n, int i) {
@@ -26,13 +25,14 @@ static double far_quickness_of(const doctor_facts *all, int n, int i) {
 static double near_speed_of(const doctor_facts *all, int n, int i) {
     double best = 0;
     for (int r = 0; r < n; r++)
-        if (same_host(all, r, i) && all[r].ring.near.bytes_per_s > best) best = all[r].ring.near.bytes_per_s;
+        if (doctor_same_host(all, r, i) && all[r].ring.near.bytes_per_s > best)
+            best = all[r].ring.near.bytes_per_s;
     return best;
 }
 static double near_quickness_of(const doctor_facts *all, int n, int i) {
     double best = 0;
     for (int r = 0; r < n; r++)
-        if (same_host(all, r, i) && all[r].ring.near.latency_s > 0 &&
+        if (doctor_same_host(all, r, i) && all[r].ring.near.latency_s > 0 &&
             1e-6 / all[r].ring.near.latency_s > best)
             best = 1e-6 / all[r].ring.near.latency_s;
     return best;
@@ -94,7 +94,10 @@ void doctor_ring_judge(doctor_report *report, const doctor_facts *all, int n) {
     double *values = all[0].ring.measured ? malloc((size_t)n * sizeof *values) : NULL;
     int hosts;
     if (!all[0].ring.measured) doctor_say_job(report, DOCTOR_NOTE, check, NULL, "left out (--quick)");
-    if (!values) return;
+    if (!values) {
+        report->lost |= all[0].ring.measured;
+        return;
+    }
     doctor_say_job(report, DOCTOR_OK, check, NULL,
                    "a thread computes %.3g GFLOP/s with SSE (median of hosts)",
                    median_of(all, n, compute_of, values, &hosts));

@@ -1,26 +1,9 @@
 /* The same program, run file and data on all ranks. */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/hash.h"
 #include "data/data.h"
 #include "doctor.h"
-
-/* 0: it cannot be read. */
-static uint64_t hash_file(const char *path) {
-    enum { PART_BYTES = 1 << 20 };
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *part = fd >= 0 ? malloc(PART_BYTES) : NULL;
-    ssize_t n = -1;
-    ann_hasher hasher;
-    ann_hasher_begin(&hasher);
-    while (part && (n = read(fd, part, PART_BYTES)) > 0) ann_hasher_update(&hasher, part, (size_t)n);
-    free(part);
-    if (fd >= 0) close(fd);
-    return n == 0 ? ann_hasher_end(&hasher) : 0;
-}
 
 static ann_status add_split(uint64_t *hash, const ann_data_source *sources, int count, const char *split) {
     ann_dataset *dataset;
@@ -48,7 +31,7 @@ static ann_status hash_data(uint64_t *hash, const ann_run_config *config) {
 
 void doctor_same_find(doctor_same_facts *f, const doctor_request *request, const ann_run_config *config,
                       bool first_of_host) {
-    f->program = hash_file("/proc/self/exe");
+    if (ann_hash_file(&f->program, "/proc/self/exe") != ANN_OK) f->program = 0;
     f->run_given = request->path != NULL;
     f->run_good = config != NULL;
     if (!config) return;

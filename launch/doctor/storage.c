@@ -103,6 +103,7 @@ static void try_writing(doctor_folder *f, const char *folder) {
         doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
         return;
     }
+    errno = ENOSPC; /* what a part of the block that fits does not say */
     if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fsync(fd) != 0)
         doctor_copy(f->complaint, sizeof f->complaint, strerror(errno));
     compare_clock(f, fd, begin_s);
@@ -214,13 +215,13 @@ static int see_token(const ann_run_config *config, const char *token) {
 ann_status doctor_storage_share(ann_comm *comm, doctor_storage_facts *s, const ann_run_config *config) {
     char token[PATH_MAX] = "";
     const int fd = ann_comm_rank(comm) == 0 ? make_token(token, sizeof token, config) : DOCTOR_UNKNOWN;
-    ANN_TRY(ann_comm_broadcast(comm, token, sizeof token, 0));
-    for (int i = 0; i < s->count; i++)
+    ann_status status = ann_comm_broadcast(comm, token, sizeof token, 0);
+    for (int i = 0; i < s->count && status == ANN_OK; i++)
         if (strcmp(s->folders[i].role, "output") == 0) s->folders[i].shared = see_token(config, token);
-    ANN_TRY(ann_comm_barrier(comm));
+    if (status == ANN_OK) status = ann_comm_barrier(comm);
     if (fd >= 0) {
         unlink(token);
         close(fd);
     }
-    return ANN_OK;
+    return status;
 }

@@ -120,7 +120,7 @@ static bool field(char *out, size_t size, const char *line, int index) {
     size_t n = 0;
     for (; *line && *line != ' ' && *line != '\n' && n + 1 < size; n++) {
         unsigned code;
-        if (*line == '\\' && sscanf(line + 1, "%3o", &code) == 1) {
+        if (*line == '\\' && strspn(line + 1, "01234567") >= 3 && sscanf(line + 1, "%3o", &code) == 1) {
             out[n] = (char)code;
             line += 4;
         } else {
@@ -151,16 +151,11 @@ static bool has_word(const char *list, const char *word) {
 /* One line: "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": behind the mount's own options
    come optional fields, a "-", the type, the source and the file system's options. */
 static bool parse_mount(doctor_mount *out, const char *line) {
-    char options[512], word[64];
+    char word[64] = "";
     int dash = 6;
-    *out = (doctor_mount){.read_only = false};
-    if (!field(out->point, sizeof out->point, line, 4) || !field(options, sizeof options, line, 5))
-        return false;
+    if (!field(out->point, sizeof out->point, line, 4)) return false;
     while (field(word, sizeof word, line, dash) && strcmp(word, "-") != 0) dash++;
-    if (strcmp(word, "-") != 0 || !field(out->type, sizeof out->type, line, dash + 1)) return false;
-    out->read_only = has_word(options, "ro");
-    if (field(options, sizeof options, line, dash + 3)) out->read_only |= has_word(options, "ro");
-    return true;
+    return strcmp(word, "-") == 0 && field(out->type, sizeof out->type, line, dash + 1);
 }
 
 bool doctor_mount_find(doctor_mount *out, const char *mountinfo, const char *path) {
@@ -245,6 +240,8 @@ const char *doctor_bytes_str(char *buf, size_t size, double bytes) {
     snprintf(buf, size, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.3g %s", bytes, units[unit]);
     return buf;
 }
+
+const char *doctor_plural(int n) { return n == 1 ? "" : "s"; }
 
 static int compare(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;

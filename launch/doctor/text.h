@@ -43,7 +43,6 @@ bool doctor_slurm_plugins(const char *text, bool *pmix, int *version);
 
 typedef struct doctor_mount {
     char point[256], type[32];
-    bool read_only;
 } doctor_mount;
 
 /* The mount of an absolute path by the text of /proc/self/mountinfo (proc(5)): the longest mount point that
@@ -75,6 +74,8 @@ bool doctor_cgroup_find(char *out, size_t size, const char *text, const char *co
 
 /* "1.5 GiB". Returns buf; 16 bytes suffice. */
 const char *doctor_bytes_str(char *buf, size_t size, double bytes);
+/* "" for 1, else "s". */
+const char *doctor_plural(int n);
 /* Mean of the two middle ones, or the middle one; 0 of none. Sorts. */
 double doctor_median(double *values, int n);
 

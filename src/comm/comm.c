@@ -10,6 +10,11 @@ enum { SPIN_POLLS = 200 };
 static const size_t LANE_BYTES = ANNI_STAGING_BYTES + ANNI_STAGING_BYTES / 2;
 static const size_t STAGING_BYTES = (size_t)ANNI_LANES * LANE_BYTES;
 
+/* A name that does not fit is cut. */
+static void name_host(char host[ANNI_HOST_BYTES]) {
+    if (gethostname(host, ANNI_HOST_BYTES - 1) != 0) strcpy(host, "?");
+}
+
 /* NULL when memory is exhausted. */
 static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
     ann_comm *comm = calloc(1, sizeof *comm);
@@ -23,6 +28,7 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
                        .timeout_s = timeout_s};
     comm->hosts = calloc((size_t)size, sizeof *comm->hosts);
     comm->heard = calloc((size_t)size, sizeof *comm->heard);
+    if (comm->hosts) name_host(comm->hosts[rank]);
     if (comm->hosts && comm->heard && anni_requests_grow(comm)) return comm;
     anni_requests_free(comm);
     free(comm->hosts);
@@ -31,17 +37,11 @@ static ann_comm *comm_alloc(int rank, int size, double timeout_s) {
     return NULL;
 }
 
-/* A name that does not fit is cut. */
-static void name_host(char host[ANNI_HOST_BYTES]) {
-    if (gethostname(host, ANNI_HOST_BYTES - 1) != 0) strcpy(host, "?");
-}
-
 static ann_status no_memory(void) { return ann_error(ANN_ERR_MEMORY, "no memory for a communicator"); }
 
 ann_status ann_comm_self(ann_comm **out) {
     ann_comm *comm = comm_alloc(0, 1, 1.0); /* it never waits */
     if (!comm) return no_memory();
-    name_host(comm->hosts[0]);
     *out = comm;
     return ANN_OK;
 }
@@ -67,8 +67,8 @@ static ann_status world_connect(ann_comm *comm) {
     ANN_TRY(anni_mpi_wait(comm, "the other ranks to start"));
     comm->mpi = comm->duplicate;
     ANN_TRY(anni_mpi(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler"));
-    char host[ANNI_HOST_BYTES] = "";
-    name_host(host);
+    char host[ANNI_HOST_BYTES];
+    memcpy(host, comm->hosts[comm->rank], sizeof host);
     ANN_TRY(ann_comm_allgather(comm, comm->hosts, host, sizeof host));
     ANN_TRY(ann_agree(comm, ann_mem_alloc(&comm->staging, STAGING_BYTES)));
     for (size_t i = 0; i < ANNI_LANES; i++) {

@@ -25,6 +25,7 @@ typedef struct anni_tag {
 
 /* A method as the server registered it; `method` NULL: Watch if `handle`, else whatever is unknown. */
 typedef struct anni_entry {
+    struct ann_coord_server *server;
     const anni_method *method;
     void *handle;
 } anni_entry;

@@ -36,6 +36,8 @@ typedef struct ann_coord_server_options {
     const char *dir;    /* where its state is; made if it is not there */
     bool plain;         /* no TLS; the host must be a loopback address */
     int lost_after_ms;  /* a job that is silent for so long is lost; 0: 10 s */
+    int keep_days;      /* metrics of a run that has been over for so long are removed, lines of the audit log
+                           after four times as long; 0: 90, negative: never */
 } ann_coord_server_options;
 
 /* Starts the server's threads and returns when it answers. The threads have the caller's signal mask: block

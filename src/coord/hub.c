@@ -13,6 +13,9 @@
 enum { RING = 4096, MESSAGE_RECORDS = 256, MESSAGE_BYTES = 256 << 10, MOST_WATCHERS = 4096 };
 static const size_t RING_BYTES = (size_t)8 << 20;
 static const int64_t STUCK_NS = (int64_t)30 * 1000000000;
+/* Between two rounds over the watchers the hub rests so many times as long as a round took. */
+enum { REST = 4 };
+static const int64_t MOST_REST_NS = 200 * 1000000;
 
 typedef struct feed feed;
 
@@ -132,10 +135,11 @@ static void enter(watcher *w, feed *f) {
     f->watchers = w;
 }
 
-static void send_slices(watcher *w, grpc_slice *slices, size_t count) {
+/* next: the number of the record that is wanted then. */
+static void send_slices(watcher *w, grpc_slice *slices, size_t count, uint64_t next) {
     w->stage = SENDING;
     w->sent_ns = ann_clock_ns();
-    w->at += count;
+    w->at = next;
     anni_call_send(w->call, slices, count);
 }
 
@@ -180,7 +184,7 @@ static void pump(watcher *w) {
         bytes += GRPC_SLICE_LENGTH(slices[count]); /* a macro that reads its argument twice */
         count++;
     }
-    if (count) send_slices(w, slices, count);
+    if (count) send_slices(w, slices, count, w->at + count);
     else w->stage = IDLE;
 }
 
@@ -201,7 +205,7 @@ static ann_status find_run(anni_registry *r, watcher *w) {
 }
 
 /* Sends a page, or goes over to the feed: the run is in the feed since before the page was read, so that
-   whatever the page does not have is or will be there. */
+   whatever the page does not have is or will be there, or is gone (anni_prune). */
 static void use_page(anni_registry *r, watcher *w) {
     grpc_slice slices[MESSAGE_RECORDS];
     size_t count = 0;
@@ -209,10 +213,9 @@ static void use_page(anni_registry *r, watcher *w) {
         end(w, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
         return;
     }
-    for (int i = 0; i < r->fresh_count && r->fresh[i].sequence == w->at + count; i++)
-        slices[count++] = frame(&r->fresh[i]);
+    for (int i = 0; i < r->fresh_count; i++) slices[count++] = frame(&r->fresh[i]);
     if (count) {
-        send_slices(w, slices, count);
+        send_slices(w, slices, count, r->fresh[count - 1].sequence + 1);
     } else if (w->at < w->feed->first) {
         ask_page(w);
     } else {
@@ -277,11 +280,26 @@ void anni_hub_watch(anni_hub *hub, anni_call *call) {
     pthread_mutex_unlock(&hub->mutex);
 }
 
+/* A message was taken. One that has nearly caught up waits for the next round, so that its next message is
+   not of a single record. */
+static void go_on(watcher *w) {
+    anni_hub *hub = w->hub;
+    feed *f = w->feed;
+    if (hub->closed || !w->live || w->at + MESSAGE_RECORDS <= f->end) {
+        pump(w);
+        return;
+    }
+    w->stage = IDLE;
+    if (w->at == f->end) return;
+    f->fresh = hub->fresh = true;
+    pthread_cond_signal(&hub->wake);
+}
+
 void anni_hub_sent(anni_hub *hub, anni_call *call, bool good) {
     pthread_mutex_lock(&hub->mutex);
     watcher *w = call->watcher;
     if (w && w->stage == SENDING) {
-        if (good) pump(w);
+        if (good) go_on(w);
         else w->stage = IDLE; /* the call has ended, and its close will be heard */
     } else if (w && w->stage == OVER) {
         leave(w);
@@ -330,6 +348,14 @@ static void pump_all(anni_hub *hub) {
     }
 }
 
+/* So feeding takes a fifth of a core at most, and where much happens more goes into a message. */
+static void rest(anni_hub *hub, int64_t round_ns) {
+    const int64_t ns = REST * round_ns;
+    pthread_mutex_unlock(&hub->mutex);
+    ann_sleep_ns(ns < MOST_REST_NS ? ns : MOST_REST_NS);
+    pthread_mutex_lock(&hub->mutex);
+}
+
 static void *feed_watchers(void *arg) {
     anni_hub *hub = arg;
     pthread_mutex_lock(&hub->mutex);
@@ -341,7 +367,9 @@ static void *feed_watchers(void *arg) {
         while (!hub->fresh && !hub->stop && code != ETIMEDOUT)
             code = pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
         hub->fresh = false;
+        const int64_t begin = ann_clock_ns();
         pump_all(hub);
+        rest(hub, ann_clock_ns() - begin);
     }
     pthread_mutex_unlock(&hub->mutex);
     return NULL;

@@ -5,7 +5,10 @@
    position and a message, and nobody waits for it. A watcher begins in the registry, which a reader's thread
    reads page by page, and goes over to the feed when it has caught up. One that falls out of the feed
    afterwards is cut off (ABORTED) and told where to go on; one whose message is not taken for long is
-   cancelled. */
+   cancelled.
+
+   What is new is sent at once where little happens; where much does, in rounds, so that the hub's thread takes
+   a fifth of a core at most. */
 #ifndef ANN_COORD_HUB_H
 #define ANN_COORD_HUB_H
 

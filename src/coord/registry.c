@@ -70,6 +70,9 @@ static ann_status set_up(anni_registry *r) {
     ANN_TRY(anni_db_run(r->db, "PRAGMA journal_mode = WAL", ""));
     ANN_TRY(anni_db_run(r->db, "PRAGMA synchronous = FULL", ""));
     ANN_TRY(make_tables(r->db));
+    /* Not in the schema: a program that does not know it may open the file all the same. */
+    ANN_TRY(anni_db_run(
+        r->db, "CREATE TABLE IF NOT EXISTS pruned(run INTEGER PRIMARY KEY, upto INTEGER NOT NULL)", ""));
     return anni_db_run(r->db, "UPDATE job SET seen_ms = ? WHERE state = ?", "ii", wall_clock_ms(),
                        (int64_t)ANNULUS__V1__JOB_STATE__JOB_LIVE);
 }

@@ -30,6 +30,7 @@ typedef struct anni_registry {
     anni_db *db;
     int64_t now_ms; /* of the open transaction */
     int64_t lost_after_ms;
+    int64_t keep_ms; /* old metrics and lines of the audit log (anni_prune); 0: for ever */
     anni_fresh *fresh;
     int fresh_count, fresh_room;
 } anni_registry;
@@ -84,6 +85,9 @@ ann_status anni_answer_log(anni_registry *r, const anni_caller *caller, ann_aren
 
 /* Jobs that have been silent for too long are lost; *count of them. */
 ann_status anni_lose_silent(anni_registry *r, int *count) ANN_MUST_CHECK;
+/* Removes some of what is too old: metrics of runs that have been over for keep_ms, lines of the audit log of
+   four times that age. Sequence numbers stay what they are, so there are gaps then. */
+ann_status anni_prune(anni_registry *r) ANN_MUST_CHECK;
 /* A line of the audit log. */
 ann_status anni_audit(anni_registry *r, const char *run, const char *author, const char *action,
                       const char *text, const char *result) ANN_MUST_CHECK;
@@ -92,7 +96,8 @@ ann_status anni_audit(anni_registry *r, const char *run, const char *author, con
 
 /* The run of this name, and the sequence number of its last record. Errors: ANN_ERR_NOT_FOUND. */
 ann_status anni_run_find(anni_registry *r, int64_t *run, uint64_t *sequence, const char *name) ANN_MUST_CHECK;
-/* Up to `most` records from `sequence` on and up to about max_bytes, into fresh[]. For a reader. */
+/* Up to `most` records with numbers from `sequence` on and up to about max_bytes, into fresh[]. For a reader.
+ */
 ann_status anni_records_read(anni_registry *r, int64_t run, uint64_t sequence, int most,
                              size_t max_bytes) ANN_MUST_CHECK;
 void anni_fresh_clear(anni_registry *r, int from);

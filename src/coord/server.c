@@ -22,7 +22,8 @@ enum {
     UNKNOWN = ANN_COORD_METHOD_COUNT + 1,
     ARMED = 4, /* calls of each method that are waited for at once */
     MESSAGE_BYTES = 4 << 20,
-    LOST_AFTER_MS = 10000
+    LOST_AFTER_MS = 10000,
+    KEEP_DAYS = 90
 };
 
 struct ann_coord_server {
@@ -61,33 +62,44 @@ static void arm(ann_coord_server *s, const anni_entry *entry) {
     if (error != GRPC_CALL_OK) anni_call_unref(c);
 }
 
-/* From a worker's thread. */
-static void reply(void *call, ann_status status, const char *text, uint8_t *bytes, size_t size) {
-    anni_call *c = call;
-    anni_call_finish(c, anni_code_of(status), text, bytes, size);
-    free(bytes);
-    anni_call_unref(c);
-}
-
-/* A refused request is logged, but not more than ten in a second: the log must not become the damage. */
-static void log_refusal(ann_coord_server *s, const anni_call *c, const char *method) {
+/* Ten in a second: the log must not become the damage. */
+static bool may_log_refusal(ann_coord_server *s) {
     const int64_t second = ann_clock_ns() / 1000000000;
+    pthread_mutex_lock(&s->mutex);
     if (second != s->refusals_second) s->refusals = 0;
     s->refusals_second = second;
-    if (++s->refusals > 10) return;
-    ann_log_line(ANN_LOG_WARN, "coordinator: refused %s to %s", method, c->caller.author);
+    const bool may = ++s->refusals <= 10;
+    pthread_mutex_unlock(&s->mutex);
+    return may;
+}
+
+/* From any thread. */
+static void log_refusal(ann_coord_server *s, const anni_call *c, const char *method, const char *why) {
+    if (!may_log_refusal(s)) return;
+    ann_log_line(ANN_LOG_WARN, "coordinator: refused %s to %s: %s", method, c->caller.author, why);
     anni_task *task = calloc(1, sizeof *task);
     if (!task) return;
     task->caller = c->caller;
     task->refused = strdup(method);
-    if (!task->refused || !anni_coord_worker_add(s->writer, task)) anni_task_free(task);
+    task->why = strdup(why);
+    if (!task->refused || !task->why || !anni_coord_worker_add(s->writer, task)) anni_task_free(task);
 }
 
 static void refuse(ann_coord_server *s, anni_call *c, const char *method, ann_status status) {
-    log_refusal(s, c, method);
+    log_refusal(s, c, method, ann_error_text());
     anni_call_finish(
         c, status == ANN_ERR_NOT_FOUND ? GRPC_STATUS_UNAUTHENTICATED : GRPC_STATUS_PERMISSION_DENIED,
         ann_error_text(), NULL, 0);
+}
+
+/* From a worker's thread. What is malformed is logged; what cannot be done in this state is everyday. */
+static void reply(void *call, ann_status status, const char *text, uint8_t *bytes, size_t size) {
+    anni_call *c = call;
+    if (status == ANN_ERR_ARG || status == ANN_ERR_FORMAT)
+        log_refusal(c->entry->server, c, c->entry->method->path, text);
+    anni_call_finish(c, anni_code_of(status), text, bytes, size);
+    free(bytes);
+    anni_call_unref(c);
 }
 
 static void queue_unary(ann_coord_server *s, anni_call *c) {
@@ -96,6 +108,7 @@ static void queue_unary(ann_coord_server *s, anni_call *c) {
     uint8_t *bytes = task ? anni_call_payload(c, &size) : NULL;
     if (!bytes) {
         free(task);
+        log_refusal(s, c, c->entry->method->path, "the message is missing, or too large");
         anni_call_finish(c, GRPC_STATUS_INVALID_ARGUMENT, "the message is missing, or too large", NULL, 0);
         return;
     }
@@ -194,9 +207,10 @@ static ann_status open_dir(ann_coord_server *s, const char *dir) {
     return ANN_OK;
 }
 
-static ann_status start_workers(ann_coord_server *s, int lost_after_ms) {
+static ann_status start_workers(ann_coord_server *s, int lost_after_ms, int keep_days) {
     ANN_TRY(
         anni_registry_open(&s->writer_registry, s->dir, lost_after_ms > 0 ? lost_after_ms : LOST_AFTER_MS));
+    s->writer_registry.keep_ms = keep_days < 0 ? 0 : (int64_t)86400000 * (keep_days ? keep_days : KEEP_DAYS);
     ANN_TRY(anni_registry_open_reader(&s->reader_registry, s->dir));
     ANN_TRY(anni_hub_start(&s->hub));
     const anni_coord_worker_options writer = {
@@ -252,6 +266,7 @@ static void make_server(ann_coord_server *s) {
     s->server = grpc_server_create(&all, NULL);
     s->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(s->server, s->queue, NULL);
+    for (int i = 0; i < ENTRIES; i++) s->entries[i].server = s;
     for (int i = 0; i < WATCH; i++) s->entries[i].method = &anni_methods[i];
     for (int i = 0; i <= WATCH; i++)
         s->entries[i].handle =
@@ -296,7 +311,7 @@ static ann_status write_address(const ann_coord_server *s) {
 static ann_status start(ann_coord_server *s, const ann_coord_server_options *o) {
     ANN_TRY(open_dir(s, o->dir));
     ANN_TRY(anni_tokens_open(&s->tokens, s->dir, o->plain));
-    ANN_TRY(start_workers(s, o->lost_after_ms));
+    ANN_TRY(start_workers(s, o->lost_after_ms, o->keep_days));
     anni_core_log();
     grpc_init();
     s->initialised = true;
@@ -360,8 +375,8 @@ static void drain(ann_coord_server *s) {
         grpc_server_cancel_all_calls(s->server);
         (void)wait_shut(s, 3000);
     }
+    anni_coord_worker_stop(s->reader); /* which tells the writer what was refused */
     anni_coord_worker_stop(s->writer);
-    anni_coord_worker_stop(s->reader);
     s->writer = s->reader = NULL;
     grpc_completion_queue_shutdown(s->queue);
     pthread_join(s->thread, NULL);

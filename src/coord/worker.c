@@ -26,6 +26,7 @@ void anni_task_free(anni_task *task) {
     if (!task) return;
     free(task->bytes);
     free(task->refused);
+    free(task->why);
     free(task->text);
     free(task->reply_bytes);
     free(task);
@@ -106,9 +107,7 @@ static void set_failure(anni_task *task, ann_status status) {
 
 ann_status anni_task_answer(anni_registry *r, anni_task *task) {
     ann_arena *arena;
-    if (task->refused)
-        return anni_audit(r, "", task->caller.author, task->refused, "no right to it, or an unknown caller",
-                          "refused");
+    if (task->refused) return anni_audit(r, "", task->caller.author, task->refused, task->why, "refused");
     ANN_TRY(ann_arena_new(&arena));
     const ann_status status = answer_in(r, task, arena);
     ann_arena_free(arena);
@@ -148,6 +147,7 @@ static ann_status lose_silent(anni_registry *r) {
 static ann_status write_all(anni_registry *r, anni_task *group, bool tick) {
     ANN_TRY(anni_registry_begin(r));
     ann_status status = tick ? lose_silent(r) : ANN_OK;
+    if (tick && status == ANN_OK) status = anni_prune(r);
     for (anni_task *task = group; task && status == ANN_OK; task = task->next) status = write_one(r, task);
     if (status != ANN_OK) {
         anni_registry_abandon(r);

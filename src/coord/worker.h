@@ -20,7 +20,7 @@ struct anni_task {
     void *call;
     anni_reply_fn reply;
     anni_work_fn work;
-    char *refused; /* of a request that was refused: its method */
+    char *refused, *why; /* of a request that was refused: its method, the reason */
     uint8_t *bytes;
     size_t size;
     /* the answer */

@@ -6,6 +6,7 @@
 
 #define FIRST_S 30.0
 enum { POLL_STEPS = 8 };
+static const double POLL_S = 0.25;
 
 static bool is_whole(double number) { return number >= 1 && number <= 1e15 && number == floor(number); }
 
@@ -74,6 +75,6 @@ double anni_cadence_interval_s(const anni_cadence *c) {
 }
 
 int anni_cadence_poll_steps(double step_s) {
-    if (!(step_s * POLL_STEPS > 1)) return POLL_STEPS;
-    return step_s < 1 ? (int)(1 / step_s) : 1;
+    if (!(step_s * POLL_STEPS > POLL_S)) return POLL_STEPS;
+    return step_s < POLL_S ? (int)(POLL_S / step_s) : 1;
 }

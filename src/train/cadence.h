@@ -35,7 +35,7 @@ double anni_cadence_interval_s(const anni_cadence *c);
 double anni_cadence_daly_s(double cost_s, double mtbf_s);
 
 /* So many steps until the ranks next ask each other for requests: 8, or fewer where 8 take longer than a
- * second. */
+   quarter of a second. */
 int anni_cadence_poll_steps(double step_s);
 
 #endif

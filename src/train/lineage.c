@@ -1,7 +1,6 @@
 #include "train/lineage.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,27 +139,6 @@ static ann_status file_error(const char *path) {
     return ann_error(errno == ENOENT ? ANN_ERR_NOT_FOUND : ANN_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static ann_status hash_bytes(uint64_t *out, int fd, const char *path, char *buffer, size_t size) {
-    ann_hasher hasher;
-    ssize_t n;
-    ann_hasher_begin(&hasher);
-    while ((n = read(fd, buffer, size)) > 0) ann_hasher_update(&hasher, buffer, (size_t)n);
-    *out = ann_hasher_end(&hasher);
-    return n == 0 ? ANN_OK : file_error(path);
-}
-
-static ann_status hash_file(uint64_t *out, const char *path) {
-    enum { BUFFER_BYTES = 1 << 20 };
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return file_error(path);
-    char *buffer = malloc(BUFFER_BYTES);
-    const ann_status status = buffer ? hash_bytes(out, fd, path, buffer, BUFFER_BYTES)
-                                     : ann_error(ANN_ERR_MEMORY, "%s: no memory to read it", path);
-    free(buffer);
-    close(fd);
-    return status;
-}
-
 static ann_status make_absolute(char out[ANN_CKPT_PATH_BYTES], const char *path) {
     char *absolute = realpath(path, NULL);
     if (!absolute) return file_error(path);
@@ -202,7 +180,7 @@ ann_status ann_lineage_describe(ann_comm *comm, ann_lineage_parent *out, const c
         describe_checkpoint(out, ckpt);
         status = ann_ckpt_content(comm, &out->content, ckpt);
     } else if (status == ANN_OK) {
-        status = hash_file(&out->content, out->path);
+        status = ann_hash_file(&out->content, out->path);
         if (comm) status = ann_agree(comm, status);
     }
     ann_ckpt_close(ckpt);

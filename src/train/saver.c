@@ -197,7 +197,7 @@ static void collect(anni_saver *saver, double words[WORDS], anni_steer *steer, c
         words[WORD_DUE] = anni_cadence_due_now(&saver->cadence, 1e-9 * (double)now);
         const double step_s = 1e-9 * (double)(now - saver->polled_ns) / (double)(steps > 0 ? steps : 1);
         words[WORD_DEADLINE] = is_last_chance(saver, now, step_s);
-        words[WORD_STEPS] = anni_cadence_poll_steps(step_s);
+        words[WORD_STEPS] = steps > 0 ? anni_cadence_poll_steps(step_s) : 1;
     }
     saver->polled_step = cursor->step;
     saver->polled_ns = now;
@@ -231,6 +231,7 @@ static ann_status ask(anni_saver *saver, double words[WORDS], anni_steer *steer,
     if (steer->paused) ann_sleep_ns(PAUSE_NS);
     collect(saver, words, steer, cursor);
     if (steer->paused) words[WORD_DUE] = 0;
+    steer->unasked = false;
     ANN_TRY(ann_comm_allreduce(saver->phase->run->comm, words, WORDS, ANN_F64));
     saver->next_poll = cursor->step + (int64_t)words[WORD_STEPS];
     if (words[WORD_CONTROLS] > 0) ANN_TRY(anni_steer_apply(steer, cursor, &save));
@@ -243,7 +244,8 @@ ann_status anni_saver_poll(anni_saver *saver, anni_want *want, anni_steer *steer
     double words[WORDS] = {0};
     *want = ANNI_WANT_NOTHING;
     saver->missed = false;
-    if (cursor->step >= saver->next_poll || steer->paused) ANN_TRY(ask(saver, words, steer, cursor));
+    if (cursor->step >= saver->next_poll || steer->paused || steer->unasked)
+        ANN_TRY(ask(saver, words, steer, cursor));
     else if (save) ANN_TRY(move_on(saver));
     words[WORD_STOP] += steer->stop_after > 0 && cursor->step >= steer->stop_after;
     if (words[WORD_STOP] + words[WORD_DEADLINE] > 0) {

@@ -125,14 +125,17 @@ ann_status anni_steer_begin(anni_steer *steer, anni_phase *phase, const anni_cur
     const anni_run *run = phase->run;
     *steer = (anni_steer){.phase = phase};
     ANN_TRY(ann_agree(run->comm, run->rank == 0 ? read_log(steer, cursor->step) : ANN_OK));
-    int64_t count = steer->n_repeats;
-    ANN_TRY(ann_comm_broadcast(run->comm, &count, sizeof count, 0));
-    if (count == 0) return ANN_OK;
-    if (run->rank != 0) steer->repeats = calloc((size_t)count, sizeof *steer->repeats);
+    struct {
+        int64_t repeats, led;
+    } all = {steer->n_repeats, run->options->lead != NULL};
+    ANN_TRY(ann_comm_broadcast(run->comm, &all, sizeof all, 0));
+    steer->unasked = all.led != 0;
+    if (all.repeats == 0) return ANN_OK;
+    if (run->rank != 0) steer->repeats = calloc((size_t)all.repeats, sizeof *steer->repeats);
     ANN_TRY(
         ann_agree(run->comm, steer->repeats ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for requests")));
-    steer->n_repeats = (int)count;
-    return ann_comm_broadcast(run->comm, steer->repeats, (size_t)count * sizeof *steer->repeats, 0);
+    steer->n_repeats = (int)all.repeats;
+    return ann_comm_broadcast(run->comm, steer->repeats, (size_t)all.repeats * sizeof *steer->repeats, 0);
 }
 
 void anni_steer_fini(anni_steer *steer) {
@@ -205,8 +208,8 @@ ann_status anni_steer_apply(anni_steer *steer, anni_cursor *cursor, bool *save) 
         change(steer, cursor, &(ann_request){cursor->step, all.list[i]});
         *save = *save || all.list[i].kind == ANN_CONTROL_CHECKPOINT;
         (void)snprintf(whence, sizeof whence, "asked for by %s", all.list[i].author);
-        say(steer, &all.list[i], cursor->step, whence);
         if (run->rank == 0) answer(steer, &all.list[i], cursor->step);
+        say(steer, &all.list[i], cursor->step, whence);
     }
     return ANN_OK;
 }

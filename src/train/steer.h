@@ -15,9 +15,10 @@ typedef struct anni_steer {
     int n_repeats, next_repeat;
     int64_t stop_after; /* a step; 0: none */
     bool paused;
+    bool unasked; /* somebody leads, and was not asked since the stage began; the same on every rank */
 } anni_steer;
 
-/* Finds what is to be repeated behind the cursor. Collective. */
+/* Finds what is to be repeated behind the cursor, and whether somebody leads. Collective. */
 ann_status anni_steer_begin(anni_steer *steer, anni_phase *phase, const anni_cursor *cursor) ANN_MUST_CHECK;
 void anni_steer_fini(anni_steer *steer);
 /* Rank 0 asks its lead; returns how many requests wait now. Local. */

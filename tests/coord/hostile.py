@@ -1,9 +1,10 @@
-"""What is malformed, oversized, unknown or without a right to it is refused, and changes nothing.
+"""What is malformed, oversized, unknown or without a right to it is refused and logged, and changes nothing.
 
-usage: hostile.py ADDRESS"""
-import os
+usage: hostile.py ADDRESS PID, the coordinator's; its registry is ./state/registry.db"""
 import random
+import resource
 import socket
+import sqlite3
 import sys
 import time
 
@@ -26,6 +27,18 @@ def raw(path, data, metadata=client.metadata, channel=client.channel):
         return "OK"
     except grpc.RpcError as error:
         return error.code().name
+
+
+def registry():
+    """All that the coordinator knows, but for the audit log."""
+    with sqlite3.connect("file:state/registry.db?mode=ro", uri=True) as db:
+        tables = [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: sorted(map(repr, db.execute(f"SELECT * FROM {name}"))) for name in tables if name not in ("audit", "sqlite_sequence")}
+
+
+def memory_mib():
+    with open(f"/proc/{sys.argv[2]}/status") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("VmRSS")) / 1024
 
 
 # ---- random bytes where HTTP/2 is expected ----
@@ -52,6 +65,8 @@ for _ in range(300):
         data[random.randrange(len(data))] = random.randrange(256)
     code = raw(random.choice(paths), bytes(data))
     assert code in ("OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"), (code, bytes(data))
+before = registry()
+assert "run" in before and "record" in before
 assert raw(submit_path, b"\x0a\x05abc") == "INVALID_ARGUMENT"  # a string that is cut short
 assert raw(submit_path, b"\x0a\x01a\x12\x02\xff\xfe") == "INVALID_ARGUMENT"  # no UTF-8
 # Strings with a NUL, which C would end there: in the message, in one within, in a list, behind the same field once more.
@@ -80,15 +95,21 @@ refused("INVALID_ARGUMENT", client.RegisterJob, key="many", run="many", ranks=1,
 for path in ("/annulus.v1.Operator/Destroy", "/annulus.v2.Operator/List", "/", "/x"):
     assert raw(path, b"") == "UNIMPLEMENTED", path
 
+time.sleep(1)  # ten lines of the log are written in a second
+assert raw(submit_path, b"\x0a\x05abc") == "INVALID_ARGUMENT"
+
 # ---- without a token, with a wrong one, with a strange one ----
-before = len(client.Log().entries)
+time.sleep(1)
+entries = client.Log(limit=1000).entries
+assert any(e.action == submit_path and "malformed" in e.text and e.result == "refused" for e in entries), entries[-20:]
+known = len(entries)
 for metadata in ([], [("authorization", "Bearer " + "0" * 64)], [("authorization", "Basic " + token())],
                  [("authorization", token())], [("authorization", "Bearer " + token() + "0")], [("authorization", "Bearer ")]):
     for path in (list_path, submit_path, "/x"):
         assert raw(path, message("SubmitRequest")(run="mine").SerializeToString(), metadata) == "UNAUTHENTICATED", (path, metadata)
 assert raw(list_path, b"", [("authorization", "Bearer " + "a" * 100000)], Client(address, options=[("x", 1)]).channel) != "OK"
 time.sleep(0.2)
-entries = client.Log().entries[before:]
+entries = client.Log().entries[known:]
 assert entries and all(e.result == "refused" and e.author.startswith("ip") for e in entries), entries
 
 # ---- names ----
@@ -111,11 +132,20 @@ refused("NOT_FOUND", client.Heartbeat, job=10**15)
 refused("NOT_FOUND", client.Watch, run="nobody", sequence=1)
 refused("INVALID_ARGUMENT", client.Watch, run="good", sequence=2**64 - 1)
 
+assert registry() == before
+
 # ---- many connections that say nothing ----
-idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(300)]
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+few = memory_mib()
+idle = [socket.create_connection((host, int(port)), timeout=20) for _ in range(min(10000, hard - 200))]
+begin = time.monotonic()
 assert [r.name for r in client.List().runs] == ["good"], client.List()
+print(f"with {len(idle)} connections that say nothing the coordinator answers in {time.monotonic() - begin:.3f} s and has "
+      f"{memory_mib():.0f} MiB, {few:.0f} before")
 for s in idle:
     s.close()
+assert registry() == before
 
 # ---- a reader that does not read: nobody waits for it, and it is told where to go on ----
 options = [("grpc.max_receive_message_length", -1), ("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0)]

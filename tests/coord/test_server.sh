@@ -7,6 +7,7 @@ run 2 "$ANNULUS" coordinator --plain --state state --listen 127.0.0.1.example.or
 has err 'loopback'
 run 2 "$ANNULUS" coordinator --plain --state state --listen nonsense
 run 2 "$ANNULUS" coordinator --plain --state state extra
+run 2 "$ANNULUS" coordinator --plain --state state --keep-days -1
 run 2 "$ANNULUS" coordinator --plain --days 3
 run 0 "$ANNULUS" coordinator --help
 run 0 "$ANNULUS" ctl --help

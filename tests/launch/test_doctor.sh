@@ -44,6 +44,8 @@ has out "checkpoints: about " 1 && has out "does not exist yet"
 lacks out "datasets"
 [ ! -e out.dir ] || { echo "the output folder was made"; bad=1; }
 doctor 0 run.yaml && has out "datasets     readable" 1
+doctor 0 --quick --set phases.first.resources.threads=3 run.yaml && has out "binding      3 threads on processor" 1
+doctor 0 --quick --threads 2 --set phases.first.resources.threads=3 run.yaml && has out "binding      2 threads on processor" 1
 [ -z "$(find . -name '.annulus-doctor*')" ] || { echo "a file was left behind"; bad=1; }
 sed 's/^data:/dato:/' run.yaml >bad.yaml
 doctor 1 --quick bad.yaml && has out "error    run file     bad.yaml:3:1: dato: unknown key" 1 && has out "not safe to start: 1 error," 1
@@ -78,7 +80,7 @@ printf '#!/bin/sh\necho "MPI plugin types are..."; echo "	none"; echo "	pmix"; e
 run 0 env SLURM_JOB_ID=7 PATH="$PWD/fake:$PATH" "$ANNULUS" doctor --quick && has out "ok       PMIx         Slurm has the plugin pmix_v4" 1
 
 # ---- ranks: what is the same on all is said once
-ranks 0 2 run.yaml && has out "mpirun started 2 ranks" 1 && has out "the same on all ranks" 2 && has out "OpenBLAS     OpenBLAS" 1
+ranks 0 2 run.yaml && has out "mpirun started 2 ranks" 1 && has out "the same on all ranks" 2 && has out "ok       OpenBLAS     OpenBLAS" 1
 has out "a sum of 4 KiB over 2 ranks" 1 && has out "between ranks of a host: " 1 && has out "safe to start: 0 errors" 1
 lacks out "[rank"
 taskset -c 0,1 true 2>/dev/null && {

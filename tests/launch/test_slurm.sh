@@ -53,6 +53,8 @@ run 2 "$ANNULUS" slurm && has err "one run file is needed, found 0"
 for nodes in 0 2-1 -1 1- 1-2-3 many ""; do run 2 "$ANNULUS" slurm --nodes "$nodes" "$odd.yaml" && has err "--nodes: found '$nodes'"; done
 for time in soon 1: :1 1:2:3:4 1-2-3 "1 h" ""; do run 2 "$ANNULUS" slurm --time "$time" "$odd.yaml" && has err "--time: found '$time'"; done
 run 2 "$ANNULUS" slurm --launcher ssh "$odd.yaml" && has err "accepted are srun and mpirun"
+run 2 "$ANNULUS" slurm --executor slurm "$odd.yaml" && has err "--executor slurm needs --submit"
+run 2 "$ANNULUS" slurm --executor mars "$odd.yaml" && has err "accepted are mpi and slurm"
 run 2 "$ANNULUS" slurm --requeue --chain "$odd.yaml" && has err "accepted is one of --requeue, --chain and --array"
 run 2 "$ANNULUS" slurm --partition $'a\nrm -r x' "$odd.yaml" && has err "more than one line"
 run 2 "$ANNULUS" slurm --option 'rm' "$odd.yaml" && has err "--option: found 'rm'"

@@ -189,7 +189,7 @@ static void the_log_is_for_people(void **state) {
             fgets(text, sizeof text, file) &&
             strcmp(
                 text,
-                "{\"request\":\"stop\",\"value\":17,\"phase\":\"only\",\"step\":8,\"author\":\"a ?friend?\","
+                "{\"request\":\"stop\",\"value\":17,\"phase\":\"only\",\"step\":1,\"author\":\"a ?friend?\","
                 "\"asked_ms\":5,\"id\":0}\n") == 0;
         fclose(file);
     }

@@ -109,8 +109,9 @@ static void by_itself(void **state) {
 static void asking(void **state) {
     (void)state;
     assert_int_equal(anni_cadence_poll_steps(0), 8);
-    assert_int_equal(anni_cadence_poll_steps(0.125), 8);
-    assert_int_equal(anni_cadence_poll_steps(0.3), 3);
+    assert_int_equal(anni_cadence_poll_steps(0.03125), 8);
+    assert_int_equal(anni_cadence_poll_steps(0.1), 2);
+    assert_int_equal(anni_cadence_poll_steps(0.2), 1);
     assert_int_equal(anni_cadence_poll_steps(50), 1);
     assert_int_equal(anni_cadence_poll_steps(NAN), 8);
 }

@@ -1,0 +1,134 @@
+#include "slurm_job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "slurm_scripts.h"
+
+/* ---- values in the script ---- */
+
+/* One word of bash. */
+static void shell_word(FILE *to, const char *text) {
+    fputc('\'', to);
+    for (; *text; text++)
+        if (*text == '\'') fputs("'\\''", to);
+        else fputc(*text, to);
+    fputc('\'', to);
+}
+
+/* "#SBATCH --name=value": sbatch takes quotes, and a backslash before any character, away. */
+static void directive(FILE *to, const char *name, const char *value) {
+    fprintf(to, "#SBATCH %s=\"", name);
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') fputc('\\', to);
+        fputc(*value, to);
+    }
+    fputs("\"\n", to);
+}
+
+/* ---- the script ---- */
+
+static const char *way_on(const slurm_job *r) { return r->array ? "array" : r->chain ? "chain" : "requeue"; }
+
+/* The name of a run has letters, digits, and "-_." only. */
+static void write_directives(FILE *to, const slurm_job *r, const char *name) {
+    directive(to, "--job-name", name);
+    directive(to, "--chdir", r->folder);
+    if (r->log) directive(to, "--output", r->log);
+    else fprintf(to, "#SBATCH --output=%s-%%%c.log\n", name, r->array ? 'A' : 'j');
+    fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", r->nodes);
+    /* One task a node is what Slurm takes by itself; asked for it, it gives a job of MIN-MAX nodes only MIN.
+     */
+    if (r->tasks > 1 || !strchr(r->nodes, '-'))
+        fprintf(to, "#SBATCH --ntasks-per-node=%lld\n", (long long)r->tasks);
+    fprintf(to, "#SBATCH --cpus-per-task=%lld\n", (long long)r->threads);
+    fprintf(to, "#SBATCH --signal=B:USR1@%lld\n", (long long)r->before);
+    if (r->time) fprintf(to, "#SBATCH --time=%s\n", r->time);
+    if (r->partition) directive(to, "--partition", r->partition);
+    if (r->array) fprintf(to, "#SBATCH --array=1-%lld%%1\n", (long long)r->array);
+    if (r->phase && r->after[0])
+        fprintf(to, "#SBATCH --dependency=%s\n#SBATCH --kill-on-invalid-dep=yes\n", r->after);
+    fputs(r->chain ? "#SBATCH --no-requeue\n" : "#SBATCH --requeue\n", to);
+    for (int i = 0; i < r->extra_count; i++) fprintf(to, "#SBATCH %s\n", r->extra[i]);
+}
+
+static void write_option(FILE *to, const char *name, const char *value) {
+    fprintf(to, "%s ", name);
+    shell_word(to, value);
+    fputc(' ', to);
+}
+
+static void write_settings(FILE *to, const slurm_job *r) {
+    fputs("\nannulus=", to);
+    shell_word(to, r->program);
+    fputs("\nrun=(", to);
+    for (int i = 0; i < r->set_count; i++) write_option(to, "--set", r->sets[i]);
+    if (r->phase) write_option(to, "--only", r->phase);
+    if (r->leader.address) write_option(to, "--coordinator", r->leader.address);
+    if (r->leader.dir) write_option(to, "--coordinator-dir", r->leader.dir);
+    if (r->leader.plain) fputs("--coordinator-plain ", to);
+    if (r->leader.none) fputs("--no-coordinator ", to);
+    fputs("-- ", to);
+    shell_word(to, r->path);
+    fprintf(to,
+            ")\nranks_per_node=%lld\nthreads=%lld\nlauncher=%s\nbind=%s\ncontinue=%s\nmax_restarts=%lld\n\n",
+            (long long)r->tasks, (long long)r->threads, r->launcher, r->bind, way_on(r),
+            (long long)r->max_restarts);
+}
+
+/* From its marker line on, the script is the same as slurm/annulus.sbatch. */
+void slurm_job_write(FILE *to, const slurm_job *r, const char *name) {
+    static const char marker[] = "# ---- the rest needs no change\n";
+    const char *rest = (const char *)slurm_scripts[0].bytes, *end = rest + slurm_scripts[0].size;
+    while (end - rest > (ptrdiff_t)sizeof marker && strncmp(rest, marker, sizeof marker - 1) != 0) rest++;
+    fputs("#!/bin/bash\n# Made by `annulus slurm`.\n", to);
+    write_directives(to, r, name);
+    write_settings(to, r);
+    fwrite(rest, 1, (size_t)(end - rest), to);
+}
+
+/* ---- submission ---- */
+
+static ann_status submitted(int code) {
+    if (code == 0) return ANN_OK;
+    if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
+        return ann_error(ANN_ERR_NOT_FOUND, "sbatch was not found");
+    return ann_error(ANN_ERR_IO, "sbatch has refused the script");
+}
+
+static ann_status write_temporary(int fd, const slurm_job *job, const char *name, const char *path) {
+    FILE *file = fdopen(fd, "w");
+    if (!file) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
+    slurm_job_write(file, job, name);
+    const bool bad = ferror(file) != 0;
+    return fclose(file) == 0 && !bad ? ANN_OK : ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+/* sbatch reads the script from its standard input, and prints "NUMBER" or "NUMBER;CLUSTER". */
+static ann_status submit_file(int64_t *number, const char *path) {
+    char command[PATH_MAX + 64], line[256] = "";
+    (void)snprintf(command, sizeof command, "sbatch%s <%s", number ? " --parsable" : "", path);
+    fflush(stdout);
+    FILE *pipe = popen(command, "r");
+    if (!pipe) return ann_error(ANN_ERR_IO, "sbatch cannot be started: %s", strerror(errno));
+    while (fgets(line, sizeof line, pipe))
+        if (!number) fputs(line, stdout);
+    ANN_TRY(submitted(pclose(pipe)));
+    if (number) *number = strtoll(line, NULL, 10);
+    return !number || *number > 0 ? ANN_OK
+                                  : ann_error(ANN_ERR_IO, "sbatch has told no number, but: %s", line);
+}
+
+ann_status slurm_job_submit(int64_t *number, const slurm_job *job, const char *name) {
+    char path[] = "/tmp/annulus-slurm-XXXXXX";
+    const int fd = mkstemp(path);
+    if (fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
+    ann_status status = write_temporary(fd, job, name, path);
+    if (status == ANN_OK) status = submit_file(number, path);
+    (void)unlink(path);
+    return status;
+}
