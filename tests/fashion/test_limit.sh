@@ -2,8 +2,8 @@
 # labels: slow slurm
 # timeout: 400
 # The graph on Fashion-MNIST as a Slurm job with a time limit so short that it is requeued three times, at different steps.
-. "$ANNULUS_SOURCE/tests/slurm/cluster.bash"
 . "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
+. "$ANNULUS_SOURCE/tests/slurm/cluster.bash"
 cluster_up
 make_graph
 # Slurm looks at its jobs every 30 s, and warns a minute's job that asks for it 50 s before the end the first time it looks.
