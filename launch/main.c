@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/version.h"
 #include "base/yaml.h"
+#include "blas.h"
 #include "cli.h"
 
 static const struct {
@@ -86,6 +87,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    blas_settle(argv);
     const int code = run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("annulus: standard output could not be written\n", stderr);

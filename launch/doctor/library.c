@@ -45,15 +45,15 @@ void doctor_library_find(doctor_library_facts *f) {
 }
 
 static void judge_core(doctor_report *report, const doctor_facts *all, int i) {
-    static const char *const old[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott", "Core2"};
     const doctor_library_facts *f = &all[i].library;
+    const char *better = ann_kernel_better_core(f->core, all[i].cpu.level);
     doctor_say_rank(report, i, DOCTOR_OK, check, NULL, "%s, flavour %s, kernels for %s", f->openblas,
                     f->flavour, f->core);
-    for (size_t k = 0; k < sizeof old / sizeof old[0]; k++)
-        if (all[i].cpu.level == ANN_CPU_AVX512 && strcmp(f->core, old[k]) == 0)
-            doctor_say_rank(report, i, DOCTOR_WARNING, check,
-                            "unset OPENBLAS_CORETYPE; or a newer OpenBLAS, built with DYNAMIC_ARCH",
-                            "OpenBLAS uses kernels for %s on a processor with AVX-512", f->core);
+    if (better)
+        doctor_say_rank(report, i, DOCTOR_WARNING, check,
+                        "unset OPENBLAS_CORETYPE; or a newer OpenBLAS, built with DYNAMIC_ARCH",
+                        "OpenBLAS uses kernels for %s on a processor with AVX-%s", f->core,
+                        all[i].cpu.level == ANN_CPU_AVX512 ? "512" : "2");
     if (f->dnnl[0])
         doctor_say_rank(report, i, DOCTOR_OK, "oneDNN", NULL, "%d.%d.%d", f->dnnl[0], f->dnnl[1], f->dnnl[2]);
     else

@@ -64,5 +64,8 @@ typedef struct ann_kernel_libraries {
     int dnnl[3];          /* version of oneDNN; 0: built without it */
 } ann_kernel_libraries;
 ann_kernel_libraries ann_kernel_describe_libraries(void);
+/* What OPENBLAS_CORETYPE must be for OpenBLAS to use a processor of this level, where it has chosen the
+   kernels of `core`; NULL: it does. An OpenBLAS older than the processor takes it for one of the oldest. */
+const char *ann_kernel_better_core(const char *core, ann_cpu_level level);
 
 #endif

@@ -3,7 +3,17 @@
 #include <dnnl.h>
 #endif
 
+#include <string.h>
 #include "kernel/kernel.h"
+
+const char *ann_kernel_better_core(const char *core, ann_cpu_level level) {
+    static const char *const old[] = {"Core2", "Nehalem", "Prescott", "Sandybridge", "Haswell", "Zen"};
+    enum { WITHOUT_AVX2 = 4, COUNT = sizeof old / sizeof old[0] };
+    const int count = level == ANN_CPU_AVX512 ? COUNT : level == ANN_CPU_AVX2 ? WITHOUT_AVX2 : 0;
+    for (int i = 0; i < count; i++)
+        if (strcmp(core, old[i]) == 0) return level == ANN_CPU_AVX512 ? "SkylakeX" : "Haswell";
+    return NULL;
+}
 
 ann_kernel_libraries ann_kernel_describe_libraries(void) {
     static const char *const flavours[] = {"sequential", "pthread", "OpenMP"};

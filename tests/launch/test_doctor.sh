@@ -53,6 +53,9 @@ doctor 1 --quick --set output=run.yaml/x run.yaml && has out "output run.yaml/x 
 sed 's/units: 2}/units: 1}/' run.yaml >narrow.yaml
 doctor 1 --quick narrow.yaml && has out "error    run file"
 
+# ---- an OpenBLAS that does not know the processor is told
+doctor 0 --quick && lacks out "OpenBLAS uses kernels for"
+
 # ---- settings: what is warned about is so only with them
 for setting in OPENBLAS_CORETYPE=Haswell OPENBLAS_L2_SIZE=1 OMP_DYNAMIC=true GOMP_CPU_AFFINITY=0 OMP_PROC_BIND=true OMP_WAIT_POLICY=active; do
     run 0 env $setting "$ANNULUS" doctor --quick && has out "warning  environment  $setting: " 1 && has out "remedy: unset ${setting%=*}"
