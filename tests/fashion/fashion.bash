@@ -1,4 +1,4 @@
-# Sourced by the tests of this folder behind coord.bash or cluster.bash: the graph of launch/runs/fashion-graph.yaml with fewer steps, on
+# Sourced by the tests of this folder behind coord.bash or before cluster.bash: the graph of launch/runs/fashion-graph.yaml with fewer steps, on
 # two ranks. However it is run, all phases end with the weights of ./plain, the same bits, and the same measurements, each once.
 [ -e /usr/share/datasets/fashion-mnist ] || { echo "skipped: Debian's package dataset-fashion-mnist is not installed"; exit 77; }
 phases=(pretrain few many unmoved moved)

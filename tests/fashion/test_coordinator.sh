@@ -4,14 +4,14 @@
 # meanwhile, and afterwards the coordinator knows all measurements of before, of after, and of the time between, once.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/launch/env.sh"
-. "${BASH_SOURCE%/*}/fashion.bash"
+. "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
 make_graph
 start_server --plain
 touch slow
 LD_PRELOAD=$ANNULUS_BUILD/tests/shim_pause.so ANNULUS_PAUSE_FILE=$dir/slow ANNULUS_PAUSE_MS=800 \
     graph killed --coordinator "$address" --coordinator-plain --coordinator-dir state &
 job=$!
-trap 'kill -KILL "$job" 2>/dev/null; wait "$job" 2>/dev/null; finish' EXIT
+trap 'kill $(pgrep -P "$job") 2>/dev/null; wait "$job" 2>/dev/null; finish' EXIT
 until_true() { # COMMAND...
     local tries
     for ((tries = 0; tries < 400; tries++)); do ! "$@" || return 0; sleep 0.1; done

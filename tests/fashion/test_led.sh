@@ -2,7 +2,7 @@
 # The graph on Fashion-MNIST under mpirun: led by the coordinator that rank 0 holds, by nobody, and by another coordinator.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/launch/env.sh"
-. "${BASH_SOURCE%/*}/fashion.bash"
+. "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
 make_graph
 led_itself plain
 

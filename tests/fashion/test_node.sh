@@ -1,8 +1,8 @@
 #!/bin/bash
 # labels: slow slurm
 # The graph on Fashion-MNIST as a Slurm job whose node dies in the middle of the second branch: it goes on there, on the other node.
+. "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
 . "$ANNULUS_SOURCE/tests/slurm/cluster.bash"
-. "${BASH_SOURCE%/*}/fashion.bash"
 cluster_up
 make_graph
 submit_slowly node "${shorter[@]}" --nodes 1 --tasks-per-node 2

@@ -1,9 +1,10 @@
 #!/bin/bash
 # labels: slow slurm
-# The graph on Fashion-MNIST as a Slurm job on two nodes, led by the coordinator that rank 0 holds; and as two jobs of one node each, to
-# which another coordinator gives the branches.
+# timeout: 400
+# The graph on Fashion-MNIST as a Slurm job on two nodes, led by the coordinator that rank 0 holds; as two jobs of one node each, to
+# which another coordinator gives the branches; and as a job for each phase.
+. "$ANNULUS_SOURCE/tests/fashion/fashion.bash"
 . "$ANNULUS_SOURCE/tests/slurm/cluster.bash"
-. "${BASH_SOURCE%/*}/fashion.bash"
 cluster_up
 make_graph
 
@@ -35,5 +36,20 @@ done
 [ "$(lines one.log '^few  ledger ok')" != "$(lines one.log '^many  ledger ok')" ] || wrong "one job has trained both branches"
 same_as_plain shared
 led state shared
+stop_coordinator
+
+start_coordinator another
+timeout 60 "$ANNULUS" slurm --submit --executor slurm --tasks-per-node 2 --time 10:00 --log %x.log --set output=each "${shorter[@]}" \
+    --coordinator "$address" --coordinator-plain --coordinator-dir another run.yaml >jobs.log || fail "not submitted"
+count=0
+while read -r phase job _; do
+    count=$((count + 1))
+    ends "$job" 150 COMPLETED 0:0
+    said "fashion-graph-$phase" 1 '2 ranks x 1 thread'
+    [ "$phase" = unmoved ] || said "fashion-graph-$phase" 1 "^$phase  ledger ok"
+done < <(tail -n +2 jobs.log)
+[ $count = 5 ] || wrong "jobs: $(cat jobs.log)"
+same_as_plain each
+led another each
 stop_coordinator
 exit $bad
