@@ -16,7 +16,7 @@
 
 enum {
     PERIOD_MS = 250, /* between two heartbeats */
-    BACKOFF_MAX_MS = 10000,
+    BACKOFF_MAX_MS = 2000,
     BATCH_MAX = 256, /* metrics of one report */
     REQUESTS_MAX = 64,
     NOTES_MAX = 1000000, /* that are kept for a coordinator which is away */

@@ -68,16 +68,20 @@ static ann_status judge(const request *r, const doctor_facts *all, int n, int *e
     return status;
 }
 
+/* What messages are made of: after a failure MPI may still use it, until the job has ended. */
+typedef struct facts {
+    doctor_facts *mine, *all; /* all: of rank 0 */
+} facts;
+
 /* Facts of all ranks to rank 0, and its judgement to all. Collective. */
-static ann_status examine(ann_comm *comm, const request *r, doctor_facts *mine, int *errors) {
+static ann_status examine(ann_comm *comm, const request *r, facts *f, int *errors) {
     const int n = ann_comm_size(comm);
     const bool first = ann_comm_rank(comm) == 0;
-    doctor_facts *all = first ? calloc((size_t)n, sizeof *all) : NULL;
+    doctor_facts *all = f->all = first ? calloc((size_t)n, sizeof *all) : NULL;
     ann_status status =
         ann_agree(comm, all || !first ? ANN_OK : ann_error(ANN_ERR_MEMORY, "no memory for facts"));
-    if (status == ANN_OK) status = doctor_gather(comm, all, mine, r->doctor.timeout_s);
+    if (status == ANN_OK) status = doctor_gather(comm, all, f->mine, r->doctor.timeout_s);
     if (status == ANN_OK) status = ann_agree(comm, first && all ? judge(r, all, n, errors) : ANN_OK);
-    if (status == ANN_OK) free(all); /* after a failure MPI may still write to it, until the job ends */
     return status == ANN_OK ? ann_comm_broadcast(comm, errors, sizeof *errors, 0) : status;
 }
 
@@ -93,9 +97,11 @@ static int run(const request *r) {
         doctor_copy(mine->launch.complaint, sizeof mine->launch.complaint, ann_error_text());
     status = job_comm(&comm, &j, r->doctor.timeout_s);
     if (status == ANN_OK) status = doctor_find(comm, mine, &r->doctor, j.mpi);
-    if (status == ANN_OK) status = examine(comm, r, mine, &errors);
-    if (status == ANN_OK) free(mine); /* after a failure MPI may still read it */
+    facts f = {.mine = mine};
+    if (status == ANN_OK) status = examine(comm, r, &f, &errors);
     const int code = job_finish(&j, comm, NULL, status);
+    free(f.all);
+    free(mine);
     return status == ANN_OK && errors > 0 ? 1 : code;
 }
 

@@ -16,7 +16,7 @@ struct leader {
     char dir[4096], instance[160];
 };
 
-static const double LAST_WORDS_S = 3; /* for what has not been told at the end */
+static const double LAST_WORDS_S = 5; /* for what has not been told at the end */
 
 /* ---- starting ---- */
 

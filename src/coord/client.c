@@ -115,7 +115,7 @@ static ann_status open_channel(ann_coord_client *c, const ann_coord_client_optio
         integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MESSAGE_BYTES),
         integer(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
         integer(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, ATTEMPT_MS), /* how long an attempt may take */
-        integer(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
+        integer(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000),
         integer(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         integer(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         integer(GRPC_ARG_KEEPALIVE_TIME_MS, 20000),

@@ -7,8 +7,8 @@
    afterwards is cut off (ABORTED) and told where to go on; one whose message is not taken for long is
    cancelled.
 
-   What is new is sent at once where little happens; where much does, in rounds, so that the hub's thread takes
-   a fifth of a core at most. */
+   What is new is sent at once where little happens; where much does, in rounds, so that the hub's thread
+   takes a fifth of a core at most. */
 #ifndef ANN_COORD_HUB_H
 #define ANN_COORD_HUB_H
 

@@ -81,7 +81,7 @@ ann_status run_train(const run_options *o) {
 /* The text behind the i-th occurrence, or NULL; freed by the caller through *text. */
 static const char *find_metric(char **text, const char *name, const char *key, int i) {
     char path[SCRATCH_PATH_BYTES], quoted[64];
-    *text = scratch_read_all(scratch_path(path, "%s/%s/{pre,fine}/metrics.jsonl", run_dir, name));
+    *text = scratch_read_all(scratch_path(path, "%s/%s/{pre,[!p]*}/metrics.jsonl", run_dir, name));
     snprintf(quoted, sizeof quoted, "\"%s\":", key);
     const char *at = *text;
     for (int n = 0; (at = strstr(at, quoted)); n++) {

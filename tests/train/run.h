@@ -25,7 +25,7 @@ typedef struct run_options {
 /* The status of the run; lines that were printed are in run_printed(). */
 ann_status run_train(const run_options *options);
 const char *run_printed(void);
-/* The number behind the i-th `"key":` in the metrics of both phases; NAN if there are fewer. */
+/* The number behind the i-th `"key":` in the metrics of all phases, "pre" first; NAN if there are fewer. */
 double run_metric(const char *name, const char *key, int i);
 int run_metric_count(const char *name, const char *key);
 

@@ -39,14 +39,14 @@ static void expect_names(const char *name, const char *expected) {
 static void the_plain_run(void **state) {
     (void)state;
     check_ok(run_train(&(run_options){.name = "whole"}));
-    expect_names("whole", "latest latest.h5 step-0000000013 ");
+    expect_names("whole", "latest latest.h5 metrics.jsonl step-0000000013 ");
 }
 
 static void a_request_by_signal(void **state) {
     (void)state;
     polls = 0;
     check_ok(run_train(&(run_options){.name = "asked", .stop = never, .save = at_first_poll}));
-    expect_names("asked", "latest latest.h5 step-0000000008 step-0000000013 ");
+    expect_names("asked", "latest latest.h5 metrics.jsonl step-0000000008 step-0000000013 ");
     same_curves("asked");
 }
 
@@ -63,7 +63,7 @@ static void a_request_by_file(void **state) {
     polls = 0;
     file = "checkpoint.now";
     check_ok(run_train(&(run_options){.name = "touched", .stop = touch_at_first_poll}));
-    expect_names("touched", "latest latest.h5 step-0000000008 step-0000000013 ");
+    expect_names("touched", "latest latest.h5 metrics.jsonl step-0000000008 step-0000000013 ");
     assert_false(scratch_exists(scratch_path(path, "%s/touched/checkpoint.now", run_dir)));
     scratch_remove(scratch_path(path, "%s/touched", run_dir));
     polls = 0;
@@ -80,14 +80,15 @@ static void every_so_often(void **state) {
     (void)state;
     check_ok(run_train(
         &(run_options){.name = "steps", .sets = {"checkpoint={every: 4 steps, when_busy: wait, keep: 2}"}}));
-    expect_names("steps", "latest latest.h5 step-0000000012 step-0000000013 ");
+    expect_names("steps", "latest latest.h5 metrics.jsonl step-0000000012 step-0000000013 ");
     same_curves("steps");
     check_ok(run_train(
         &(run_options){.name = "epochs", .sets = {"checkpoint={every: 1 epoch, when_busy: wait, keep: 0}"}}));
-    expect_names("epochs", "latest latest.h5 step-0000000007 step-0000000013 "); /* 250 / 40 = 6.25 */
+    expect_names("epochs",
+                 "latest latest.h5 metrics.jsonl step-0000000007 step-0000000013 "); /* 250 / 40 = 6.25 */
     check_ok(run_train(&(run_options){.name = "time",
                                       .sets = {"checkpoint={every: 0.000001 s, when_busy: wait, keep: 0}"}}));
-    expect_names("time", "latest latest.h5 step-0000000008 step-0000000013 ");
+    expect_names("time", "latest latest.h5 metrics.jsonl step-0000000008 step-0000000013 ");
     check_ok(run_train(&(run_options){.name = "busy", .sets = {"checkpoint={every: 1 step, keep: 0}"}}));
     same_curves("busy"); /* some are skipped, the disk decides which */
 }
@@ -96,8 +97,10 @@ static void kept_for_good(void **state) {
     (void)state;
     check_ok(run_train(&(run_options){
         .name = "good", .sets = {"checkpoint={every: 2 steps, when_busy: wait, keep: 1, keep_every: 3}"}}));
-    expect_names("good",
-                 "latest latest.h5 step-0000000006 step-0000000012 step-0000000013 "); /* 3rd, 6th, last */
+    expect_names(
+        "good",
+        "latest latest.h5 metrics.jsonl step-0000000006 step-0000000012 step-0000000013 "); /* 3rd, 6th, last
+                                                                                             */
 }
 
 static double number_in(const char *dir, const char *name, const char *key) {
