@@ -12,7 +12,7 @@ static const size_t STAGING_BYTES = (size_t)ANNI_LANES * LANE_BYTES;
 
 /* A name that does not fit is cut. */
 static void name_host(char host[ANNI_HOST_BYTES]) {
-    if (gethostname(host, ANNI_HOST_BYTES - 1) != 0) strcpy(host, "?");
+    if (gethostname(host, ANNI_HOST_BYTES - 1) != 0) memcpy(host, "?", 2);
 }
 
 /* NULL when memory is exhausted. */
