@@ -16,16 +16,20 @@ static struct flock byte_of(const char *phase) {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(ann_hash_str(phase) >> 2), .l_len = 1};
 }
 
-static ann_status open_locks(int *fd, const anni_run *run, int flags) {
+/* -1 where that fails; errno says why. */
+static int open_locks(const anni_run *run, int flags) {
     char path[ANNI_PATH_BYTES];
-    if (snprintf(path, sizeof path, "%s/run.lock", run->config->output) >= (int)sizeof path)
-        return ann_error(ANN_ERR_CONFIG, "output: %.64s... is too long", run->config->output);
-    *fd = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
-    if (*fd < 0 && errno != ENOENT) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    return ANN_OK;
+    errno = ENAMETOOLONG;
+    if (snprintf(path, sizeof path, "%s/run.lock", run->config->output) >= (int)sizeof path) return -1;
+    return open(path, O_RDWR | O_CLOEXEC | flags, 0666);
 }
 
-ann_status anni_claim_open(anni_run *run) { return open_locks(&run->claims_fd, run, O_CREAT); }
+ann_status anni_claim_open(anni_run *run) {
+    run->claims_fd = open_locks(run, O_CREAT);
+    if (run->claims_fd >= 0) return ANN_OK;
+    return ann_error(errno == ENOSPC ? ANN_ERR_NOSPACE : ANN_ERR_IO, "%s/run.lock: %s", run->config->output,
+                     strerror(errno));
+}
 
 void anni_claim_close(anni_run *run) {
     if (run->claims_fd >= 0) close(run->claims_fd);
@@ -48,9 +52,8 @@ void anni_claim_drop(const anni_run *run, const char *phase) {
 
 ann_status anni_claim_check(const anni_run *run) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* all bytes */
-    int fd;
-    ANN_TRY(open_locks(&fd, run, 0));
-    if (fd < 0) return ANN_OK;
+    const int fd = open_locks(run, 0);
+    if (fd < 0) return ANN_OK; /* what is wrong with the folder, whoever moves it will find */
     const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     if (!held) return ANN_OK;
