@@ -32,28 +32,30 @@ static void directive(FILE *to, const char *name, const char *value) {
 
 /* ---- the script ---- */
 
-static const char *way_on(const slurm_job *r) { return r->array ? "array" : r->chain ? "chain" : "requeue"; }
+static const char *way_on(const slurm_job *job) {
+    return job->array ? "array" : job->chain ? "chain" : "requeue";
+}
 
 /* The name of a run has letters, digits, and "-_." only. */
-static void write_directives(FILE *to, const slurm_job *r, const char *name) {
+static void write_directives(FILE *to, const slurm_job *job, const char *name) {
     directive(to, "--job-name", name);
-    directive(to, "--chdir", r->folder);
-    if (r->log) directive(to, "--output", r->log);
-    else fprintf(to, "#SBATCH --output=%s-%%%c.log\n", name, r->array ? 'A' : 'j');
-    fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", r->nodes);
+    directive(to, "--chdir", job->folder);
+    if (job->log) directive(to, "--output", job->log);
+    else fprintf(to, "#SBATCH --output=%s-%%%c.log\n", name, job->array ? 'A' : 'j');
+    fprintf(to, "#SBATCH --open-mode=append\n#SBATCH --nodes=%s\n", job->nodes);
     /* One task a node is what Slurm takes by itself; asked for it, it gives a job of MIN-MAX nodes only MIN.
      */
-    if (r->tasks > 1 || !strchr(r->nodes, '-'))
-        fprintf(to, "#SBATCH --ntasks-per-node=%lld\n", (long long)r->tasks);
-    fprintf(to, "#SBATCH --cpus-per-task=%lld\n", (long long)r->threads);
-    fprintf(to, "#SBATCH --signal=B:USR1@%lld\n", (long long)r->before);
-    if (r->time) fprintf(to, "#SBATCH --time=%s\n", r->time);
-    if (r->partition) directive(to, "--partition", r->partition);
-    if (r->array) fprintf(to, "#SBATCH --array=1-%lld%%1\n", (long long)r->array);
-    if (r->phase && r->after[0])
-        fprintf(to, "#SBATCH --dependency=%s\n#SBATCH --kill-on-invalid-dep=yes\n", r->after);
-    fputs(r->chain ? "#SBATCH --no-requeue\n" : "#SBATCH --requeue\n", to);
-    for (int i = 0; i < r->extra_count; i++) fprintf(to, "#SBATCH %s\n", r->extra[i]);
+    if (job->tasks > 1 || !strchr(job->nodes, '-'))
+        fprintf(to, "#SBATCH --ntasks-per-node=%lld\n", (long long)job->tasks);
+    fprintf(to, "#SBATCH --cpus-per-task=%lld\n", (long long)job->threads);
+    fprintf(to, "#SBATCH --signal=B:USR1@%lld\n", (long long)job->before);
+    if (job->time) fprintf(to, "#SBATCH --time=%s\n", job->time);
+    if (job->partition) directive(to, "--partition", job->partition);
+    if (job->array) fprintf(to, "#SBATCH --array=1-%lld%%1\n", (long long)job->array);
+    if (job->phase && job->after[0])
+        fprintf(to, "#SBATCH --dependency=%s\n#SBATCH --kill-on-invalid-dep=yes\n", job->after);
+    fputs(job->chain ? "#SBATCH --no-requeue\n" : "#SBATCH --requeue\n", to);
+    for (int i = 0; i < job->extra_count; i++) fprintf(to, "#SBATCH %s\n", job->extra[i]);
 }
 
 static void write_option(FILE *to, const char *name, const char *value) {
@@ -62,32 +64,32 @@ static void write_option(FILE *to, const char *name, const char *value) {
     fputc(' ', to);
 }
 
-static void write_settings(FILE *to, const slurm_job *r) {
+static void write_settings(FILE *to, const slurm_job *job) {
     fputs("\nannulus=", to);
-    shell_word(to, r->program);
+    shell_word(to, job->program);
     fputs("\nrun=(", to);
-    for (int i = 0; i < r->set_count; i++) write_option(to, "--set", r->sets[i]);
-    if (r->phase) write_option(to, "--only", r->phase);
-    if (r->leader.address) write_option(to, "--coordinator", r->leader.address);
-    if (r->leader.dir) write_option(to, "--coordinator-dir", r->leader.dir);
-    if (r->leader.plain) fputs("--coordinator-plain ", to);
-    if (r->leader.none) fputs("--no-coordinator ", to);
+    for (int i = 0; i < job->set_count; i++) write_option(to, "--set", job->sets[i]);
+    if (job->phase) write_option(to, "--only", job->phase);
+    if (job->leader.address) write_option(to, "--coordinator", job->leader.address);
+    if (job->leader.dir) write_option(to, "--coordinator-dir", job->leader.dir);
+    if (job->leader.plain) fputs("--coordinator-plain ", to);
+    if (job->leader.none) fputs("--no-coordinator ", to);
     fputs("-- ", to);
-    shell_word(to, r->path);
+    shell_word(to, job->path);
     fprintf(to,
             ")\nranks_per_node=%lld\nthreads=%lld\nlauncher=%s\nbind=%s\ncontinue=%s\nmax_restarts=%lld\n\n",
-            (long long)r->tasks, (long long)r->threads, r->launcher, r->bind, way_on(r),
-            (long long)r->max_restarts);
+            (long long)job->tasks, (long long)job->threads, job->launcher, job->bind, way_on(job),
+            (long long)job->max_restarts);
 }
 
 /* From its marker line on, the script is the same as slurm/annulus.sbatch. */
-void slurm_job_write(FILE *to, const slurm_job *r, const char *name) {
+void slurm_job_write(FILE *to, const slurm_job *job, const char *name) {
     static const char marker[] = "# ---- the rest needs no change\n";
     const char *rest = (const char *)slurm_scripts[0].bytes, *end = rest + slurm_scripts[0].size;
     while (end - rest > (ptrdiff_t)sizeof marker && strncmp(rest, marker, sizeof marker - 1) != 0) rest++;
     fputs("#!/bin/bash\n# Made by `annulus slurm`.\n", to);
-    write_directives(to, r, name);
-    write_settings(to, r);
+    write_directives(to, job, name);
+    write_settings(to, job);
     fwrite(rest, 1, (size_t)(end - rest), to);
 }
 
