@@ -1,4 +1,5 @@
 /* Methods by which a job comes, asks, is heard of, and goes. */
+#include <math.h>
 #include <string.h>
 #include "coord/life.h"
 #include "coord/names.h"
@@ -218,6 +219,7 @@ ann_status anni_answer_heartbeat(anni_registry *r, const anni_caller *caller, an
     (void)caller;
     ANN_TRY(anni_name_check_optional("phase", q->phase, true));
     ANN_TRY(anni_name_check_optional("stage", q->stage, true));
+    if (!isfinite(q->epoch)) return ann_error(ANN_ERR_ARG, "the epoch of a heartbeat is %g", q->epoch);
     ANN_TRY(anni_job_heard(r, &job, &over, q->job, arena));
     if (!over && q->phase[0]) ANN_TRY(anni_phase_enter(r, &job, q->phase, &over));
     a->over = over;

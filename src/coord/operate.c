@@ -55,6 +55,7 @@ static ann_status check(const Annulus__V1__ControlRequest *q) {
     ANN_TRY(anni_name_check("run", q->run, false));
     ANN_TRY(anni_name_check_optional("phase", q->phase, true));
     ANN_TRY(anni_name_check_optional("key", q->key, true));
+    if (!isfinite(q->value)) return ann_error(ANN_ERR_ARG, "the value of a request is %g", q->value);
     switch (q->kind) {
     case ANNULUS__V1__CONTROL_KIND__PAUSE:
     case ANNULUS__V1__CONTROL_KIND__RESUME:

@@ -97,6 +97,9 @@ job.Applied(job=number, request=factor.id, step=32, refused="no")
 refused("NOT_FOUND", job.Applied, job=number, request=99, step=1)
 assert not job.Heartbeat(job=number, phase="pretrain", step=33).requests
 assert viewer.Status(run="graph").summary.paused
+# what is no number is refused wherever it stands
+refused("INVALID_ARGUMENT", operator.Control, run="graph", kind="PAUSE", step=-1, value=float("nan"))
+refused("INVALID_ARGUMENT", job.Heartbeat, job=number, phase="pretrain", step=33, epoch=float("inf"))
 
 # ---- the coordinator is killed; the job goes on ----
 subprocess.run(["./restart"], check=True, timeout=60)
