@@ -174,6 +174,13 @@ static ann_lead_word word_of(const Annulus__V1__Assignment *assignment) {
     }
 }
 
+static bool is_open(agent *a, int64_t question) {
+    pthread_mutex_lock(&a->lock);
+    const bool open = a->asked_ns != 0 && a->question == question;
+    pthread_mutex_unlock(&a->lock);
+    return open;
+}
+
 /* To the question that is open, if it is still this one. */
 static void answer(agent *a, int64_t question, ann_lead_word word, const char *phase) {
     pthread_mutex_lock(&a->lock);
@@ -350,9 +357,12 @@ static ann_status tell_began(agent *a, const note *n) {
     return heartbeat(a);
 }
 
+/* A question that nobody waits for any more is not asked: the coordinator would hold the phase of its answer
+ * for this job. */
 static ann_status ask_next(agent *a, const note *n) {
     Annulus__V1__NextRequest request = ANNULUS__V1__NEXT_REQUEST__INIT;
     Annulus__V1__Assignment *reply = NULL;
+    if (!is_open(a, n->request)) return ANN_OK;
     request.job = a->job;
     ANN_TRY(ann_coord_call(a->client, ANN_COORD_NEXT, &request.base, (ProtobufCMessage **)&reply));
     answer(a, n->request, word_of(reply), reply->phase);
@@ -380,13 +390,24 @@ static ann_status tell(agent *a, note *n) {
 
 /* ---- the agent's thread ---- */
 
-static ann_status talk(agent *a) {
+static ann_status tell_all(agent *a) {
     if (!a->client) ANN_TRY(a->options.connect(a->options.context, &a->client));
     if (a->job == 0) ANN_TRY(enroll(a));
     if (a->job == 0) return ANN_OK;
     ANN_TRY(heartbeat(a));
     for (note *n = head(a); n; n = head(a)) ANN_TRY(tell(a, n));
     return ANN_OK;
+}
+
+/* After a failure the next attempt has a channel of its own: gRPC works on a connection only while a call
+   waits for it, and calls on a channel that has failed do not wait. */
+static ann_status talk(agent *a) {
+    const ann_status status = tell_all(a);
+    if (status != ANN_OK && a->client) {
+        ann_coord_client_close(a->client);
+        a->client = NULL;
+    }
+    return status;
 }
 
 static void judge(agent *a, ann_status status) {

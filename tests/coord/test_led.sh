@@ -102,6 +102,17 @@ ended 0 led.dir
 same led.dir
 ctl 0 status led --plain
 has out DONE
+
+# ---- a job that ends as soon as its coordinator is back, after a long absence
+start late.dir --coordinator "$address" --coordinator-plain --coordinator-dir state --set name=late --set "phases.pretrain.program=[{epochs: 200000, lr: 0.0001}]"
+await grep -q '"step":100,' late.dir/pretrain/metrics.jsonl
+stop_server KILL 137
+sleep 5 # the agent's pauses between two attempts have become as long as they get
+start_server --plain --listen "$address"
+touch late.dir/stop.now
+ended 75 late.dir
+has late.dir.err "were not told" 0
+told state late.dir late
 told state led.dir led
 stop_server TERM 0
 exit $bad
