@@ -1,10 +1,10 @@
 #include "slurm_job.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "slurm_scripts.h"
@@ -102,18 +102,10 @@ static ann_status submitted(int code) {
     return ann_error(ANN_ERR_IO, "sbatch has refused the script");
 }
 
-static ann_status write_temporary(int fd, const slurm_job *job, const char *name, const char *path) {
-    FILE *file = fdopen(fd, "w");
-    if (!file) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    slurm_job_write(file, job, name);
-    const bool bad = ferror(file) != 0;
-    return fclose(file) == 0 && !bad ? ANN_OK : ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 /* sbatch reads the script from its standard input, and prints "NUMBER" or "NUMBER;CLUSTER". */
-static ann_status submit_file(int64_t *number, const char *path) {
-    char command[PATH_MAX + 64], line[256] = "";
-    (void)snprintf(command, sizeof command, "sbatch%s <%s", number ? " --parsable" : "", path);
+static ann_status submit_file(int64_t *number, int script) {
+    char command[64], line[256] = "";
+    (void)snprintf(command, sizeof command, "sbatch%s </dev/fd/%d", number ? " --parsable" : "", script);
     fflush(stdout);
     FILE *pipe = popen(command, "r");
     if (!pipe) return ann_error(ANN_ERR_IO, "sbatch cannot be started: %s", strerror(errno));
@@ -126,11 +118,16 @@ static ann_status submit_file(int64_t *number, const char *path) {
 }
 
 ann_status slurm_job_submit(int64_t *number, const slurm_job *job, const char *name) {
-    char path[] = "/tmp/annulus-slurm-XXXXXX";
-    const int fd = mkstemp(path);
-    if (fd < 0) return ann_error(ANN_ERR_IO, "%s: %s", path, strerror(errno));
-    ann_status status = write_temporary(fd, job, name, path);
-    if (status == ANN_OK) status = submit_file(number, path);
-    (void)unlink(path);
+    const int script = memfd_create("annulus-slurm", 0); /* sbatch's shell inherits it */
+    FILE *file = script < 0 ? NULL : fdopen(script, "w");
+    if (!file) {
+        if (script >= 0) close(script);
+        return ann_error(ANN_ERR_MEMORY, "no memory for a batch script: %s", strerror(errno));
+    }
+    slurm_job_write(file, job, name);
+    const ann_status status =
+        fflush(file) == 0 ? submit_file(number, script)
+                          : ann_error(ANN_ERR_MEMORY, "no memory for a batch script: %s", strerror(errno));
+    fclose(file);
     return status;
 }
