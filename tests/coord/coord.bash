@@ -55,6 +55,23 @@ has() {
     complain "$1 has $n lines with: $2"
     sed 's/^/    /' "$1"
 }
+# await COMMAND...: until it succeeds, for 20 s
+await() { for _ in {1..400}; do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; complain "never: $*"; }
+# make_run NAME: ./data.h5, and ./run.yaml with a run whose output is ./alone.dir; its phases come from standard input
+make_run() {
+    "$ANNULUS_BUILD/tests/make_dataset" good data.h5 200 || exit 1
+    cat - /dev/fd/3 >run.yaml 3<&0 <<YAML
+name: $1
+output: alone.dir
+data: {path: data.h5}
+log: {every_steps: 20}
+models:
+  encoder: [flatten: {}, dense: {name: fc1, units: 256, activation: relu}]
+  head: [dense: {name: out, units: 2}]
+  decoder: [dense: {name: out, units: 64}]
+phases:
+YAML
+}
 # foreign SCRIPT ARGUMENT...: a Python client, with the messages of annulus.proto; ends the test with 77 where it cannot run
 foreign() {
     local python=/usr/bin/python3

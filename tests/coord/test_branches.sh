@@ -4,17 +4,7 @@
 # the locks of the output folder do. The weights are those of a job alone.
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/launch/env.sh"
-"$ANNULUS_BUILD/tests/make_dataset" good data.h5 200 || exit 1
-cat >run.yaml <<'YAML'
-name: branches
-output: alone.dir
-data: {path: data.h5}
-log: {every_steps: 20}
-models:
-  encoder: [flatten: {}, dense: {name: fc1, units: 256, activation: relu}]
-  head: [dense: {name: out, units: 2}]
-  decoder: [dense: {name: out, units: 64}]
-phases:
+make_run branches <<'YAML'
   - {name: first, kind: pretrain, model: [encoder, decoder], loss: bce, batch: 100, program: [{epochs: 500, lr: 0.0001}]}
   - {name: left, kind: transfer, model: [encoder, head], loss: cross_entropy, batch: 40,
      load: {from: first, tensors: "encoder/*"}, program: [{epochs: 4000, lr: 0.001}]}
@@ -81,7 +71,7 @@ same free.dir
 
 # ---- who would begin anew does not take away what another job works on
 start busy --no-coordinator --set output=busy.dir
-for _ in {1..200}; do [ ! -s busy.dir/first/metrics.jsonl ] || break; sleep 0.05; done
+await test -s busy.dir/first/metrics.jsonl
 run 2 "$ANNULUS" run --threads 1 --no-coordinator --set output=busy.dir run.yaml
 has err "another job works in busy.dir: wait for its end, or join it by --resume" 1
 run 2 "$ANNULUS" run --threads 1 --no-coordinator --only first --set output=busy.dir run.yaml
@@ -92,7 +82,7 @@ same busy.dir
 # ---- a run that an operator has stopped stays so for a job that nobody started by hand
 ctl 2 stop branches --plain
 start stopped --coordinator "$address" --coordinator-plain --coordinator-dir state --set output=stopped.dir
-for _ in {1..200}; do [ ! -s stopped.dir/first/metrics.jsonl ] || break; sleep 0.05; done
+await test -s stopped.dir/first/metrics.jsonl
 ctl 0 stop branches --plain
 wait "${jobs[0]}"
 [ $? = 75 ] || complain "not stopped: $(tail -n 3 stopped.out stopped.err)"

@@ -6,17 +6,7 @@
 . "$ANNULUS_SOURCE/tests/coord/coord.bash"
 . "$ANNULUS_SOURCE/launch/env.sh"
 mpirun=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "${MPIRUN:-mpirun}" -q -n 2)
-"$ANNULUS_BUILD/tests/make_dataset" good data.h5 200 || exit 1
-cat >run.yaml <<'YAML'
-name: led
-output: alone.dir
-data: {path: data.h5}
-log: {every_steps: 20}
-models:
-  encoder: [flatten: {}, dense: {name: fc1, units: 256, activation: relu}]
-  head: [dense: {name: out, units: 2}]
-  decoder: [dense: {name: out, units: 64}]
-phases:
+make_run led <<'YAML'
   - {name: pretrain, kind: pretrain, model: [encoder, decoder], loss: bce, batch: 100, program: [{epochs: 10000, lr: 0.0001}]}
   - {name: tune, kind: transfer, model: [encoder, head], loss: cross_entropy, batch: 40,
      load: {from: pretrain, tensors: "encoder/*"}, program: [{epochs: 20, lr: 0.001}]}
@@ -33,7 +23,6 @@ ended() { # CODE OUTPUT
     job=
     [ $code = "$1" ] || complain "the job ended with $code, not $1: $(tail -n 5 "$2.out" "$2.err")"
 }
-await() { for _ in $(seq 400); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; complain "never: $*"; }
 step_of() { tail -n 1 "$1/pretrain/metrics.jsonl" | sed 's/.*"step":\([0-9]*\).*/\1/'; }
 same() { # OUTPUT: weights as without a coordinator
     "$ANNULUS" ckpt diff --no-meta alone.dir/tune "$1/tune" >diff 2>&1 || complain "$1 has other weights: $(cat diff)"

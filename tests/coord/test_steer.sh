@@ -23,7 +23,6 @@ YAML
 mpirun=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0:verify_asan_link_order=0" "${MPIRUN:-mpirun}" -q -n 4)
 job=
 trap '[ -z "$job" ] || { kill -KILL "$job"; wait "$job"; } 2>/dev/null; finish' EXIT
-await() { for _ in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.02; done; complain "never: $*"; }
 requests() { [ "$(wc -l <led.dir/control.jsonl)" -ge "$1" ]; }
 # ask ARGUMENT...: a request, until it is applied
 asked=0
