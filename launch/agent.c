@@ -38,6 +38,7 @@ struct agent {
     pthread_cond_t wake;
     note *first, *last;
     int64_t n_notes, n_dropped;
+    bool urgent;                        /* a note is not to wait for the next heartbeat, as metrics do */
     ann_control requests[REQUESTS_MAX]; /* a ring */
     int n_requests, first_request;
     bool quit;
@@ -64,6 +65,10 @@ static const int64_t MS = 1000 * 1000;
 static void put(agent *a, note *n) {
     pthread_mutex_lock(&a->lock);
     if (n && a->n_notes < NOTES_MAX) {
+        if (n->kind != NOTE_METRIC) {
+            a->urgent = true;
+            pthread_cond_signal(&a->wake);
+        }
         if (a->last) a->last->next = n;
         else a->first = n;
         a->last = n;
@@ -72,7 +77,6 @@ static void put(agent *a, note *n) {
     } else {
         a->n_dropped++;
     }
-    pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->lock);
     note_free(n);
 }
@@ -426,7 +430,7 @@ static void judge(agent *a, ann_status status) {
     if (a->backoff_ms > BACKOFF_MAX_MS) a->backoff_ms = BACKOFF_MAX_MS;
 }
 
-/* Until something is to be told, or it is time for a heartbeat; after a failure, for the back-off. */
+/* Until something must be told at once, or it is time for a heartbeat; after a failure, for the back-off. */
 static void rest(agent *a) {
     struct timespec until;
     const int64_t ns = MS * (a->backoff_ms > 0 ? a->backoff_ms : PERIOD_MS);
@@ -434,8 +438,9 @@ static void rest(agent *a) {
     until.tv_sec += (until.tv_nsec + ns) / (1000 * MS);
     until.tv_nsec = (until.tv_nsec + ns) % (1000 * MS);
     pthread_mutex_lock(&a->lock);
-    while (!a->quit && (!a->first || a->backoff_ms > 0))
+    while (!a->quit && (!a->urgent || a->backoff_ms > 0))
         if (pthread_cond_timedwait(&a->wake, &a->lock, &until) != 0) break;
+    a->urgent = false;
     pthread_mutex_unlock(&a->lock);
 }
 

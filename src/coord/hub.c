@@ -14,7 +14,7 @@ enum { RING = 4096, MESSAGE_RECORDS = 256, MESSAGE_BYTES = 256 << 10, MOST_WATCH
 static const size_t RING_BYTES = (size_t)8 << 20;
 static const int64_t STUCK_NS = (int64_t)30 * 1000000000;
 /* Between two rounds over the watchers the hub rests so many times as long as a round has computed. */
-enum { REST = 4 };
+enum { REST = 9 };
 static const int64_t MOST_REST_NS = 200 * 1000000;
 
 typedef struct feed feed;
@@ -348,7 +348,7 @@ static void pump_all(anni_hub *hub) {
     }
 }
 
-/* So feeding takes a fifth of a core at most, and where much happens more goes into a message. */
+/* So feeding takes a tenth of a core at most, and where much happens more goes into a message. */
 static void rest(anni_hub *hub, int64_t round_ns) {
     const int64_t ns = REST * round_ns;
     pthread_mutex_unlock(&hub->mutex);

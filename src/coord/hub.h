@@ -8,7 +8,7 @@
    cancelled.
 
    What is new is sent at once where little happens; where much does, in rounds, so that the hub's thread
-   takes a fifth of a core at most. */
+   takes a tenth of a core at most. */
 #ifndef ANN_COORD_HUB_H
 #define ANN_COORD_HUB_H
 

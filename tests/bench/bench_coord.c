@@ -7,6 +7,7 @@
 
    Each of RUNS jobs has a connection and a thread of its own; they report in turns. Each of the streams
    watches one run. tests/bench/coord_load starts the coordinator, too. */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -42,9 +43,8 @@ typedef struct reporter {
 } reporter;
 
 static void add(atomic_llong *histogram, int64_t ns) {
-    int bucket = 0;
-    for (double edge = FIRST_NS; bucket < BUCKETS - 1 && (double)ns > edge; edge *= BUCKET_RATIO) bucket++;
-    atomic_fetch_add(&histogram[bucket], 1);
+    const double bucket = ceil(log((double)ns / FIRST_NS) / log(BUCKET_RATIO));
+    atomic_fetch_add(&histogram[bucket > 0 ? (int)fmin(bucket, BUCKETS - 1) : 0], 1);
 }
 
 static double quantile_ms(const atomic_llong *histogram, double q) {
