@@ -44,11 +44,6 @@ typedef struct shower {
 
 static double ms(double s) { return 1e3 * s; }
 
-static double overlap_of(const ann_overlap *o) {
-    const double smaller_s = o->alone_s < o->compute_s ? o->alone_s : o->compute_s;
-    return smaller_s > 0 ? (o->alone_s + o->compute_s - o->step_s) / smaller_s : 0;
-}
-
 static void print_report(const shower *s, const ann_overlap *o) {
     const double share = o->step_s > 0 ? 100 / o->step_s : 0;
     printf("%s: %d ranks on %d host%s, %d steps\n", s->phase, ann_comm_size(s->comm),
@@ -56,7 +51,7 @@ static void print_report(const shower *s, const ann_overlap *o) {
     printf("computing      %10.3f ms\n", ms(o->compute_s));
     printf("communication  %10.3f ms  alone\n", ms(o->alone_s));
     printf("step           %10.3f ms\n", ms(o->step_s));
-    printf("overlap        %10.1f %%\n", 100 * overlap_of(o));
+    printf("overlap        %10.1f %%\n", 100 * o->overlap);
     printf("exposed        %10.3f ms  %5.1f %% of the step; of it %.3f ms for late ranks, %.3f ms the vote\n",
            ms(o->wait_s), o->wait_s * share, ms(o->late_s), ms(o->vote_s));
     printf("starts         %10.3f ms  %5.1f %%\n", ms(o->start_s), o->start_s * share);

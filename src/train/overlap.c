@@ -261,10 +261,21 @@ static double median(measurement *m, int column, over_ranks how) {
     return m->column[m->steps / 2];
 }
 
-static double median_lateness(measurement *m) {
-    for (int i = 0; i < m->steps; i++) m->column[i] = of_step(m, i, WAIT, MEAN) - of_step(m, i, WAIT, LEAST);
+static double median_of(measurement *m, double (*of)(const measurement *m, int step)) {
+    for (int i = 0; i < m->steps; i++) m->column[i] = of(m, i);
     qsort(m->column, (size_t)m->steps, sizeof *m->column, ascending);
     return m->column[m->steps / 2];
+}
+
+static double lateness(const measurement *m, int step) {
+    return of_step(m, step, WAIT, MEAN) - of_step(m, step, WAIT, LEAST);
+}
+
+/* What is slow for a while is so for the three runs of a batch. */
+static double overlap(const measurement *m, int step) {
+    const double compute_s = of_step(m, step, COMPUTE, MOST), alone_s = of_step(m, step, ALONE, MOST);
+    const double smaller_s = alone_s < compute_s ? alone_s : compute_s;
+    return smaller_s > 0 ? (alone_s + compute_s - of_step(m, step, STEP, MOST)) / smaller_s : 0;
 }
 
 static void sum_up(measurement *m) {
@@ -285,7 +296,8 @@ static void sum_up(measurement *m) {
     r->compute_s = median(m, COMPUTE, MOST);
     r->alone_s = median(m, ALONE, MOST);
     r->wait_s = median(m, WAIT, MEAN);
-    r->late_s = median_lateness(m);
+    r->late_s = median_of(m, lateness);
+    r->overlap = median_of(m, overlap);
     r->vote_s = median(m, VOTE, MEAN);
     r->start_s = median(m, START, MEAN);
     r->progress_s = median(m, PROGRESS, MEAN);

@@ -25,6 +25,7 @@ typedef struct ann_overlap {
     double step_s;    /* as in training, without the wait for data */
     double compute_s; /* the same plan without communication */
     double alone_s;   /* the messages without the plan, all of a plan started at once */
+    double overlap;   /* (alone + compute - step) / the smaller of alone and compute, the median over steps */
     double wait_s;    /* of the step, in waits for messages and for the vote: exposed communication */
     double late_s;    /* of it, what the rank that waited least did not wait: ranks that came late */
     double vote_s;    /* of it, for the vote */

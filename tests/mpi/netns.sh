@@ -54,6 +54,7 @@ up() {
             ip link set "${prefix}v$i" master "$bridge" up &&
             ip -n "$host" addr add "$net.$i/24" dev eth0 &&
             ip -n "$host" link set eth0 up && ip -n "$host" link set lo up &&
+            ip netns exec "$host" sysctl -qw net.ipv4.tcp_congestion_control=reno &&
             shape tc qdisc add dev "${prefix}v$i" && shape tc -n "$host" qdisc add dev eth0 || return
         echo "$net.$i slots=$ranks" >>"$dir/hosts"
     done

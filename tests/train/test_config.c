@@ -23,7 +23,7 @@ static void test_good_file(void **state) {
     assert_true(c->checkpoint.mtbf_hours == 24);
     assert_int_equal(c->log_every_steps, 50);
     assert_true(c->comm_timeout_s == 60.0);
-    assert_int_equal(c->comm_bucket_bytes, 4194304);
+    assert_int_equal(c->comm_bucket_bytes, 1048576);
     assert_string_equal(c->text, good_file);
     assert_true(c->hash == ann_hash_str(good_file));
     assert_string_equal(c->path, "run.yaml");
