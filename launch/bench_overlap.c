@@ -21,7 +21,7 @@ static const char help[] =
     "(communication), and as in training (step). Nothing is trained and nothing is written but the trace.\n"
     "  overlap  (communication + computing - step) / the smaller of the two: 100 % where communication "
     "hides\n"
-    "           wholly, 0 % where nothing does\n"
+    "           wholly, 0 % where nothing does; the median of those of each batch\n"
     "  exposed  time in which a rank computed nothing, because it waited for a message or for the vote "
     "before\n"
     "           the update; also for ranks that came late, which is said apart\n"

@@ -41,27 +41,42 @@ static ann_status time_sums(ann_comm *comm, float *data, int64_t bytes, int repe
     return slowest(comm, seconds);
 }
 
+enum { TURNS = 3 };
+
 /* One algorithm at one size. */
 typedef struct contender {
     ann_algorithm algorithm;
-    double seconds; /* of one sum, the fastest of the turns so far; 0: none */
+    double turns[TURNS]; /* of this round: seconds of one sum */
+    double seconds;      /* of the latest round, their median; 0: none yet */
 } contender;
 
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* Another turn, which takes about budget_s. */
-static ann_status take_turn(ann_comm *comm, contender *c, float *data, int64_t bytes, double budget_s) {
-    double seconds;
+static ann_status take_turn(ann_comm *comm, contender *c, int turn, float *data, int64_t bytes,
+                            double budget_s) {
     ANN_TRY(ann_comm_force(comm, &c->algorithm));
     const double fit = c->seconds > 0 ? budget_s / c->seconds : 1;
-    ANN_TRY(time_sums(comm, data, bytes, fit > REPEATS_MAX ? REPEATS_MAX : fit < 1 ? 1 : (int)fit, &seconds));
-    if (c->seconds <= 0 || seconds < c->seconds) c->seconds = seconds;
+    const int repeats = fit > REPEATS_MAX ? REPEATS_MAX : fit < 1 ? 1 : (int)fit;
+    ANN_TRY(time_sums(comm, data, bytes, repeats, &c->turns[turn]));
+    if (c->seconds <= 0) c->seconds = c->turns[turn];
     return ANN_OK;
 }
 
-/* So many turns each, one after the other, so that a disturbance meets all alike. */
-static ann_status take_turns(ann_comm *comm, contender *all, int n, int turns, float *data, int64_t bytes,
+/* A round: some turns each, one after the other, so that a disturbance meets all alike. Only this round's
+   count: what was once fast by chance must be so again. */
+static ann_status take_turns(ann_comm *comm, contender *all, int n, float *data, int64_t bytes,
                              double budget_s) {
-    for (int turn = 0; turn < turns; turn++)
-        for (int i = 0; i < n; i++) ANN_TRY(take_turn(comm, &all[i], data, bytes, budget_s / (turns * n)));
+    for (int turn = 0; turn < TURNS; turn++)
+        for (int i = 0; i < n; i++)
+            ANN_TRY(take_turn(comm, &all[i], turn, data, bytes, budget_s / (TURNS * n)));
+    for (int i = 0; i < n; i++) {
+        qsort(all[i].turns, TURNS, sizeof *all[i].turns, ascending);
+        all[i].seconds = all[i].turns[TURNS / 2];
+    }
     return ANN_OK;
 }
 
@@ -73,15 +88,15 @@ static int by_seconds(const void *a, const void *b) {
 /* Successive halving (Jamieson and Talwalkar 2016): each round takes the same time, and the slower half
  * leaves after it, so the nearer two are to each other the longer they are compared. */
 static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, double budget_s) {
-    enum { TURNS = 3, ROUNDS = 5 };
+    enum { ROUNDS = 5 };
     ann_algorithm algorithms[ALGORITHMS_MAX];
-    contender all[ALGORITHMS_MAX] = {{{0}, 0}};
+    contender all[ALGORITHMS_MAX] = {{.seconds = 0}};
     int n = 0;
     const int known = ann_comm_algorithms(comm, algorithms, ALGORITHMS_MAX);
     for (int i = 0; i < known; i++)
         if (!algorithms[i].direct || row->bytes <= ANNI_SLOT_BYTES) all[n++].algorithm = algorithms[i];
     for (int round = 0; round < ROUNDS; round++) {
-        ANN_TRY(take_turns(comm, all, n, TURNS, data, row->bytes, budget_s / ROUNDS));
+        ANN_TRY(take_turns(comm, all, n, data, row->bytes, budget_s / ROUNDS));
         qsort(all, (size_t)n, sizeof *all, by_seconds);
         if (n > 2) n = (n + 1) / 2;
     }

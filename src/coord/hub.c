@@ -260,11 +260,11 @@ static ann_status read_request(watcher *w) {
     return status;
 }
 
-void anni_hub_watch(anni_hub *hub, anni_call *call) {
+ann_status anni_hub_watch(anni_hub *hub, anni_call *call) {
     watcher *w = calloc(1, sizeof *w);
     if (!w) {
         anni_call_finish(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "no memory", NULL, 0);
-        return;
+        return ANN_OK;
     }
     *w = (watcher){.hub = hub, .call = call};
     pthread_mutex_lock(&hub->mutex);
@@ -278,6 +278,7 @@ void anni_hub_watch(anni_hub *hub, anni_call *call) {
         end(w, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many watch: try again later");
     else ask_page(w);
     pthread_mutex_unlock(&hub->mutex);
+    return status;
 }
 
 /* A message was taken. One that has nearly caught up waits for the next round, so that its next message is

@@ -25,8 +25,9 @@ void anni_hub_close(anni_hub *hub);
 /* After all calls have ended. */
 void anni_hub_stop(anni_hub *hub);
 
-/* A call of Watch has arrived and may be answered. Never blocks. */
-void anni_hub_watch(anni_hub *hub, anni_call *call);
+/* A call of Watch has arrived and may be answered. Never blocks. Errors, which the caller of Watch has been
+   told: ANN_ERR_ARG (the request is malformed). */
+ann_status anni_hub_watch(anni_hub *hub, anni_call *call) ANN_MUST_CHECK;
 /* What happened to a call of Watch. Never blocks. */
 void anni_hub_sent(anni_hub *hub, anni_call *call, bool good);
 void anni_hub_closed(anni_hub *hub, anni_call *call);

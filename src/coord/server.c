@@ -147,7 +147,7 @@ static void arrived(ann_coord_server *s, anni_call *c) {
     } else if (entry->method) {
         queue_unary(s, c);
     } else if (entry->handle) {
-        anni_hub_watch(s->hub, c);
+        if (anni_hub_watch(s->hub, c) != ANN_OK) log_refusal(s, c, anni_watch_path, ann_error_text());
     } else {
         anni_call_finish(c, GRPC_STATUS_UNIMPLEMENTED, "there is no such method", NULL, 0);
     }

@@ -97,11 +97,13 @@ for path in ("/annulus.v1.Operator/Destroy", "/annulus.v2.Operator/List", "/", "
 
 time.sleep(1)  # ten lines of the log are written in a second
 assert raw(submit_path, b"\x0a\x05abc") == "INVALID_ARGUMENT"
+refused("INVALID_ARGUMENT", client.Watch, run="no name", sequence=1)
 
 # ---- without a token, with a wrong one, with a strange one ----
 time.sleep(1)
 entries = client.Log(limit=1000).entries
 assert any(e.action == submit_path and "malformed" in e.text and e.result == "refused" for e in entries), entries[-20:]
+assert any(e.action == "/annulus.v1.Operator/Watch" and "the name of a run" in e.text and e.result == "refused" for e in entries), entries[-20:]
 known = len(entries)
 for metadata in ([], [("authorization", "Bearer " + "0" * 64)], [("authorization", "Basic " + token())],
                  [("authorization", token())], [("authorization", "Bearer " + token() + "0")], [("authorization", "Bearer ")]):
