@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/text.h"
 #include "bench.h"
 
 static const char *const kinds[] = {[ANN_EVENT_COMPUTE] = "compute",
@@ -12,16 +13,6 @@ static const char *const kinds[] = {[ANN_EVENT_COMPUTE] = "compute",
                                     [ANN_EVENT_PROGRESS] = "progress",
                                     [ANN_EVENT_WAIT] = "wait",
                                     [ANN_EVENT_VOTE] = "vote"};
-
-static void put_string(FILE *to, const char *text) {
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') fputc('\\', to);
-        if ((unsigned char)*text < ' ') fprintf(to, "\\u%04x", (unsigned)*text);
-        else fputc(*text, to);
-    }
-    fputc('"', to);
-}
 
 /* A rank's text; times are microseconds since origin_ns of rank 0's clock. */
 typedef struct text {
@@ -38,7 +29,7 @@ static double us(const text *t, int64_t ns) {
 static void put_event(const text *t, const ann_event *e) {
     fprintf(t->to, ",\n{\"ph\":\"X\",\"pid\":%d,\"tid\":0,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":",
             t->rank, us(t, e->begin_ns), 1e-3 * (double)(e->end_ns - e->begin_ns), kinds[e->kind]);
-    put_string(t->to, e->label);
+    ann_print_json(t->to, e->label);
     fputs("}", t->to);
 }
 
@@ -51,7 +42,7 @@ static void put_message(const text *t, int start, const ann_event *wait) {
                 ",\n{\"ph\":\"%s\",\"pid\":%d,\"tid\":0,\"ts\":%.3f,\"cat\":\"message\",\"id\":\"%d.%d\","
                 "\"name\":",
                 i == 0 ? "b" : "e", t->rank, us(t, ends_ns[i]), t->rank, start);
-        put_string(t->to, begin->label);
+        ann_print_json(t->to, begin->label);
         fputs("}", t->to);
     }
 }
@@ -62,7 +53,7 @@ static void put_rank(const text *t, const char *host) {
             t->rank ? "," : "", t->rank);
     char name[128];
     snprintf(name, sizeof name, "rank %d on %s", t->rank, host);
-    put_string(t->to, name);
+    ann_print_json(t->to, name);
     fputs("}}", t->to);
     for (int i = 0; i < r->event_count; i++) {
         put_event(t, &r->events[i]);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/log.h"
+#include "base/text.h"
 #include "ckpt/tools.h"
 #include "cli.h"
 #include "train/train.h"
@@ -104,7 +105,7 @@ static void json_i64(const ann_ckpt_summary *s, const char *key) {
 
 static void print_json_row(const char *folder, const ann_ckpt_summary *s) {
     printf("{\"folder\": ");
-    ckpt_print_json(stdout, folder);
+    ann_print_json(stdout, folder);
     printf(", \"name\": \"%s\", \"step\": %" PRId64 ", \"state\": \"%s\", \"time_s\": %" PRId64
            ", \"bytes\": %" PRId64,
            s->name, s->step, state_name[s->state], s->time_s, s->bytes);
@@ -119,7 +120,7 @@ static void print_json_row(const char *folder, const ann_ckpt_summary *s) {
     printf(", \"latest\": %s, \"best\": %s", s->latest ? "true" : "false", s->best ? "true" : "false");
     if (s->problem[0]) {
         printf(", \"problem\": ");
-        ckpt_print_json(stdout, s->problem);
+        ann_print_json(stdout, s->problem);
     }
     puts("}");
 }

@@ -30,13 +30,3 @@ int cmd_ckpt(int argc, char **argv) {
         .count = sizeof commands / sizeof commands[0]};
     return menu_run(&m, argc, argv);
 }
-
-void ckpt_print_json(FILE *to, const char *text) {
-    fputc('"', to);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\') fprintf(to, "\\%c", *p);
-        else if (*p < 0x20) fprintf(to, "\\u%04x", *p);
-        else fputc(*p, to);
-    }
-    fputc('"', to);
-}

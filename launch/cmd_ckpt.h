@@ -15,7 +15,4 @@ int cmd_ckpt_export(int argc, char **argv);
 int cmd_ckpt_import(int argc, char **argv);
 int cmd_ckpt_prune(int argc, char **argv);
 
-/* A string as JSON, quotes included. */
-void ckpt_print_json(FILE *to, const char *text);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "base/text.h"
 #include "cli.h"
 #include "cmd_ckpt.h"
 #include "train/lineage.h"
@@ -119,7 +120,7 @@ static void json_requests(const ann_requests *r) {
         const ann_control *c = &r->items[i].control;
         printf("%s{\"request\": \"%s\", \"value\": %.17g, \"step\": %" PRId64 ", \"author\": ", i ? ", " : "",
                ann_control_name(c->kind), c->value, r->items[i].step);
-        ckpt_print_json(stdout, c->author);
+        ann_print_json(stdout, c->author);
         printf(", \"asked_ms\": %" PRId64 "}", c->asked_ms);
     }
     printf("]");
@@ -130,9 +131,9 @@ static void json_parents(const entry *e) {
     for (int i = 0; i < e->lineage.parent_count; i++) {
         const ann_lineage_parent *p = &e->lineage.parents[i];
         printf("%s{\"phase\": ", i ? ", " : "");
-        ckpt_print_json(stdout, p->phase);
+        ann_print_json(stdout, p->phase);
         printf(", \"path\": ");
-        ckpt_print_json(stdout, e->parents[i].path);
+        ann_print_json(stdout, e->parents[i].path);
         printf(", \"step\": %" PRId64 ", \"key\": \"%016" PRIx64 "\", \"content\": \"%016" PRIx64
                "\", \"state\": \"%s\"}",
                p->step, p->key, p->content, state_name[e->parents[i].state]);
@@ -143,18 +144,18 @@ static void json_parents(const entry *e) {
 static void print_json(const entry *e) {
     const ann_lineage *l = &e->lineage;
     printf("{\"path\": ");
-    ckpt_print_json(stdout, e->path);
+    ann_print_json(stdout, e->path);
     printf(", \"step\": %" PRId64 ", \"time_s\": %" PRId64 ", \"known\": %s", ann_ckpt_step(e->ckpt),
            time_of(e->path), e->has_lineage ? "true" : "false");
     if (e->has_lineage) {
         printf(", \"phase\": ");
-        ckpt_print_json(stdout, l->phase);
+        ann_print_json(stdout, l->phase);
         printf(", \"key\": \"%016" PRIx64 "\", \"train_data\": \"%016" PRIx64
                "\", \"test_data\": \"%016" PRIx64 "\", \"version\": ",
                l->key, l->train_data, l->test_data);
-        ckpt_print_json(stdout, l->version);
+        ann_print_json(stdout, l->version);
         printf(", \"revision\": ");
-        ckpt_print_json(stdout, l->revision);
+        ann_print_json(stdout, l->revision);
         printf(", \"id\": \"%016" PRIx64 "\"", ann_lineage_id(l));
         json_requests(&e->requests);
         json_parents(e);

@@ -1,17 +1,8 @@
 /* JSON of the coordinator's messages, by their descriptors. */
 #include <inttypes.h>
 #include <math.h>
+#include "base/text.h"
 #include "ctl.h"
-
-static void print_string(FILE *to, const char *text) {
-    fputc('"', to);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\') fprintf(to, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f) fprintf(to, "\\u%04x", *p);
-        else fputc(*p, to);
-    }
-    fputc('"', to);
-}
 
 /* The element at `at` of a field. */
 static void print_value(FILE *to, const ProtobufCFieldDescriptor *field, const void *at) {
@@ -23,10 +14,10 @@ static void print_value(FILE *to, const ProtobufCFieldDescriptor *field, const v
     case PROTOBUF_C_TYPE_ENUM: {
         const ProtobufCEnumValue *value =
             protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int *)at);
-        print_string(to, value ? value->name : "");
+        ann_print_json(to, value ? value->name : "");
         break;
     }
-    case PROTOBUF_C_TYPE_STRING: print_string(to, *(const char *const *)at); break;
+    case PROTOBUF_C_TYPE_STRING: ann_print_json(to, *(const char *const *)at); break;
     case PROTOBUF_C_TYPE_MESSAGE: ctl_print_json(to, *(const ProtobufCMessage *const *)at); break;
     case PROTOBUF_C_TYPE_DOUBLE:
         if (isfinite(*(const double *)at)) fprintf(to, "%.17g", *(const double *)at);
@@ -49,7 +40,7 @@ static size_t size_of(const ProtobufCFieldDescriptor *field) {
 
 static void print_field(FILE *to, const ProtobufCFieldDescriptor *field, const char *message) {
     const char *at = message + field->offset;
-    print_string(to, field->name);
+    ann_print_json(to, field->name);
     fputs(": ", to);
     if (field->label != PROTOBUF_C_LABEL_REPEATED) {
         print_value(to, field, at);

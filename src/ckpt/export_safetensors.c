@@ -4,22 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/text.h"
 #include "ckpt/export.h"
 
 typedef struct header {
     char *text; /* owned until `begin` has written it */
     size_t bytes;
 } header;
-
-static void print_string(FILE *out, const char *text) {
-    fputc('"', out);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\') fprintf(out, "\\%c", *p);
-        else if (*p < 0x20) fprintf(out, "\\u%04x", *p);
-        else fputc(*p, out);
-    }
-    fputc('"', out);
-}
 
 static void print_meta(FILE *out, const ann_ckpt *ckpt) {
     const ann_meta *meta = ann_ckpt_meta(ckpt);
@@ -32,9 +23,9 @@ static void print_meta(FILE *out, const ann_ckpt *ckpt) {
         const char *key = ann_meta_entry(meta, i, &value, &is_text, buf, sizeof buf);
         if (strcmp(key, "format") == 0 || strcmp(key, "checkpoint_step") == 0) continue;
         fputc(',', out);
-        print_string(out, key);
+        ann_print_json(out, key);
         fputc(':', out);
-        print_string(out, value);
+        ann_print_json(out, value);
     }
     fputc('}', out);
 }
@@ -45,7 +36,7 @@ static void print_tensors(FILE *out, const anni_export *e) {
     for (int i = 0; i < e->count; i++) {
         const ann_tensor_info *t = anni_export_tensor(e, i);
         fputc(',', out);
-        print_string(out, t->name);
+        ann_print_json(out, t->name);
         fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype[t->dtype]);
         for (int d = 0; d < t->shape.rank; d++) fprintf(out, "%s%" PRId64, d ? "," : "", t->shape.dim[d]);
         fprintf(out, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", at, at + anni_export_bytes(e, i));

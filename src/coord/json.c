@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "coord/names.h"
+#include "base/text.h"
 
 void anni_json_init(anni_json *j, size_t most) { *j = (anni_json){.most = most}; }
 
@@ -69,7 +69,7 @@ static void put_character(anni_json *j, const char *s, int n) {
 static void put_string(anni_json *j, const char *text) {
     put(j, "\"", 1);
     while (*text) {
-        const int n = anni_utf8_bytes((const unsigned char *)text);
+        const int n = ann_utf8_bytes((const unsigned char *)text);
         put_character(j, text, n);
         text += n ? n : 1;
     }

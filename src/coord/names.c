@@ -1,7 +1,7 @@
 #include "coord/names.h"
 
-#include <stdint.h>
 #include <string.h>
+#include "base/text.h"
 
 static bool plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -23,27 +23,11 @@ ann_status anni_name_check_optional(const char *what, const char *name, bool sla
     return name[0] ? anni_name_check(what, name, slash) : ANN_OK;
 }
 
-int anni_utf8_bytes(const unsigned char *s) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (s[0] < 0x80) return 1;
-    const int n = s[0] >= 0xf0 && s[0] < 0xf8   ? 4
-                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                  : s[0] >= 0xc0 && s[0] < 0xe0 ? 2
-                                                : 0;
-    if (!n) return 0;
-    uint32_t code = s[0] & (0xffu >> (n + 1));
-    for (int i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0;
-        code = code << 6 | (s[i] & 0x3fu);
-    }
-    return code >= least[n] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? n : 0;
-}
-
 static ann_status check_string(const char *field, const char *text) {
     const unsigned char *s = (const unsigned char *)text;
     size_t at = 0;
     while (s[at]) {
-        const int n = anni_utf8_bytes(s + at);
+        const int n = ann_utf8_bytes(s + at);
         if (n == 0) return ann_error(ANN_ERR_ARG, "%s is not UTF-8", field);
         at += (size_t)n;
     }

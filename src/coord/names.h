@@ -15,8 +15,6 @@ ann_status anni_name_check_optional(const char *what, const char *name, bool sla
 /* Every string in the message and in those within is UTF-8 and, but for run files, not longer than
  * ANNI_TEXT_BYTES. */
 ann_status anni_message_check(const ProtobufCMessage *message) ANN_MUST_CHECK;
-/* Bytes of the UTF-8 sequence at s: 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut short). */
-int anni_utf8_bytes(const unsigned char *s);
 /* Is `host` (a name or an address) the loopback interface? */
 bool anni_is_loopback(const char *host);
 

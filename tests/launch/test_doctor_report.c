@@ -105,7 +105,8 @@ static void for_programs(void **state) {
         text,
         "{\"safe\": true, \"errors\": 0, \"warnings\": 1, \"hosts\": [\"a\", \"a\", \"b\", \"b\", \"c\"],\n"
         "  \"findings\": [\n"
-        "    {\"level\": \"warning\", \"check\": \"x\", \"text\": \"say \\\"h\xC3\xB6lle\\\" \\u0001?\", "
+        "    {\"level\": \"warning\", \"check\": \"x\", \"text\": \"say \\\"h\xC3\xB6lle\\\" "
+        "\\u0001\\ufffd\", "
         "\"remedy\": \"a \\\\ b\", \"ranks\": [3]}\n"
         "  ]}\n");
     free(text);
