@@ -7,7 +7,6 @@
 #include <time.h>
 #include "base/text.h"
 #include "cli.h"
-#include "cmd_ckpt.h"
 #include "train/lineage.h"
 #include "train/requests.h"
 
