@@ -53,37 +53,50 @@ uint8_t *anni_call_payload(anni_call *c, size_t *bytes) {
     return copy;
 }
 
+/* A message, behind the initial metadata if it is the first. */
+static size_t message_ops(anni_call *c, grpc_op *ops, grpc_byte_buffer *message) {
+    size_t n = 0;
+    if (!c->started) ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    c->started = true;
+    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message};
+    return n;
+}
+
 void anni_call_send(anni_call *c, grpc_slice *slices, size_t count) {
-    grpc_op ops[2] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_SEND_MESSAGE}};
+    grpc_op ops[2];
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slices, count);
     for (size_t i = 0; i < count; i++) grpc_slice_unref(slices[i]);
-    ops[1].data.send_message.send_message = message;
-    const bool first = !c->started;
-    c->started = true;
-    start(c, first ? ops : ops + 1, first ? 2 : 1, ANNI_SENT);
+    start(c, ops, message_ops(c, ops, message), ANNI_SENT);
+    grpc_byte_buffer_destroy(message);
+}
+
+static grpc_byte_buffer *copied(const uint8_t *bytes, size_t size) {
+    grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes, size);
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return message;
+}
+
+void anni_call_reply(anni_call *c, const uint8_t *bytes, size_t size) {
+    grpc_op ops[3];
+    grpc_byte_buffer *message = copied(bytes, size);
+    size_t n = message_ops(c, ops, message);
+    ops[n++] = (grpc_op){.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &c->payload};
+    start(c, ops, n, ANNI_RECEIVED);
     grpc_byte_buffer_destroy(message);
 }
 
 void anni_call_finish(anni_call *c, grpc_status_code code, const char *text, const uint8_t *bytes,
                       size_t size) {
     grpc_op ops[3];
-    size_t count = 0;
-    grpc_byte_buffer *message = NULL;
+    size_t n = 0;
+    grpc_byte_buffer *message = bytes ? copied(bytes, size) : NULL;
     grpc_slice details = grpc_slice_from_copied_string(text);
-    memset(ops, 0, sizeof ops);
-    if (!c->started) ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-    c->started = true;
-    if (bytes) {
-        grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes, size);
-        message = grpc_raw_byte_buffer_create(&slice, 1);
-        grpc_slice_unref(slice);
-        ops[count].op = GRPC_OP_SEND_MESSAGE;
-        ops[count++].data.send_message.send_message = message;
-    }
-    ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-    ops[count].data.send_status_from_server.status = code;
-    ops[count++].data.send_status_from_server.status_details = &details;
-    start(c, ops, count, ANNI_FINISHED);
+    if (message) n = message_ops(c, ops, message);
+    else if (!c->started) ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                         .data.send_status_from_server = {.status = code, .status_details = &details}};
+    start(c, ops, n, ANNI_FINISHED);
     grpc_slice_unref(details);
     if (message) grpc_byte_buffer_destroy(message);
 }

@@ -14,6 +14,7 @@ typedef enum anni_happening {
     ANNI_ARRIVED,
     ANNI_CLOSED,
     ANNI_SENT,
+    ANNI_RECEIVED,
     ANNI_FINISHED,
     ANNI_HAPPENINGS
 } anni_happening;
@@ -39,10 +40,12 @@ struct anni_call {
     grpc_metadata_array metadata;
     grpc_byte_buffer *payload;
     anni_caller caller;
-    int cancelled;   /* by the client, its deadline or a lost connection; known after ANNI_CLOSED */
-    atomic_int refs; /* operations under way, and whoever else knows it */
-    bool started;    /* a first message has been sent */
-    void *watcher;   /* of Watch */
+    int cancelled;           /* by the client, its deadline or a lost connection; known after ANNI_CLOSED */
+    atomic_int refs;         /* operations under way, and whoever else knows it */
+    bool started;            /* a first message has been sent */
+    void *watcher;           /* of Watch */
+    anni_call *next, **link; /* among the streams of requests (stream.h) */
+    bool waits;              /* for a request */
 };
 
 /* NULL if there is no memory. Owner: its references; the first is the caller's. */
@@ -55,6 +58,8 @@ void anni_call_listen(anni_call *c);
 uint8_t *anni_call_payload(anni_call *c, size_t *bytes);
 /* A message of a stream, without waiting; then ANNI_SENT happens. Takes over the references of `slices`. */
 void anni_call_send(anni_call *c, grpc_slice *slices, size_t count);
+/* The same, and waits for one more request; then ANNI_RECEIVED happens, with no payload if there is none. */
+void anni_call_reply(anni_call *c, const uint8_t *bytes, size_t size);
 /* Answers: the reply (may be NULL), then the status. Then ANNI_FINISHED happens. */
 void anni_call_finish(anni_call *c, grpc_status_code code, const char *text, const uint8_t *bytes,
                       size_t size);

@@ -72,7 +72,7 @@ void ann_coord_client_close(ann_coord_client *client);
 /* From any thread: what the client is waiting for ends with ANN_ERR_STOP, and so does every later call. */
 void ann_coord_client_cancel(ann_coord_client *client);
 
-/* The unary methods of annulus.proto, by their names there. */
+/* The methods of annulus.proto that answer each request with one reply, by their names there. */
 typedef enum ann_coord_method {
     ANN_COORD_REGISTER_JOB,
     ANN_COORD_NEXT,
@@ -90,7 +90,8 @@ typedef enum ann_coord_method {
     ANN_COORD_METHOD_COUNT
 } ann_coord_method;
 
-/* One call, blocking up to the client's timeout. `request` is the method's request message; *reply (may be
+/* One request and its reply, blocking up to the client's timeout; those of Report share a stream, as long as
+   it lasts. `request` is the method's request message; *reply (may be
    NULL) becomes its reply, e.g. Annulus__V1__HeartbeatReply *reply; ANN_TRY(ann_coord_call(client,
    ANN_COORD_HEARTBEAT, &request.base, (ProtobufCMessage **)&reply));
        protobuf_c_message_free_unpacked(&reply->base, NULL);

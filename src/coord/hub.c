@@ -7,25 +7,23 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
+#include "coord/feed.h"
 #include "coord/message.h"
 #include "coord/names.h"
 
-enum { RING = 4096, MESSAGE_RECORDS = 256, MESSAGE_BYTES = 256 << 10, MOST_WATCHERS = 4096 };
-static const size_t RING_BYTES = (size_t)8 << 20;
+enum { MESSAGE_RECORDS = 256, MESSAGE_BYTES = 256 << 10, MOST_WATCHERS = 4096 };
 static const int64_t STUCK_NS = (int64_t)30 * 1000000000;
 /* Between two rounds over the watchers the hub rests so many times as long as a round has computed. */
 enum { REST = 9 };
 static const int64_t MOST_REST_NS = 200 * 1000000;
 
-typedef struct feed feed;
-
 typedef enum stage { PAGING, IDLE, SENDING, OVER } stage;
 
 typedef struct watcher {
-    struct watcher *next, **link; /* in its feed */
+    struct watcher *next, **link; /* in the hub */
     anni_hub *hub;
     anni_call *call;
-    feed *feed; /* NULL: in none yet */
+    anni_feed *feed; /* NULL: none yet */
     char run[ANNI_NAME_BYTES + 1];
     uint64_t at; /* the next record to send */
     stage stage;
@@ -33,119 +31,88 @@ typedef struct watcher {
     int64_t sent_ns;
 } watcher;
 
-struct feed {
-    feed *next;
-    int64_t run;
-    uint64_t first, end; /* records first .. end - 1 are in the ring; none known: both 0 */
-    size_t bytes;
-    grpc_slice ring[RING];
-    watcher *watchers;
-    bool fresh;
-};
-
 struct anni_hub {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
     anni_coord_worker *reader;
-    feed *feeds;
-    int watchers;
-    bool fresh; /* there is something for pump_all */
+    anni_feed *feeds;
+    watcher *watchers, *turn; /* turn: the next one of a round */
+    int count;
+    bool fresh; /* there is something for a round */
     bool closed, stop;
 };
 
-/* ---- feeds ---- */
+/* What is to be done for a watcher as soon as the lock is free: gRPC may take its time. */
+typedef struct deed {
+    anni_call *call; /* NULL: nothing */
+    grpc_slice slices[MESSAGE_RECORDS];
+    size_t count;
+    bool ends; /* with this status; the reference to the call is the deed's */
+    grpc_status_code code;
+    char text[128];
+} deed;
 
-static void drop_first(feed *f) {
-    grpc_slice *slice = &f->ring[f->first % RING];
-    f->bytes -= GRPC_SLICE_LENGTH(*slice);
-    grpc_slice_unref(*slice);
-    f->first++;
+static void clear(deed *d) {
+    d->call = NULL;
+    d->count = 0;
+    d->ends = false;
 }
 
-/* A record as it stands in a WatchReply: the tag of field 1, its length, itself. */
-static grpc_slice frame(const anni_fresh *record) {
-    uint8_t head[11];
-    size_t used = 0;
-    head[used++] = 1 << 3 | 2;
-    for (size_t rest = record->size;; rest >>= 7) {
-        head[used++] = (uint8_t)(rest & 0x7f) | (rest > 0x7f ? 0x80 : 0);
-        if (rest <= 0x7f) break;
+static void perform(deed *d) {
+    if (!d->call) return;
+    if (!d->ends) {
+        anni_call_send(d->call, d->slices, d->count);
+        return;
     }
-    grpc_slice slice = grpc_slice_malloc(used + record->size);
-    memcpy(GRPC_SLICE_START_PTR(slice), head, used);
-    memcpy(GRPC_SLICE_START_PTR(slice) + used, record->bytes, record->size);
-    return slice;
-}
-
-static void append(feed *f, const anni_fresh *record) {
-    if (f->end == 0) f->first = f->end = record->sequence;
-    if (f->end - f->first == RING) drop_first(f);
-    f->ring[f->end++ % RING] = frame(record);
-    f->bytes += GRPC_SLICE_LENGTH(f->ring[(f->end - 1) % RING]);
-    while (f->bytes > RING_BYTES && f->end - f->first > 1) drop_first(f);
-    f->fresh = true;
-}
-
-static feed *open_feed(anni_hub *hub, int64_t run) {
-    for (feed *f = hub->feeds; f; f = f->next)
-        if (f->run == run) return f;
-    feed *f = calloc(1, sizeof *f);
-    if (!f) return NULL;
-    f->run = run;
-    f->next = hub->feeds;
-    hub->feeds = f;
-    return f;
-}
-
-static void close_feed(anni_hub *hub, feed *f) {
-    feed **link = &hub->feeds;
-    while (*link != f) link = &(*link)->next;
-    *link = f->next;
-    while (f->first < f->end) drop_first(f);
-    free(f);
+    anni_call_finish(d->call, d->code, d->text, NULL, 0);
+    anni_call_unref(d->call);
 }
 
 /* ---- watchers, with the lock held ---- */
 
-static void leave(watcher *w) {
+static void enter(anni_hub *hub, watcher *w) {
+    w->next = hub->watchers;
+    w->link = &hub->watchers;
+    if (w->next) w->next->link = &w->next;
+    hub->watchers = w;
+    hub->count++;
+    w->call->watcher = w;
+}
+
+/* It is gone afterwards, and the reference to its call the caller's. */
+static anni_call *leave(watcher *w) {
     anni_hub *hub = w->hub;
-    if (w->feed) {
-        *w->link = w->next;
-        if (w->next) w->next->link = w->link;
-        if (!w->feed->watchers) close_feed(hub, w->feed);
-    }
-    hub->watchers--;
-    w->call->watcher = NULL;
-    anni_call_unref(w->call);
+    anni_call *call = w->call;
+    if (hub->turn == w) hub->turn = w->next;
+    *w->link = w->next;
+    if (w->next) w->next->link = w->link;
+    if (w->feed) anni_feed_close(&hub->feeds, w->feed);
+    hub->count--;
+    call->watcher = NULL;
     free(w);
+    return call;
 }
 
 /* The last thing that a watcher gets. It is gone afterwards. */
-static void end(watcher *w, grpc_status_code code, const char *text) {
-    anni_call_finish(w->call, code, text, NULL, 0);
-    leave(w);
+static void end(watcher *w, deed *d, grpc_status_code code, const char *text) {
+    d->call = leave(w);
+    d->ends = true;
+    d->code = code;
+    snprintf(d->text, sizeof d->text, "%s", text);
 }
 
-static void enter(watcher *w, feed *f) {
-    w->feed = f;
-    w->next = f->watchers;
-    w->link = &f->watchers;
-    if (w->next) w->next->link = &w->next;
-    f->watchers = w;
-}
-
-/* next: the number of the record that is wanted then. */
-static void send_slices(watcher *w, grpc_slice *slices, size_t count, uint64_t next) {
+/* The deed's records; `next`: the number of the one that is wanted then. */
+static void send_records(watcher *w, deed *d, uint64_t next) {
     w->stage = SENDING;
     w->sent_ns = ann_clock_ns();
     w->at = next;
-    anni_call_send(w->call, slices, count);
+    d->call = w->call;
 }
 
 static void read_page(anni_registry *r, void *context);
 
-static void ask_page(watcher *w) {
+static void ask_page(watcher *w, deed *d) {
     anni_task *task = calloc(1, sizeof *task);
     w->stage = PAGING;
     if (task) {
@@ -154,37 +121,31 @@ static void ask_page(watcher *w) {
         if (anni_coord_worker_add(w->hub->reader, task)) return;
         anni_task_free(task);
     }
-    end(w, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much at once: watch again later");
+    end(w, d, GRPC_STATUS_RESOURCE_EXHAUSTED, "too much at once: watch again later");
 }
 
 /* Nothing is under way for this watcher: sends what the feed has for it, or finds out what else is to be
  * done. */
-static void pump(watcher *w) {
-    feed *f = w->feed;
-    grpc_slice slices[MESSAGE_RECORDS];
-    size_t count = 0, bytes = 0;
+static void pump(watcher *w, deed *d) {
+    const anni_feed *f = w->feed;
     if (w->hub->closed) {
-        end(w, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
+        end(w, d, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
         return;
     }
     if (w->at < f->first && w->live) {
-        char text[128];
+        char text[sizeof d->text];
         snprintf(text, sizeof text, "the reader is too slow: watch again from sequence %llu",
                  (unsigned long long)w->at);
-        end(w, GRPC_STATUS_ABORTED, text);
+        end(w, d, GRPC_STATUS_ABORTED, text);
         return;
     }
     if (!w->live && (w->at < f->first || f->end == 0 || w->at > f->end)) {
-        ask_page(w);
+        ask_page(w, d);
         return;
     }
     w->live = true;
-    for (uint64_t at = w->at; at < f->end && count < MESSAGE_RECORDS && bytes < MESSAGE_BYTES; at++) {
-        slices[count] = grpc_slice_ref(f->ring[at % RING]);
-        bytes += GRPC_SLICE_LENGTH(slices[count]); /* a macro that reads its argument twice */
-        count++;
-    }
-    if (count) send_slices(w, slices, count, w->at + count);
+    d->count = anni_feed_slices(f, w->at, d->slices, MESSAGE_RECORDS, MESSAGE_BYTES);
+    if (d->count) send_records(w, d, w->at + d->count);
     else w->stage = IDLE;
 }
 
@@ -196,31 +157,31 @@ static ann_status find_run(anni_registry *r, watcher *w) {
     int64_t run;
     ANN_TRY(anni_run_find(r, &run, &last, w->run));
     pthread_mutex_lock(&w->hub->mutex);
-    feed *f = open_feed(w->hub, run);
-    if (f) enter(w, f);
+    w->feed = anni_feed_open(&w->hub->feeds, run);
     pthread_mutex_unlock(&w->hub->mutex);
-    if (!f) return ann_error(ANN_ERR_MEMORY, "no memory for a watcher");
+    if (!w->feed) return ann_error(ANN_ERR_MEMORY, "no memory for a watcher");
     if (w->at == 0) w->at = last + 1;
     return ANN_OK;
 }
 
 /* Sends a page, or goes over to the feed: the run is in the feed since before the page was read, so that
    whatever the page does not have is or will be there, or is gone (anni_prune). */
-static void use_page(anni_registry *r, watcher *w) {
-    grpc_slice slices[MESSAGE_RECORDS];
-    size_t count = 0;
+static void use_page(anni_registry *r, watcher *w, deed *d) {
     if (w->hub->closed) {
-        end(w, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
+        end(w, d, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
         return;
     }
-    for (int i = 0; i < r->fresh_count; i++) slices[count++] = frame(&r->fresh[i]);
-    if (count) {
-        send_slices(w, slices, count, r->fresh[count - 1].sequence + 1);
+    while (d->count < (size_t)r->fresh_count) {
+        d->slices[d->count] = anni_feed_frame(&r->fresh[d->count]);
+        d->count++;
+    }
+    if (d->count) {
+        send_records(w, d, r->fresh[d->count - 1].sequence + 1);
     } else if (w->at < w->feed->first) {
-        ask_page(w);
+        ask_page(w, d);
     } else {
         w->live = true;
-        if (w->feed->end && w->at < w->feed->end) pump(w);
+        if (w->feed->end && w->at < w->feed->end) pump(w, d);
         else w->stage = IDLE;
     }
 }
@@ -228,13 +189,16 @@ static void use_page(anni_registry *r, watcher *w) {
 static void read_page(anni_registry *r, void *context) {
     watcher *w = context;
     anni_hub *hub = w->hub; /* w may be gone at the end */
+    deed d;
+    clear(&d);
     ann_status status = w->feed ? ANN_OK : find_run(r, w);
     if (status == ANN_OK) status = anni_records_read(r, w->feed->run, w->at, MESSAGE_RECORDS, MESSAGE_BYTES);
     pthread_mutex_lock(&hub->mutex);
-    if (w->stage == OVER) leave(w);
-    else if (status != ANN_OK) end(w, anni_code_of(status), ann_error_text());
-    else use_page(r, w);
+    if (w->stage == OVER) anni_call_unref(leave(w));
+    else if (status != ANN_OK) end(w, &d, anni_code_of(status), ann_error_text());
+    else use_page(r, w, &d);
     pthread_mutex_unlock(&hub->mutex);
+    perform(&d);
     anni_fresh_clear(r, 0);
 }
 
@@ -262,58 +226,66 @@ static ann_status read_request(watcher *w) {
 
 ann_status anni_hub_watch(anni_hub *hub, anni_call *call) {
     watcher *w = calloc(1, sizeof *w);
+    deed d;
+    clear(&d);
     if (!w) {
         anni_call_finish(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "no memory", NULL, 0);
         return ANN_OK;
     }
     *w = (watcher){.hub = hub, .call = call};
-    pthread_mutex_lock(&hub->mutex);
     anni_call_ref(call);
-    call->watcher = w;
-    hub->watchers++;
     const ann_status status = read_request(w);
-    if (status != ANN_OK) end(w, anni_code_of(status), ann_error_text());
-    else if (hub->closed) end(w, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
-    else if (hub->watchers > MOST_WATCHERS)
-        end(w, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many watch: try again later");
-    else ask_page(w);
+    pthread_mutex_lock(&hub->mutex);
+    enter(hub, w);
+    if (status != ANN_OK) end(w, &d, anni_code_of(status), ann_error_text());
+    else if (hub->closed) end(w, &d, GRPC_STATUS_UNAVAILABLE, "the coordinator stops");
+    else if (hub->count > MOST_WATCHERS)
+        end(w, &d, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many watch: try again later");
+    else ask_page(w, &d);
     pthread_mutex_unlock(&hub->mutex);
+    perform(&d);
     return status;
 }
 
 /* A message was taken. One that has nearly caught up waits for the next round, so that its next message is
    not of a single record. */
-static void go_on(watcher *w) {
+static void go_on(watcher *w, deed *d) {
     anni_hub *hub = w->hub;
-    feed *f = w->feed;
+    const anni_feed *f = w->feed;
     if (hub->closed || !w->live || w->at + MESSAGE_RECORDS <= f->end) {
-        pump(w);
+        pump(w, d);
         return;
     }
     w->stage = IDLE;
     if (w->at == f->end) return;
-    f->fresh = hub->fresh = true;
+    hub->fresh = true;
     pthread_cond_signal(&hub->wake);
 }
 
 void anni_hub_sent(anni_hub *hub, anni_call *call, bool good) {
+    deed d;
+    clear(&d);
     pthread_mutex_lock(&hub->mutex);
     watcher *w = call->watcher;
     if (w && w->stage == SENDING) {
-        if (good) go_on(w);
+        if (good) go_on(w, &d);
         else w->stage = IDLE; /* the call has ended, and its close will be heard */
     } else if (w && w->stage == OVER) {
-        leave(w);
+        anni_call_unref(leave(w));
     }
     pthread_mutex_unlock(&hub->mutex);
+    perform(&d);
 }
 
 void anni_hub_closed(anni_hub *hub, anni_call *call) {
+    deed d;
+    clear(&d);
     pthread_mutex_lock(&hub->mutex);
     watcher *w = call->watcher;
-    if (w && w->stage == IDLE) end(w, GRPC_STATUS_CANCELLED, "");
+    if (w && w->stage == IDLE) end(w, &d, GRPC_STATUS_CANCELLED, "");
     else if (w) w->stage = OVER; /* what is under way for it comes back, and it leaves then */
     pthread_mutex_unlock(&hub->mutex);
+    perform(&d);
 }
 
 /* ---- the hub ---- */
@@ -322,30 +294,27 @@ void anni_hub_publish(void *context, const anni_fresh *fresh, int count) {
     anni_hub *hub = context;
     bool wake = false;
     pthread_mutex_lock(&hub->mutex);
-    for (int i = 0; i < count && hub->feeds; i++)
-        for (feed *f = hub->feeds; f; f = f->next)
-            if (f->run == fresh[i].run) {
-                append(f, &fresh[i]);
-                wake = true;
-            }
+    for (int i = 0; i < count && hub->feeds; i++) wake = anni_feed_append(hub->feeds, &fresh[i]) || wake;
     hub->fresh = hub->fresh || wake;
     if (wake) pthread_cond_signal(&hub->wake);
     pthread_mutex_unlock(&hub->mutex);
 }
 
-/* Watchers who wait for a feed that has something new, or for the end; and those whose message is not taken.
- */
+/* One after another, those who wait for what is new, or for the end; and those whose message is not taken.
+   The lock is free while something is done for one of them, and any may leave meanwhile. */
 static void pump_all(anni_hub *hub) {
     const int64_t now = ann_clock_ns();
-    for (feed *f = hub->feeds, *next; f; f = next) {
-        const bool fresh = f->fresh || hub->closed;
-        next = f->next;
-        f->fresh = false;
-        for (watcher *w = f->watchers, *after; w; w = after) {
-            after = w->next;
-            if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
-            else if (w->stage == IDLE && fresh) pump(w);
-        }
+    for (hub->turn = hub->watchers; hub->turn;) {
+        watcher *w = hub->turn;
+        deed d;
+        clear(&d);
+        hub->turn = w->next;
+        if (w->stage == SENDING && now - w->sent_ns > STUCK_NS) grpc_call_cancel(w->call->call, NULL);
+        if (w->stage == IDLE) pump(w, &d);
+        if (!d.call) continue;
+        pthread_mutex_unlock(&hub->mutex);
+        perform(&d);
+        pthread_mutex_lock(&hub->mutex);
     }
 }
 

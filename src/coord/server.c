@@ -15,9 +15,10 @@
 #include "coord/hub.h"
 #include "coord/names.h"
 #include "coord/rate.h"
+#include "coord/stream.h"
 
 enum {
-    ENTRIES = ANN_COORD_METHOD_COUNT + 2, /* the unary methods, Watch, and whatever is unknown */
+    ENTRIES = ANN_COORD_METHOD_COUNT + 2, /* the methods of methods.h, Watch, and whatever is unknown */
     WATCH = ANN_COORD_METHOD_COUNT,
     UNKNOWN = ANN_COORD_METHOD_COUNT + 1,
     ARMED = 4, /* calls of each method that are waited for at once */
@@ -37,6 +38,7 @@ struct ann_coord_server {
     grpc_server *server;
     grpc_completion_queue *queue;
     anni_entry entries[ENTRIES];
+    anni_streams streams;
     anni_rate rate;
     int64_t refusals_second, refusals; /* logged in this second */
     pthread_t thread;
@@ -97,12 +99,14 @@ static void reply(void *call, ann_status status, const char *text, uint8_t *byte
     anni_call *c = call;
     if (status == ANN_ERR_ARG || status == ANN_ERR_FORMAT)
         log_refusal(c->entry->server, c, c->entry->method->path, text);
-    anni_call_finish(c, anni_code_of(status), text, bytes, size);
+    if (status == ANN_OK && c->entry->method->streams)
+        anni_stream_reply(&c->entry->server->streams, c, bytes, size);
+    else anni_call_finish(c, anni_code_of(status), text, bytes, size);
     free(bytes);
     anni_call_unref(c);
 }
 
-static void queue_unary(ann_coord_server *s, anni_call *c) {
+static void queue_request(ann_coord_server *s, anni_call *c) {
     anni_task *task = calloc(1, sizeof *task);
     size_t size;
     uint8_t *bytes = task ? anni_call_payload(c, &size) : NULL;
@@ -125,17 +129,21 @@ static void queue_unary(ann_coord_server *s, anni_call *c) {
     anni_call_unref(c);
 }
 
+/* False, and the call is finished, if its connection asks too often. */
+static bool in_time(ann_coord_server *s, anni_call *c) {
+    char *peer = grpc_call_get_peer(c->call);
+    const bool good = anni_rate_take(&s->rate, peer ? peer : "");
+    gpr_free(peer);
+    if (!good)
+        anni_call_finish(c, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                         "too many requests of one connection: try again later", NULL, 0);
+    return good;
+}
+
 static void arrived(ann_coord_server *s, anni_call *c) {
     const anni_entry *entry = c->entry;
     anni_call_listen(c);
-    char *peer = grpc_call_get_peer(c->call);
-    const bool fast = !anni_rate_take(&s->rate, peer ? peer : "");
-    gpr_free(peer);
-    if (fast) {
-        anni_call_finish(c, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                         "too many requests of one connection: try again later", NULL, 0);
-        return;
-    }
+    if (!in_time(s, c)) return;
     const bool control = entry->method && entry->method->control;
     const ann_status status = anni_admit(&c->caller, c->call, &c->metadata, &s->tokens, control);
     if (status != ANN_OK) {
@@ -144,8 +152,10 @@ static void arrived(ann_coord_server *s, anni_call *c) {
                : entry->handle ? anni_watch_path
                                : "an unknown method",
                status);
+    } else if (entry->method && entry->method->streams && !anni_stream_open(&s->streams, c)) {
+        anni_call_finish(c, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many report: try again later", NULL, 0);
     } else if (entry->method) {
-        queue_unary(s, c);
+        queue_request(s, c);
     } else if (entry->handle) {
         if (anni_hub_watch(s->hub, c) != ANN_OK) log_refusal(s, c, anni_watch_path, ann_error_text());
     } else {
@@ -164,8 +174,12 @@ static void happened(ann_coord_server *s, const anni_tag *tag, bool good) {
         break;
     case ANNI_CLOSED:
         if (watch) anni_hub_closed(s->hub, c);
+        else anni_stream_close(&s->streams, c);
         break;
     case ANNI_SENT: anni_hub_sent(s->hub, c, good); break;
+    case ANNI_RECEIVED:
+        if (anni_stream_received(&s->streams, c) && in_time(s, c)) queue_request(s, c);
+        break;
     case ANNI_FINISHED:
     case ANNI_HAPPENINGS: break;
     }
@@ -333,6 +347,7 @@ ann_status ann_coord_server_start(ann_coord_server **out, const ann_coord_server
     s->lock = -1;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->changed, NULL);
+    anni_streams_init(&s->streams);
     const ann_status status = start(s, options);
     if (status != ANN_OK) {
         ann_coord_server_stop(s);
@@ -370,6 +385,7 @@ static void drain(ann_coord_server *s) {
         return;
     }
     anni_hub_close(s->hub);
+    anni_streams_close(&s->streams);
     grpc_server_shutdown_and_notify(s->server, s->queue, NULL);
     if (!wait_shut(s, 3000)) {
         grpc_server_cancel_all_calls(s->server);
@@ -401,6 +417,7 @@ void ann_coord_server_stop(ann_coord_server *s) {
         (void)unlink(path);
     }
     if (s->lock >= 0) close(s->lock);
+    anni_streams_fini(&s->streams);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->mutex);
     free(s);

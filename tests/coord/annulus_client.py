@@ -32,18 +32,24 @@ class Client:
             self.channel = grpc.insecure_channel(address, options)
         self.metadata = [("annulus-user", user)] + ([("authorization", "Bearer " + token)] if token else [])
 
-    def __getattr__(self, name):
+    def _method(self, name):
         for service in ("Coordinator", "Operator"):
             method = pool.FindServiceByName("annulus.v1." + service).methods_by_name.get(name)
             if method:
-                break
-        else:
-            raise AttributeError(name)
-        path = f"/annulus.v1.{service}/{name}"
-        request, reply = (_factory.GetPrototype(t) for t in (method.input_type, method.output_type))
+                return (f"/annulus.v1.{service}/{name}", *(_factory.GetPrototype(t) for t in (method.input_type, method.output_type)))
+        raise AttributeError(name)
+
+    def __getattr__(self, name):
+        path, request, reply = self._method(name)
         stream = self.channel.unary_stream if name == "Watch" else self.channel.unary_unary
         call = stream(path, request_serializer=request.SerializeToString, response_deserializer=reply.FromString)
         return lambda timeout=20, **fields: call(request(**fields), timeout=timeout, metadata=self.metadata)
+
+    def reports(self, requests):
+        """The stream of replies to a stream of requests, each a dict of fields, to Report."""
+        path, request, reply = self._method("Report")
+        call = self.channel.stream_stream(path, request_serializer=request.SerializeToString, response_deserializer=reply.FromString)
+        return call((request(**fields) for fields in requests), timeout=20, metadata=self.metadata)
 
 
 def token(role="control"):

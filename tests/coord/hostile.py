@@ -95,6 +95,16 @@ refused("INVALID_ARGUMENT", client.RegisterJob, key="many", run="many", ranks=1,
 for path in ("/annulus.v1.Operator/Destroy", "/annulus.v2.Operator/List", "/", "/x"):
     assert raw(path, b"") == "UNIMPLEMENTED", path
 
+# A stream of reports whose second message is malformed: the first is answered, and the stream ends.
+call = client.channel.stream_stream(paths[1], request_serializer=lambda b: b, response_deserializer=lambda b: b)
+answers, good = [], message("ReportRequest")(job=job).SerializeToString()
+try:
+    for answer in call(iter([good, b"\x0a\x05abc", good]), timeout=20, metadata=client.metadata):
+        answers.append(answer)
+    raise AssertionError("was accepted")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and len(answers) == 1, (error, answers)
+
 time.sleep(1)  # ten lines of the log are written in a second
 assert raw(submit_path, b"\x0a\x05abc") == "INVALID_ARGUMENT"
 refused("INVALID_ARGUMENT", client.Watch, run="no name", sequence=1)

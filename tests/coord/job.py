@@ -80,6 +80,19 @@ def metric(sequence, phase="pretrain"):
 assert job.Report(job=number, metrics=[metric(1), metric(2)]).sequence == 2
 assert job.Report(job=number, metrics=[metric(1), metric(2), metric(3)]).sequence == 3  # sent again: counted once
 refused("FAILED_PRECONDITION", job.Report, job=number, metrics=[metric(5)])
+# ---- reports in one stream; what is refused ends it, and what was answered before stays
+assert [reply.sequence for reply in job.reports(dict(job=number, metrics=[metric(s)]) for s in (1, 2, 3, 3))] == [3] * 4
+answered = []
+try:
+    for reply in job.reports(dict(job=n, metrics=[metric(s)]) for n, s in ((number, 4), (number, 5), (number, 7), (number, 6))):
+        answered.append(reply.sequence)
+    raise AssertionError("a gap was accepted")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION, error
+assert answered == [4, 5], answered
+refused("INVALID_ARGUMENT", lambda: job.reports([]))
+refused("PERMISSION_DENIED", lambda: viewer.reports([dict(job=number, metrics=[metric(6)])]))
+assert job.Report(job=number).sequence == 5
 beat = job.Heartbeat(job=number, phase="pretrain", stage="train", step=30, steps=100, ranks=[dict(rank=0, host="node1", step=30)])
 assert not beat.requests and not beat.over
 

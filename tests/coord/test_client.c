@@ -1,5 +1,5 @@
-/* Client and server in one process, as a job that holds its own coordinator: calls, deadlines, cancelling,
-   and a watch that goes on where it was when the server comes back. */
+/* Client and server in one process, as a job that holds its own coordinator: calls, reports in a stream,
+   deadlines, cancelling, and a watch that goes on where it was when the server comes back. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -71,6 +71,60 @@ static void calls(void **state) {
     ann_coord_server *second;
     const ann_coord_server_options options = {.dir = dir, .plain = true};
     assert_int_equal(ann_coord_server_start(&second, &options), ANN_ERR_CONFIG);
+    ann_coord_client_close(client);
+    ann_coord_server_stop(server);
+}
+
+/* ---- reports, which share a stream ---- */
+
+static int64_t register_job(ann_coord_client *client) {
+    Annulus__V1__RegisterRequest request = ANNULUS__V1__REGISTER_REQUEST__INIT;
+    ProtobufCMessage *reply;
+    request.key = "key";
+    request.run = "reports";
+    request.ranks = 1;
+    check_ok(ann_coord_call(client, ANN_COORD_REGISTER_JOB, &request.base, &reply));
+    const int64_t job = ((Annulus__V1__RegisterReply *)reply)->job;
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return job;
+}
+
+static ann_status report(ann_coord_client *client, int64_t job, uint64_t sequence) {
+    Annulus__V1__ReportRequest request = ANNULUS__V1__REPORT_REQUEST__INIT;
+    Annulus__V1__Metric metric = ANNULUS__V1__METRIC__INIT, *metrics = &metric;
+    ProtobufCMessage *reply;
+    metric.sequence = sequence;
+    request.job = job;
+    request.metrics = &metrics;
+    request.n_metrics = 1;
+    ANN_TRY(ann_coord_call(client, ANN_COORD_REPORT, &request.base, &reply));
+    assert_int_equal(((Annulus__V1__ReportReply *)reply)->sequence, sequence);
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return ANN_OK;
+}
+
+static void reports(void **state) {
+    char address[300];
+    (void)state;
+    ann_coord_server *server = serve("127.0.0.1:0");
+    snprintf(address, sizeof address, "%s", ann_coord_server_address(server));
+    ann_coord_client *client = connect_to(address, 20000);
+    const int64_t job = register_job(client);
+    for (uint64_t i = 1; i < 4; i++) check_ok(report(client, job, i));
+    assert_int_equal(report(client, job, 5), ANN_ERR_CONFIG); /* a gap, which ends the stream */
+    assert_non_null(strstr(ann_error_text(), "metric 5 follows, expected is 4"));
+    check_ok(report(client, job, 4));
+    check_ok(submit(client, "beside"));
+    check_ok(report(client, job, 5));
+    ann_coord_server_stop(server);
+    assert_int_equal(report(client, job, 6), ANN_ERR_COMM);
+    assert_non_null(strstr(ann_error_text(), "the coordinator stops"));
+    server = serve(address);
+    int tries = 0;
+    while (report(client, job, 6) != ANN_OK && ++tries < 200) ann_sleep_ns(20000000);
+    assert_true(tries < 200);
+    ann_coord_client_cancel(client);
+    assert_int_equal(report(client, job, 7), ANN_ERR_STOP);
     ann_coord_client_close(client);
     ann_coord_server_stop(server);
 }
@@ -209,6 +263,7 @@ static void a_watch_goes_on_after_a_restart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls),
+        cmocka_unit_test(reports),
         cmocka_unit_test(plain_text_stays_here),
         cmocka_unit_test(nobody_answers),
         cmocka_unit_test(cancelled_from_elsewhere),
