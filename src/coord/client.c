@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "coord/core_log.h"
+#include "coord/core.h"
 
 enum { TIMEOUT_MS = 5000, MESSAGE_BYTES = 64 << 20 };
 
@@ -122,8 +122,7 @@ ann_status ann_coord_client_open(ann_coord_client **out, const ann_coord_client_
     snprintf(c->user, sizeof c->user, "%s",
              user && anni_name_check("user", user, false) == ANN_OK ? user : "somebody");
     ann_error_clear();
-    anni_core_log();
-    grpc_init();
+    anni_core_begin();
     c->queue = grpc_completion_queue_create_for_pluck(NULL);
     const ann_status status = open_channel(c, options);
     if (status != ANN_OK) {

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "coord/auth.h"
-#include "coord/core_log.h"
+#include "coord/core.h"
 #include "coord/hub.h"
 #include "coord/names.h"
 #include "coord/rate.h"
@@ -326,8 +326,7 @@ static ann_status start(ann_coord_server *s, const ann_coord_server_options *o) 
     ANN_TRY(open_dir(s, o->dir));
     ANN_TRY(anni_tokens_open(&s->tokens, s->dir, o->plain));
     ANN_TRY(start_workers(s, o->lost_after_ms, o->keep_days));
-    anni_core_log();
-    grpc_init();
+    anni_core_begin();
     s->initialised = true;
     make_server(s);
     ANN_TRY(bind_port(s, o));
