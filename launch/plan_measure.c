@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/mem.h"
 #include "base/philox.h"
 #include "kernel/sum.h"
@@ -104,11 +105,6 @@ static void ignore(void *to, const char *text) {
     (void)text;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Seconds of a step: the median of blocks of steps. */
 static ann_status time_steps(subject *s, double *seconds) {
     double blocks[BLOCKS];
@@ -122,8 +118,7 @@ static ann_status time_steps(subject *s, double *seconds) {
         } while (1e-9 * (double)(ann_clock_ns() - begin_ns) < BLOCK_S);
         blocks[b] = 1e-9 * (double)(ann_clock_ns() - begin_ns) / steps;
     }
-    qsort(blocks, BLOCKS, sizeof blocks[0], by_size);
-    *seconds = blocks[BLOCKS / 2];
+    *seconds = ann_median(blocks, BLOCKS);
     return ANN_OK;
 }
 

@@ -1,6 +1,7 @@
 /* Judgement of the benchmark: what communication costs, and hosts that are much slower than the others. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/median.h"
 #include "doctor.h"
 
 static const char check[] = "benchmark";
@@ -45,7 +46,7 @@ static double median_of(const doctor_facts *all, int n, quantity *of, double *va
     *count = 0;
     for (int i = 0; i < n; i++)
         if (all[i].first && of(all, n, i) > 0) values[(*count)++] = of(all, n, i);
-    return doctor_median(values, *count);
+    return ann_median(values, *count);
 }
 
 /* Of two hosts it cannot be told whose link it is, so `least` hosts are needed. */

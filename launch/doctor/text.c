@@ -242,14 +242,3 @@ const char *doctor_bytes_str(char *buf, size_t size, double bytes) {
 }
 
 const char *doctor_plural(int n) { return n == 1 ? "" : "s"; }
-
-static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double doctor_median(double *values, int n) {
-    if (n <= 0) return 0;
-    qsort(values, (size_t)n, sizeof *values, compare);
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}

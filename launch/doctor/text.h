@@ -76,7 +76,5 @@ bool doctor_cgroup_find(char *out, size_t size, const char *text, const char *co
 const char *doctor_bytes_str(char *buf, size_t size, double bytes);
 /* "" for 1, else "s". */
 const char *doctor_plural(int n);
-/* Mean of the two middle ones, or the middle one; 0 of none. Sorts. */
-double doctor_median(double *values, int n);
 
 #endif

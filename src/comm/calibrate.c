@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/median.h"
 #include "comm/shared.h"
 
 enum { ROWS_MAX = 16, ALGORITHMS_MAX = 32, REPEATS_MAX = 200, PATH_BYTES = 4096 };
@@ -50,11 +51,6 @@ typedef struct contender {
     double seconds;      /* of the latest round, their median; 0: none yet */
 } contender;
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Another turn, which takes about budget_s. */
 static ann_status take_turn(ann_comm *comm, contender *c, int turn, float *data, int64_t bytes,
                             double budget_s) {
@@ -73,10 +69,7 @@ static ann_status take_turns(ann_comm *comm, contender *all, int n, float *data,
     for (int turn = 0; turn < TURNS; turn++)
         for (int i = 0; i < n; i++)
             ANN_TRY(take_turn(comm, &all[i], turn, data, bytes, budget_s / (TURNS * n)));
-    for (int i = 0; i < n; i++) {
-        qsort(all[i].turns, TURNS, sizeof *all[i].turns, ascending);
-        all[i].seconds = all[i].turns[TURNS / 2];
-    }
+    for (int i = 0; i < n; i++) all[i].seconds = ann_median(all[i].turns, TURNS);
     return ANN_OK;
 }
 

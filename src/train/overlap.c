@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/median.h"
 #include "train/phase.h"
 
 enum { WARM_UP_STEPS = 3, KEPT_STEPS = 3, EVENTS_MAX = 1 << 16 };
@@ -250,21 +251,14 @@ static double of_step(const measurement *m, int step, int column, over_ranks how
     return how == MOST ? most : how == LEAST ? least : sum / m->size;
 }
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(measurement *m, int column, over_ranks how) {
     for (int i = 0; i < m->steps; i++) m->column[i] = of_step(m, i, column, how);
-    qsort(m->column, (size_t)m->steps, sizeof *m->column, ascending);
-    return m->column[m->steps / 2];
+    return ann_median(m->column, m->steps);
 }
 
 static double median_of(measurement *m, double (*of)(const measurement *m, int step)) {
     for (int i = 0; i < m->steps; i++) m->column[i] = of(m, i);
-    qsort(m->column, (size_t)m->steps, sizeof *m->column, ascending);
-    return m->column[m->steps / 2];
+    return ann_median(m->column, m->steps);
 }
 
 static double lateness(const measurement *m, int step) {

@@ -1,18 +1,13 @@
 #include "train/pace.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include "base/median.h"
 
 static const double MIN_TIME_S = 0.25, LATE_SHARE = 0.2;
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 anni_spread anni_spread_of(double *values, int n) {
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    return (anni_spread){values[0], (values[(n - 1) / 2] + values[n / 2]) / 2, values[n - 1]};
+    const double median = ann_median(values, n);
+    return (anni_spread){values[0], median, values[n - 1]};
 }
 
 static double busy(const anni_pace *pace) { return pace->compute_s + pace->data_s; }
