@@ -38,7 +38,8 @@ struct ann_coord_client {
 ann_status anni_exchange_begin(anni_exchange *x, ann_coord_client *c, const char *path,
                                gpr_timespec deadline) ANN_MUST_CHECK;
 void anni_exchange_end(anni_exchange *x);
-/* Nothing is under way in this call for now, and there is again. Errors: ANN_ERR_STOP. */
+/* Between two requests of a stream ann_coord_client_cancel leaves the call alone: rest, then resume. Errors:
+   ANN_ERR_STOP. */
 void anni_exchange_rest(anni_exchange *x);
 ann_status anni_exchange_resume(anni_exchange *x) ANN_MUST_CHECK;
 

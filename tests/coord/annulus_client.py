@@ -41,6 +41,7 @@ class Client:
 
     def __getattr__(self, name):
         path, request, reply = self._method(name)
+        # A stream of one request and one reply, as Report may be, is a unary call on the wire.
         stream = self.channel.unary_stream if name == "Watch" else self.channel.unary_unary
         call = stream(path, request_serializer=request.SerializeToString, response_deserializer=reply.FromString)
         return lambda timeout=20, **fields: call(request(**fields), timeout=timeout, metadata=self.metadata)
