@@ -91,9 +91,13 @@ typedef enum ann_coord_method {
 } ann_coord_method;
 
 /* One request and its reply, blocking up to the client's timeout; those of Report share a stream, as long as
-   it lasts. `request` is the method's request message; *reply (may be NULL) becomes its reply, e.g.
-   Annulus__V1__HeartbeatReply *reply; ANN_TRY(ann_coord_call(client, ANN_COORD_HEARTBEAT, &request.base,
-   (ProtobufCMessage **)&reply)); protobuf_c_message_free_unpacked(&reply->base, NULL); Errors: ANN_ERR_COMM
+   it lasts. `request` is the method's request message; *reply (may be NULL) becomes its reply:
+
+       Annulus__V1__HeartbeatReply *reply;
+       ANN_TRY(ann_coord_call(client, ANN_COORD_HEARTBEAT, &request.base, (ProtobufCMessage **)&reply));
+       protobuf_c_message_free_unpacked(&reply->base, NULL);
+
+   Errors: ANN_ERR_COMM
    (no connection, or it was lost; the call may have been done, and may be repeated), ANN_ERR_TIMEOUT (the
    same), ANN_ERR_ARG, ANN_ERR_NOT_FOUND, ANN_ERR_CONFIG (not in this state, or no right to it),
    ANN_ERR_MEMORY (too much at once: repeat later), ANN_ERR_STOP (cancelled), ANN_ERR_FORMAT,
