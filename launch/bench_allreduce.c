@@ -49,8 +49,8 @@ typedef struct contender {
     ann_algorithm algorithm;     /* if forced */
     double rounds_s[ROUNDS_MAX]; /* of a sum, in each round */
     double median_s;
-    double times; /* annulus's: the median of what the rounds say, which are short enough for one clock rate
-                     and one placement of virtual processors; medians of times may be from different ones */
+    double times; /* as long as annulus: the median of the rounds' ratios, because a round is short enough to
+                     meet the machine in one condition, which medians of times are not */
 } contender;
 
 typedef struct bench {
