@@ -79,26 +79,6 @@ static int by_seconds(const void *a, const void *b) {
     return (x->seconds > y->seconds) - (x->seconds < y->seconds);
 }
 
-/* Bytes that a rank sends and adds up. */
-static double work_of(const ann_comm *comm, const ann_algorithm *a, double bytes) {
-    double terms[ANN_TERM_COUNT];
-    ann_model_terms(terms, a->pattern, (ann_layout){a->shared ? comm->n_nodes : comm->size, 1}, bytes);
-    return terms[ANN_TERM_BETA] + terms[ANN_TERM_GAMMA];
-}
-
-/* Of the fastest and the next. A message that no cache holds takes the one with less work where they are as
-   good as equal: which of them is ahead by so little changes with the neighbours on the machine. */
-static const contender *choose(const ann_comm *comm, const contender *first, const contender *next,
-                               int64_t bytes) {
-    static const int64_t UNCACHED_BYTES = (int64_t)8 << 20;
-    static const double EQUAL = 1.1;
-    if (bytes < UNCACHED_BYTES || next->seconds > EQUAL * first->seconds ||
-        first->algorithm.shared != next->algorithm.shared)
-        return first;
-    const double work = work_of(comm, &first->algorithm, (double)bytes);
-    return work_of(comm, &next->algorithm, (double)bytes) < work ? next : first;
-}
-
 /* Successive halving (Jamieson and Talwalkar 2016): each round takes the same time, and the slower half
  * leaves after it, so the nearer two are to each other the longer they are compared. */
 static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, double budget_s) {
@@ -114,9 +94,10 @@ static ann_status measure_row(ann_comm *comm, ann_tuning_row *row, float *data, 
         qsort(all, (size_t)n, sizeof *all, by_seconds);
         if (n > 2) n = (n + 1) / 2;
     }
-    const contender *best = n > 1 ? choose(comm, &all[0], &all[1], row->bytes) : &all[0];
-    row->best = best->algorithm;
-    row->seconds = best->seconds;
+    ann_tuning_row found[2];
+    for (int i = 0; i < 2 && i < n; i++)
+        found[i] = (ann_tuning_row){row->bytes, all[i].algorithm, all[i].seconds};
+    *row = n > 1 ? *ann_model_prefer(&found[0], &found[1], comm->size, comm->n_nodes) : found[0];
     return ANN_OK;
 }
 

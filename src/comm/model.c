@@ -161,6 +161,24 @@ ann_status ann_model_fit(ann_model *model, const ann_tuning_row *rows, int count
     return ANN_OK;
 }
 
+/* Bytes that a rank sends and adds up. */
+static double work_of(const ann_tuning_row *row, int ranks, int hosts) {
+    double terms[ANN_TERM_COUNT];
+    ann_model_terms(terms, row->best.pattern, (ann_layout){row->best.shared ? hosts : ranks, 1},
+                    (double)row->bytes);
+    return terms[ANN_TERM_BETA] + terms[ANN_TERM_GAMMA];
+}
+
+const ann_tuning_row *ann_model_prefer(const ann_tuning_row *first, const ann_tuning_row *next, int ranks,
+                                       int hosts) {
+    static const int64_t UNCACHED_BYTES = (int64_t)8 << 20;
+    static const double EQUAL = 1.1;
+    if (first->bytes < UNCACHED_BYTES || next->seconds > EQUAL * first->seconds ||
+        first->best.shared != next->best.shared)
+        return first;
+    return work_of(next, ranks, hosts) < work_of(first, ranks, hosts) ? next : first;
+}
+
 double ann_model_look_up(const ann_tuning_row *rows, int count, double bytes) {
     const ann_tuning_row *first = &rows[0], *last = &rows[count - 1];
     if (bytes <= (double)first->bytes) return first->seconds;

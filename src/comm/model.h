@@ -55,6 +55,12 @@ ann_status ann_model_fit(ann_model *model, const ann_tuning_row *rows, int count
    last. There must be a row. */
 double ann_model_look_up(const ann_tuning_row *rows, int count, double bytes);
 
+/* Of the fastest algorithm for a size and the next: the fastest, but for a message that no cache holds the
+   one with less to send and to add up where both are as good as equal, because which of them is ahead by so
+   little changes with the neighbours on the machine. */
+const ann_tuning_row *ann_model_prefer(const ann_tuning_row *first, const ann_tuning_row *next, int ranks,
+                                       int hosts);
+
 /* A message of a step, and when computing has come to it. */
 typedef struct ann_model_message {
     double ready_s;

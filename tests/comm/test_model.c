@@ -166,6 +166,20 @@ static void messages_follow_each_other(void **state) {
     close_to(ann_model_overlap(all_work, 3, 10), 16); /* nothing overlaps */
 }
 
+static void near_ones_are_judged_by_work(void **state) {
+    (void)state;
+    const int64_t large = (int64_t)16 << 20;
+    const ann_tuning_row doubling = {large, {.pattern = ANN_PATTERN_DOUBLING}, 1.0};
+    ann_tuning_row halving = {large, {.pattern = ANN_PATTERN_HALVING}, 1.05};
+    assert_ptr_equal(ann_model_prefer(&doubling, &halving, 2, 1), &halving);
+    assert_ptr_equal(ann_model_prefer(&halving, &doubling, 2, 1), &halving);
+    halving.seconds = 1.2; /* not near */
+    assert_ptr_equal(ann_model_prefer(&doubling, &halving, 2, 1), &doubling);
+    const ann_tuning_row small[] = {{1 << 20, {.pattern = ANN_PATTERN_DOUBLING}, 1.0},
+                                    {1 << 20, {.pattern = ANN_PATTERN_HALVING}, 1.05}};
+    assert_ptr_equal(ann_model_prefer(&small[0], &small[1], 2, 1), &small[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_those_of_the_papers),
@@ -178,6 +192,7 @@ int main(void) {
         cmocka_unit_test(fit_gives_nothing_negative),
         cmocka_unit_test(tables_are_interpolated),
         cmocka_unit_test(messages_follow_each_other),
+        cmocka_unit_test(near_ones_are_judged_by_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
