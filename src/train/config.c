@@ -85,8 +85,8 @@ static ann_status read_blocks(ann_run_config *config, const ann_yaml_node *root)
 
 /* ---- phases ---- */
 
-static ann_status find_block(const ann_block_config **out, const ann_run_config *config,
-                             const ann_yaml_node *node) {
+ann_status anni_config_find_block(const ann_block_config **out, const ann_run_config *config,
+                                  const ann_yaml_node *node) {
     const char *name;
     ANN_TRY(ann_yaml_string(node, &name));
     for (int i = 0; i < config->block_count; i++) {
@@ -106,9 +106,12 @@ static ann_status read_model(ann_phase_config *phase, const ann_run_config *conf
     const ann_yaml_node *list;
     if (!ann_yaml_find(map, "model")) return ANN_OK; /* config_kind.c says of which kinds */
     ANN_TRY(get_items(&list, map, "model", ANN_YAML_LIST, "block"));
+    if (list->count > ANN_MODEL_MAX_BLOCKS)
+        return ann_yaml_error(list, "has %d blocks, accepted are up to %d", list->count,
+                              ANN_MODEL_MAX_BLOCKS);
     const ann_block_config **model = new_array(config, list->count, sizeof *model);
     if (!model) return out_of_memory();
-    for (int i = 0; i < list->count; i++) ANN_TRY(find_block(&model[i], config, list->items[i]));
+    for (int i = 0; i < list->count; i++) ANN_TRY(anni_config_find_block(&model[i], config, list->items[i]));
     phase->model = model;
     phase->model_count = list->count;
     return ANN_OK;
@@ -211,6 +214,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     for (int i = 0; i < list->count; i++) {
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
+        ANN_TRY(anni_config_method(&phases[i], list->items[i]));
         ANN_TRY(anni_config_check_keys(&phases[i]));
         ANN_TRY(read_after(&phases[i], config, list->items[i]));
         ANN_TRY(read_data(&phases[i], config, list->items[i]));

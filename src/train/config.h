@@ -8,6 +8,7 @@
 #include "data/data.h"
 #include "data/order.h"
 #include "ckpt/rename.h"
+#include "method/method.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
 
@@ -159,6 +160,8 @@ typedef struct ann_stop_config {
     double wall_time_s; /* 0: any */
 } ann_stop_config;
 
+enum { ANN_MODEL_MAX_BLOCKS = 64 };
+
 typedef struct ann_phase_config {
     const char *name;
     ann_phase_kind kind;
@@ -172,6 +175,7 @@ typedef struct ann_phase_config {
     ann_loss_kind loss;
     ann_target_kind target;
     ann_input_kind input;
+    ann_method_config method;
     double mask_noise;     /* 0: none */
     int64_t labels;        /* 0: all samples */
     const char *load_from; /* another phase's name; or */

@@ -96,6 +96,7 @@ static ann_status check_load_file(const ann_phase_config *phase, const ann_yaml_
 
 static ann_status check_no_load(const ann_phase_config *phase) {
     if (phase->kind != ANN_PHASE_TRANSFER && phase->kind != ANN_PHASE_ADAPT) return ANN_OK;
+    if (phase->kind == ANN_PHASE_ADAPT && phase->method.kind != ANN_METHOD_NONE) return ANN_OK;
     return ann_yaml_error(node_of(phase->node, "kind"),
                           "%s needs 'load: {from: PHASE, tensors: PATTERN}' with an earlier "
                           "phase, or 'load: {file: PATH}'",
@@ -159,6 +160,7 @@ static ann_status check_loss(const ann_phase_config *phase) {
     if (phase->kind == ANN_PHASE_PRETRAIN && labelled)
         return ann_yaml_error(
             loss, "cross_entropy needs labels, and kind pretrain uses none; accepted are mse, bce");
+    if (anni_config_has_own_loss(phase)) return ANN_OK;
     ANN_TRY(check_target(phase, labelled));
     if (phase->kind == ANN_PHASE_SUPERVISED && !labelled && phase->target == ANN_TARGET_INPUT)
         return ann_yaml_error(loss,
@@ -392,6 +394,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_sampling(phase));
     ANN_TRY(check_modes(config, phase));
     ANN_TRY(anni_config_check_augment(phase));
+    ANN_TRY(anni_config_check_method(config, phase));
     for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
     return ANN_OK;
 }

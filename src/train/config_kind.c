@@ -28,8 +28,9 @@ static ann_status check_used(const ann_phase_config *phase, const char *const *k
 }
 
 static ann_status check_trained(const ann_phase_config *phase) {
-    static const char *const needed[] = {"model", "loss", "batch", "program"};
+    static const char *const needed[] = {"model", "batch", "program"};
     const ann_yaml_node *file = ann_yaml_find(phase->node, "file");
+    if (!anni_config_has_own_loss(phase)) ANN_TRY(anni_config_require(SECTION_PHASE, "loss", phase->node));
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
         ANN_TRY(anni_config_require(SECTION_PHASE, needed[i], phase->node));
     if (file) return ann_yaml_key_error(file, "it is for kind export");

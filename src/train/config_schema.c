@@ -299,6 +299,27 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
     return ANN_OK;
 }
 
+/* ---- writing ---- */
+
+static void write_value(FILE *out, const key_spec *k, const void *base) {
+    const char *field = (const char *)base + k->offset;
+    if (k->type == KEY_REAL) fprintf(out, " %s %.17g", k->name, *(const double *)(const void *)field);
+    if (k->type == KEY_NAME || k->type == KEY_TEXT) {
+        const char *text = *(const char *const *)(const void *)field;
+        fprintf(out, " %s %s", k->name, text ? text : "-");
+    }
+    if (k->type == KEY_INT || k->type == KEY_WORD || k->type == KEY_BOOL) {
+        int64_t value = 0;
+        memcpy(&value, field, k->bytes); /* little-endian */
+        fprintf(out, " %s %lld", k->name, (long long)value);
+    }
+}
+
+void anni_config_write(FILE *out, section_id section, const void *base) {
+    for (int i = 0; i < KEY_COUNT; i++)
+        if (keys[i].section == section) write_value(out, &keys[i], base);
+}
+
 /* ---- the reference ---- */
 
 static void print_key(const key_spec *k, void (*print)(void *to, const char *line), void *to) {
@@ -314,6 +335,7 @@ static void print_key(const key_spec *k, void (*print)(void *to, const char *lin
 void ann_run_config_reference(void (*print)(void *to, const char *line), void *to) {
     char line[256];
     for (int s = 0; s < SECTION_COUNT; s++) {
+        if (s == SECTION_METHOD_DANN) print(to, "Methods (phases[].method, a map of one):");
         if (s == SECTION_DENSE) print(to, "Layers (items of models.BLOCK, each a map of one kind):");
         if (s == SECTION_AUGMENT_FLIP)
             print(to, "Augmentation (items of phases[].augment, each a map of one kind):");

@@ -2,6 +2,7 @@
 #ifndef ANN_TRAIN_CONFIG_SCHEMA_H
 #define ANN_TRAIN_CONFIG_SCHEMA_H
 
+#include <stdio.h>
 #include "base/mem.h"
 #include "train/config.h"
 
@@ -22,6 +23,8 @@ struct anni_config_memory {
 /* Reads `map` (NULL: all defaults) into base, the struct of the section, by the rules of config.def: unknown,
    missing and ill-typed keys and values out of range are errors. */
 ann_status anni_config_section(section_id section, const ann_yaml_node *map, void *base) ANN_MUST_CHECK;
+/* " key value" of every number, word and name of the section. */
+void anni_config_write(FILE *out, section_id section, const void *base);
 const char *anni_config_section_path(section_id section);
 /* The word number `index` of a key's words. */
 const char *anni_config_word(section_id section, const char *key, int index);
@@ -34,6 +37,13 @@ ann_status anni_config_complete(ann_phase_config *phase, const ann_run_config *c
 /* Reads phase.augment, if it is there. */
 ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config.c: the block that the node names. */
+ann_status anni_config_find_block(const ann_block_config **out, const ann_run_config *config,
+                                  const ann_yaml_node *node) ANN_MUST_CHECK;
+/* config_method.c: reads phase.method, if it is there. */
+ann_status anni_config_method(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
+/* Is it the phase's method that says what the loss is? */
+bool anni_config_has_own_loss(const ann_phase_config *phase);
 /* config_stop.c: reads and checks what phase.stop says beside its sections. */
 ann_status anni_config_stop(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
 /* config_data.c: the map "data" of a run or a phase; *out in the config's arena. */
@@ -41,6 +51,8 @@ ann_status anni_config_data(const ann_data_config **out, const ann_run_config *c
                             const ann_yaml_node *map) ANN_MUST_CHECK;
 /* The checks that need more than one key. */
 ann_status anni_config_check_augment(const ann_phase_config *phase) ANN_MUST_CHECK;
+ann_status anni_config_check_method(const ann_run_config *config,
+                                    const ann_phase_config *phase) ANN_MUST_CHECK;
 ann_status anni_config_check(const ann_run_config *config) ANN_MUST_CHECK;
 
 #endif

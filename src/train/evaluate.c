@@ -82,6 +82,10 @@ static ann_status run_share(batch_sums *sums, const anni_phase *phase, ann_store
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
     ann_comm *comm = phase->run->comm;
     const int64_t samples = ann_dataset_samples(phase->test), batches = batches_of(phase);
+    if (!anni_method_is_tested(phase->config)) {
+        *out = (anni_metrics){NAN, NAN};
+        return ANN_OK;
+    }
     batch_sums *sums = calloc((size_t)batches, sizeof *sums), all = {0, 0};
     ann_status status = ann_agree(comm, run_share(sums, phase, store));
     /* each sum is one rank's and 0 on the others: this gathers */

@@ -141,6 +141,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     fprintf(out, "phases.%s.input = %s\n", p->name,
             p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
     fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);
+    anni_method_facts(out, p);
     fprintf(out, "phases.%s.labels = %lld\n", p->name, (long long)p->labels);
     load_facts(out, p);
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);

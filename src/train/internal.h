@@ -3,8 +3,10 @@
 #ifndef ANN_TRAIN_INTERNAL_H
 #define ANN_TRAIN_INTERNAL_H
 
+#include <stdio.h>
 #include "ckpt/ckpt.h"
 #include "data/data.h"
+#include "method/method.h"
 #include "pass/pass.h"
 #include "train/lineage.h"
 #include "train/pace.h"
@@ -142,6 +144,9 @@ typedef struct anni_extent {
     int64_t local;    /* samples of this micro-batch of this rank; a stand-in if it has none */
     int64_t global;   /* samples of a step over all ranks */
     int index, count; /* which of this rank's micro-batches; 0 of 1 where a step is not cut */
+    int64_t first;    /* of this rank's samples of the step */
+    int step;         /* which kind of step of the phase's method */
+    int stage;        /* of the phase's program */
 } anni_extent;
 
 /* Running statistics that are to be moved once per step, not by the layers. */
@@ -156,6 +161,29 @@ ann_node anni_model_build(ann_graph *graph, const anni_phase *phase, const char 
                           anni_extent extent, anni_moving *moving);
 bool anni_model_has_labels(const ann_phase_config *config);
 bool anni_model_uses_y(const ann_phase_config *config);
+/* The layers of a block. */
+ann_node anni_model_block(ann_nn *nn, const ann_block_config *block, ann_node x);
+
+/* ---- method.c: phases[].method ---- */
+
+/* Kinds of steps on each batch; 1 without a method. */
+int anni_method_steps(const ann_phase_config *config);
+/* How often kind `step` is repeated on a batch. */
+int anni_method_repeats(const ann_phase_config *config, int step);
+/* Which parameters kind `step` trains, of those that the stage trains. */
+void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, const char *stage_trains,
+                        int step);
+/* What the method makes of a batch: this rank's share of the loss. The fields of `m` that are about the batch
+   have been set. */
+ann_node anni_method_build(ann_method *m, const anni_phase *phase);
+/* The loss of each sample outside training, if it is the method that says what it is. */
+bool anni_method_evaluates(const ann_phase_config *config);
+ann_node anni_method_evaluate(ann_method *m, const anni_phase *phase);
+bool anni_method_has_two_views(const ann_phase_config *config);
+/* Is there a loss outside training? */
+bool anni_method_is_tested(const ann_phase_config *config);
+/* config_method.c: a line of the phase's facts, if it has a method. */
+void anni_method_facts(FILE *out, const ann_phase_config *phase);
 
 /* ---- augment.c: from the run file's list to an ann_augment ---- */
 
@@ -191,12 +219,12 @@ void anni_forget(const ann_comm *comm, ann_store *store, const anni_scattered *s
 /* A plan over the stage's store for batches of one extent. */
 typedef struct anni_step {
     ann_plan *plan;
-    int x_field, y_field; /* in the dataset's order, or -1 */
-    float *moments;       /* inputs x_shift [channels] and x_scale; NULL: not per channel */
-    size_t moments_bytes; /* of each of the two */
-    void *stand_in;       /* one zero sample, for a rank without any in a cut batch */
+    int x_field, y_field, domain_field; /* in the dataset's order, or -1 */
+    float *moments;                     /* inputs x_shift [channels] and x_scale; NULL: not per channel */
+    size_t moments_bytes;               /* of each of the two */
+    void *stand_in;                     /* one zero sample, for a rank without any in a cut batch */
     size_t stand_in_bytes;
-    const float *loss_sum, *correct;
+    const float *loss_sum, *correct, *labelled; /* the last is NULL where all samples have labels */
 } anni_step;
 
 /* Training graph of one micro-batch of a stage, before the passes. */
@@ -222,7 +250,7 @@ ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_grap
 void anni_step_free(anni_step *step);
 /* Consecutive rows of a batch, 64-byte aligned. */
 typedef struct anni_rows {
-    const void *x, *y, *y2, *mix, *ids;
+    const void *x, *x2, *y, *y2, *mix, *ids, *domain;
 } anni_rows;
 /* Points the inputs at these rows (NULL: the stand-in). */
 ann_status anni_step_bind(anni_step *step, const anni_rows *rows) ANN_MUST_CHECK;
@@ -231,7 +259,7 @@ const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann
 
 /* Adds what the last run computed for `count` samples. */
 typedef struct anni_sums {
-    double loss, correct, count;
+    double loss, count, correct, labelled; /* samples of the loss; of which so many have labels */
 } anni_sums;
 void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count);
 /* Sums over ranks and divides. Collective. */
@@ -245,6 +273,7 @@ typedef struct anni_scalars {
     _Alignas(64) double step;
     _Alignas(64) double loss_scale;
     _Alignas(64) double loss_unscale;
+    _Alignas(64) double progress; /* share of the phase's samples that have been used */
 } anni_scalars;
 
 enum { ANNI_KINDS = 18 }; /* of 2^16 micro-batches */
@@ -267,9 +296,10 @@ int anni_micro_count(const anni_phase *phase);
  * file. */
 ann_status anni_micro_check(const anni_phase *phase, int64_t n) ANN_MUST_CHECK;
 
-/* Before the store's commit: the graphs of a step of n samples of all ranks. */
+/* Before the store's commit: the graphs of a step of n samples of all ranks, of a kind (anni_method_steps).
+ */
 ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phase *phase, int stage,
-                              int64_t n) ANN_MUST_CHECK;
+                              int64_t n, int step) ANN_MUST_CHECK;
 /* After it: through the passes. Raises *shared_bytes to what the plans need. */
 ann_status anni_micro_lower(anni_micro *micro, const anni_phase *phase, size_t *shared_bytes) ANN_MUST_CHECK;
 /* `use.alone` is added where the phase or the micro-batch is alone anyway. */

@@ -48,7 +48,7 @@ ann_status anni_micro_check(const anni_phase *phase, int64_t n) {
 static int first_of_kind(int kind, int count) { return kind == 0 ? count - 1 : (1 << (kind - 1)) - 1; }
 
 ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phase *phase, int stage,
-                              int64_t n) {
+                              int64_t n, int step) {
     int64_t first, share;
     ann_data_shard(&first, &share, 0, n, phase->run->rank, phase->run->size);
     *out = (anni_micro){.count = anni_micro_count(phase)};
@@ -56,8 +56,13 @@ ann_status anni_micro_declare(anni_micro *out, ann_store *store, const anni_phas
     out->rows = share / out->count;
     if (share > 0) out->scale = 1.0 / (double)(phase->config->sync.every > 0 ? share : n);
     for (int k = 0; k < out->kinds; k++) {
-        const anni_extent extent = {out->rows > 0 ? out->rows : 1, n, first_of_kind(k, out->count),
-                                    out->count};
+        const anni_extent extent = {.local = out->rows > 0 ? out->rows : 1,
+                                    .global = n,
+                                    .index = first_of_kind(k, out->count),
+                                    .count = out->count,
+                                    .first = first,
+                                    .step = step,
+                                    .stage = stage};
         ANN_TRY(anni_train_graph(&out->graphs[k], store, phase, stage, extent));
     }
     return ANN_OK;
@@ -85,7 +90,8 @@ static ann_status bind_scalars(const anni_step *step, const anni_scalars *scalar
                   {"step", &scalars->step},
                   {"batch_scale", scale},
                   {"loss_scale", &scalars->loss_scale},
-                  {"loss_unscale", &scalars->loss_unscale}};
+                  {"loss_unscale", &scalars->loss_unscale},
+                  {"progress", &scalars->progress}};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (ann_plan_has_input(step->plan, inputs[i].input))
             ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));

@@ -48,7 +48,7 @@ static ann_node apply_layer(ann_nn *nn, const char *name, const ann_layer_config
     }
 }
 
-static ann_node apply_block(ann_nn *nn, const ann_block_config *block, ann_node x) {
+ann_node anni_model_block(ann_nn *nn, const ann_block_config *block, ann_node x) {
     for (int i = 0; i < block->layer_count; i++) {
         const ann_layer_config *layer = &block->layers[i];
         char name[256];
@@ -60,19 +60,18 @@ static ann_node apply_block(ann_nn *nn, const ann_block_config *block, ann_node 
 
 /* ---- input, loss, metrics ---- */
 
-/* A field as f32; u8 as 0 to 1. */
-static ann_node field_input(ann_graph *g, const ann_dataset *dataset, const char *name, int64_t batch) {
-    const ann_field_info *field = ann_dataset_field(dataset, ann_dataset_find(dataset, name));
+/* The input `name` of a field, as f32; u8 as 0 to 1. */
+static ann_node field_input(ann_graph *g, const ann_field_info *field, const char *name, int64_t batch) {
     ann_shape shape = {.rank = field->shape.rank + 1, .dim = {batch}};
     for (int i = 0; i < field->shape.rank; i++) shape.dim[i + 1] = field->shape.dim[i];
     const ann_node x = ann_cast(g, ann_input(g, name, field->dtype, shape), ANN_F32);
     return field->dtype == ANN_U8 ? ann_mul_const(g, x, 1.0 / 255.0) : x;
 }
 
-/* The field "x" as numbers of the model's size: [0, 1] for images, or of mean 0 and deviation 1. */
-static ann_node input_of(ann_graph *g, const anni_phase *phase, int64_t batch) {
+/* A view of the field "x" as numbers of the model's size: [0, 1] for images, or of mean 0 and deviation 1. */
+static ann_node input_of(ann_graph *g, const anni_phase *phase, const char *view, int64_t batch) {
     const ann_field_info *field = ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
-    const ann_node x = field_input(g, phase->train, "x", batch);
+    const ann_node x = field_input(g, field, view, batch);
     if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
     if (field->channels == 1)
         return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
@@ -151,6 +150,72 @@ static void set_statistics(ann_nn *nn, const anni_phase *phase, anni_extent exte
         extent.count > 1 ? ann_mul_const(nn->graph, sample_weight, extent.count) : sample_weight;
 }
 
+static ann_node target_of(ann_graph *g, const anni_phase *phase, ann_node clean) {
+    if (phase->config->target != ANN_TARGET_Y) return clean;
+    const ann_field_info *y = ann_dataset_field(phase->train, ann_dataset_find(phase->train, "y"));
+    return field_input(g, y, "y", ann_node_shape(g, clean)->dim[0]);
+}
+
+/* The loss of each sample's output, [B]. */
+static ann_node plain_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann_node clean) {
+    ann_graph *g = nn->graph;
+    const ann_phase_config *config = phase->config;
+    for (int i = 0; i < config->model_count; i++) x = anni_model_block(nn, config->model[i], x);
+    if (anni_model_has_labels(config)) return class_loss(g, phase, x, nn->training && anni_has_mixup(config));
+    return target_loss(g, phase, x, target_of(g, phase, clean));
+}
+
+/* What the phase's method gets of a batch. */
+static ann_method method_of(ann_nn *nn, const anni_phase *phase, ann_node x, ann_node clean,
+                            anni_extent extent) {
+    ann_graph *g = nn->graph;
+    const ann_shape batch = ANN_SHAPE(extent.local);
+    const bool labelled = anni_model_has_labels(phase->config);
+    return (ann_method){.nn = nn,
+                        .first = extent.first,
+                        .local = extent.local,
+                        .global = extent.global,
+                        .x = x,
+                        .x2 = ANN_NODE_NONE,
+                        .clean = clean,
+                        .labels = labelled ? ann_input(g, "y", ANN_I32, batch) : ANN_NODE_NONE,
+                        .domain = ANN_NODE_NONE,
+                        .domains = phase->config->data->source_count,
+                        .step = extent.step,
+                        .stage = extent.stage,
+                        .stages = phase->config->stage_count,
+                        .logits = ANN_NODE_NONE};
+}
+
+/* A training step of the phase's method. Returns its share of the loss. */
+static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann_node clean,
+                            ann_node sample_weight, anni_extent extent) {
+    ann_graph *g = nn->graph;
+    ann_method m = method_of(nn, phase, x, clean, extent);
+    m.scale = ann_cast(g, sample_weight, nn->dtype);
+    m.progress = ann_cast(g, ann_input(g, "progress", ANN_F64, ANN_SCALAR), nn->dtype);
+    if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
+    if (anni_method_has_two_views(phase->config))
+        m.x2 = ann_nn_mask_noise(nn, "noise2", input_of(g, phase, "x2", extent.local),
+                                 phase->config->mask_noise);
+    const ann_node share = anni_method_build(&m, phase);
+    if (ann_node_is(m.logits)) {
+        const ann_node labelled = ann_method_is_labelled(&m);
+        ann_output(g, "correct", ann_sum_all(g, ann_mul(g, labelled, hits_of(g, m.logits, m.labels))));
+        ann_output(g, "labelled", ann_sum_all(g, labelled));
+    }
+    ann_output(g, "loss_sum", ann_mul_const(g, share, (double)extent.global));
+    return share;
+}
+
+/* Of each sample, [B], outside training. */
+static ann_node method_test_loss(ann_nn *nn, const anni_phase *phase, ann_node clean, anni_extent extent) {
+    ann_method m = method_of(nn, phase, clean, clean, extent);
+    m.scale = ann_scalar(nn->graph, nn->dtype, 1.0 / (double)extent.local);
+    m.progress = ann_scalar(nn->graph, nn->dtype, 1);
+    return anni_method_evaluate(&m, phase);
+}
+
 ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *trained, bool training,
                           anni_extent extent, anni_moving *moving) {
     const ann_phase_config *config = phase->config;
@@ -168,14 +233,12 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
         sample_weight = ann_input(g, "batch_scale", ANN_F64, ANN_SCALAR);
         set_statistics(&nn, phase, extent, sample_weight, moving);
     }
-    const ann_node clean = input_of(g, phase, extent.local);
-    ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
-    for (int i = 0; i < config->model_count; i++) x = apply_block(&nn, config->model[i], x);
-    const ann_node target =
-        config->target == ANN_TARGET_Y ? field_input(g, phase->train, "y", extent.local) : clean;
-    const ann_node each = anni_model_has_labels(config)
-                              ? class_loss(g, phase, x, training && anni_has_mixup(config))
-                              : target_loss(g, phase, x, target);
+    const ann_node clean = input_of(g, phase, "x", extent.local);
+    const ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
+    if (training && config->method.kind != ANN_METHOD_NONE)
+        return method_loss(&nn, phase, x, clean, sample_weight, extent);
+    const ann_node each = anni_method_evaluates(config) ? method_test_loss(&nn, phase, clean, extent)
+                                                        : plain_loss(&nn, phase, x, clean);
     const ann_node sum = ann_sum_all(g, each);
     ann_output(g, "loss_sum", sum);
     if (training) moving->count = nn.moving_count;

@@ -40,8 +40,8 @@ typedef struct measurement {
 static ann_status make_graphs(measurement *m, size_t *shared_bytes) {
     const int64_t batch = m->phase->config->batch;
     ANN_TRY(ann_store_new(&m->store, m->phase->run->config->seed));
-    ANN_TRY(anni_micro_declare(&m->talking, m->store, m->phase, 0, batch));
-    ANN_TRY(anni_micro_declare(&m->silent, m->store, m->phase, 0, batch));
+    ANN_TRY(anni_micro_declare(&m->talking, m->store, m->phase, 0, batch, 0));
+    ANN_TRY(anni_micro_declare(&m->silent, m->store, m->phase, 0, batch, 0));
     ANN_TRY(ann_store_commit(m->store));
     ANN_TRY(anni_micro_lower(&m->talking, m->phase, shared_bytes));
     return anni_micro_lower(&m->silent, m->phase, shared_bytes);
@@ -80,7 +80,8 @@ static ann_status start_loader(measurement *m) {
                                         .size = run->size,
                                         .end_position = ann_order_after(m->phase->order, 0, batches),
                                         .max_threads = run->threads,
-                                        .augment = m->phase->augment};
+                                        .augment = m->phase->augment,
+                                        .views = anni_method_has_two_views(m->phase->config) ? 2 : 1};
     return ann_loader_new(&m->loader, &options);
 }
 
@@ -184,7 +185,7 @@ static void note_event(measurement *m, double *row, const ann_event *event, int6
 
 /* Collective; a failure is every rank's. */
 static ann_status run_talking(measurement *m, const ann_batch *batch, double *row) {
-    anni_sums sums = {0, 0, 0};
+    anni_sums sums = {0};
     const int first = m->trace.count;
     m->trace.messages = m->trace.dropped = 0;
     const int64_t begin_ns = ann_clock_ns();
@@ -213,7 +214,7 @@ static ann_status next_batch(measurement *m, const ann_batch **batch) {
 /* row: NULL for a step that does not count. Collective. */
 static ann_status run_step(measurement *m, double *row) {
     const ann_batch *batch = NULL;
-    anni_sums sums = {0, 0, 0};
+    anni_sums sums = {0};
     ANN_TRY(ann_agree(m->comm, next_batch(m, &batch)));
     int64_t begin_ns = ann_clock_ns();
     ann_status status = anni_micro_run(&m->silent, batch, ANN_OK, &sums);

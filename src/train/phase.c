@@ -121,8 +121,9 @@ ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_sto
     ANN_TRY(anni_evaluate(&cursor->test, phase, store));
     if (isfinite(cursor->test.accuracy))
         snprintf(accuracy, sizeof accuracy, "  test accuracy %.2f %%", 100 * cursor->test.accuracy);
-    anni_say(run, "%s/%s  test loss %.5f%s", phase->config->name, phase->config->program[cursor->stage].name,
-             cursor->test.loss, accuracy);
+    if (anni_method_is_tested(phase->config))
+        anni_say(run, "%s/%s  test loss %.5f%s", phase->config->name,
+                 phase->config->program[cursor->stage].name, cursor->test.loss, accuracy);
     return ann_agree(run->comm, anni_metrics_test(run, phase, cursor));
 }
 

@@ -20,9 +20,11 @@ typedef struct stage {
     anni_cursor *cursor;
     ann_store *store;
     ann_schedule schedule;
-    int64_t first, end;    /* positions */
-    int64_t tail;          /* samples of the smaller batches; 0: there are none */
-    anni_micro whole, cut; /* steps of these sizes */
+    int64_t first, end; /* positions */
+    int64_t total;      /* of the phase */
+    int64_t tail;       /* samples of the smaller batches; 0: there are none */
+    anni_micro whole[ANN_METHOD_STEPS], cut[ANN_METHOD_STEPS]; /* each kind of step, of these sizes */
+    int kinds;
     anni_outer outer;
     anni_scattered scattered;
     void *shared; /* memory of their messages, of which one is under way at a time */
@@ -88,14 +90,18 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     const anni_phase *phase = s->phase;
     const int index = s->cursor->stage;
     ANN_TRY(ann_store_new(&s->store, phase->run->config->seed));
-    ANN_TRY(anni_micro_declare(&s->whole, s->store, phase, index, phase->config->batch));
-    if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut, s->store, phase, index, s->tail));
-    ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole.graphs[0]));
+    for (int k = 0; k < s->kinds; k++) {
+        ANN_TRY(anni_micro_declare(&s->whole[k], s->store, phase, index, phase->config->batch, k));
+        if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut[k], s->store, phase, index, s->tail, k));
+        s->whole[k].scattered = s->cut[k].scattered = &s->scattered;
+    }
+    ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole[0].graphs[0]));
     ANN_TRY(anni_best_declare(s->store, phase));
     ANN_TRY(ann_store_commit(s->store));
-    s->whole.scattered = s->cut.scattered = &s->scattered;
-    ANN_TRY(anni_micro_lower(&s->whole, phase, shared_bytes));
-    ANN_TRY(anni_micro_lower(&s->cut, phase, shared_bytes));
+    for (int k = 0; k < s->kinds; k++) {
+        ANN_TRY(anni_micro_lower(&s->whole[k], phase, shared_bytes));
+        ANN_TRY(anni_micro_lower(&s->cut[k], phase, shared_bytes));
+    }
     if (s->scattered.incomplete) return ann_error(ANN_ERR_MEMORY, "no memory for the list of ranges");
     return anni_outer_lower(&s->outer, phase, shared_bytes);
 }
@@ -109,14 +115,17 @@ static ann_status start_loader(stage *s) {
                                         .first_position = s->cursor->position,
                                         .end_position = s->end,
                                         .max_threads = run->threads,
-                                        .augment = s->phase->augment};
+                                        .augment = s->phase->augment,
+                                        .views = anni_method_has_two_views(s->phase->config) ? 2 : 1};
     return s->cursor->position < s->end ? ann_loader_new(&s->loader, &options) : ANN_OK;
 }
 
 static ann_status make_plans(stage *s) {
     const anni_use use = {.training = true, .shared = s->shared};
-    ANN_TRY(anni_micro_plan(&s->whole, s->phase, &s->scalars, use));
-    ANN_TRY(anni_micro_plan(&s->cut, s->phase, &s->scalars, use));
+    for (int k = 0; k < s->kinds; k++) {
+        ANN_TRY(anni_micro_plan(&s->whole[k], s->phase, &s->scalars, use));
+        ANN_TRY(anni_micro_plan(&s->cut[k], s->phase, &s->scalars, use));
+    }
     ANN_TRY(anni_outer_plan(&s->outer, s->phase, s->shared));
     return start_loader(s);
 }
@@ -136,8 +145,10 @@ static ann_status prepare(stage *s) {
 static void finish(stage *s) {
     ann_comm *comm = s->phase->run->comm;
     ann_loader_free(s->loader);
-    anni_micro_free(&s->whole);
-    anni_micro_free(&s->cut);
+    for (int k = 0; k < s->kinds; k++) {
+        anni_micro_free(&s->whole[k]);
+        anni_micro_free(&s->cut[k]);
+    }
     anni_outer_free(&s->outer);
     anni_scattered_fini(&s->scattered);
     if (s->shared) ann_comm_release(comm, s->shared);
@@ -158,12 +169,18 @@ static ann_status compare_ranks(const anni_phase *phase, const uint64_t (*words)
     return ANN_OK;
 }
 
+static uint64_t comm_hash(const anni_micro *micro, int kinds) {
+    uint64_t hash = micro[0].comm_hash;
+    for (int k = 1; k < kinds; k++) hash = ann_hash(&micro[k].comm_hash, sizeof micro[k].comm_hash, hash);
+    return hash;
+}
+
 /* The ranks must be about to do the same: the same collectives, over the same data, under the same
  * configuration. */
 static ann_status check_same(const stage *s) {
     const anni_phase *phase = s->phase;
     ann_comm *comm = phase->run->comm;
-    const uint64_t mine[SAME_WORDS] = {s->whole.comm_hash, s->cut.comm_hash,
+    const uint64_t mine[SAME_WORDS] = {comm_hash(s->whole, s->kinds), comm_hash(s->cut, s->kinds),
                                        ann_dataset_checksum(phase->train), ann_hash_str(phase->facts),
                                        (uint64_t)s->cursor->position};
     uint64_t(*all)[SAME_WORDS] = calloc((size_t)phase->run->size, sizeof *all);
@@ -213,17 +230,32 @@ static ann_status failed(const stage *s, ann_status status) {
     return status;
 }
 
+/* Every kind of step, repeated as the method wants it. What the first one computed counts. */
+static ann_status run_kinds(stage *s, anni_micro *micro, const ann_batch *batch, anni_sums *first) {
+    anni_sums others = {0};
+    const double before = s->scalars.step - 1;
+    for (int k = 0; k < s->kinds; k++) {
+        const int repeats = anni_method_repeats(s->phase->config, k);
+        for (int i = 0; i < repeats; i++) {
+            s->scalars.step = before * repeats + i + 1;
+            ANN_TRY(anni_micro_run(&micro[k], batch, s->pending, k + i == 0 ? first : &others));
+        }
+    }
+    return ANN_OK;
+}
+
 /* This rank's part of a step, as far as it can; ranks that train apart learn of a failure when they meet. */
 static ann_status run_part(stage *s, anni_micro *micro, const ann_batch *batch) {
     const anni_cursor *cursor = s->cursor;
-    anni_sums sums = {0, 0, 0};
-    const ann_status status = anni_micro_run(micro, batch, s->pending, &sums);
+    anni_sums sums = {0};
+    const ann_status status = run_kinds(s, micro, batch, &sums);
     if (status != ANN_OK || !batch) return status;
     const bool finite = isfinite(sums.loss), handled = anni_nonfinite_is_handled(s->phase);
     if (finite || !handled) {
         s->progress.sums.loss += sums.loss;
-        s->progress.sums.correct += sums.correct;
         s->progress.sums.count += sums.count;
+        s->progress.sums.correct += sums.correct;
+        s->progress.sums.labelled += sums.labelled;
     }
     if (!finite && !handled)
         s->pending = ann_error(ANN_ERR_NUMERIC, "phase %s, step %lld: the loss is %g", s->phase->config->name,
@@ -248,6 +280,7 @@ static void set_scalars(stage *s) {
     s->scalars.step = (double)(cursor->stage_step + 1 - cursor->skips);
     s->scalars.loss_scale = cursor->loss_scale;
     s->scalars.loss_unscale = 1 / cursor->loss_scale;
+    s->scalars.progress = (double)cursor->position / (double)s->total;
 }
 
 /* A step in which all ranks have failed together. */
@@ -382,7 +415,7 @@ static ann_status loop(stage *s) {
     while (cursor->position < s->end && cursor->stop.reason == ANNI_STOP_NOT_YET) {
         const int64_t before = cursor->position;
         const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
-        ANN_TRY(run_step(s, n == s->phase->config->batch ? &s->whole : &s->cut, n));
+        ANN_TRY(run_step(s, n == s->phase->config->batch ? s->whole : s->cut, n));
         if (anni_stop_due(rule, cursor->step, before, cursor->position, epoch)) s->judge = true;
         ANN_TRY(after_step(s));
     }
@@ -406,8 +439,10 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     stage s = {.phase = phase,
                .cursor = cursor,
                .config = &phase->config->program[cursor->stage],
+               .kinds = anni_method_steps(phase->config),
                .checked_step = -1};
     if (cursor->stage_step == 0) cursor->skips = 0;
+    anni_stage_range(phase, phase->config->stage_count - 1, &s.first, &s.total);
     anni_stage_range(phase, cursor->stage, &s.first, &s.end);
     s.tail = ann_order_small_batch(phase->order, s.first, s.end);
     s.schedule = s.config->schedule;
@@ -419,7 +454,7 @@ ann_status anni_stage_run(anni_phase *phase, anni_cursor *cursor, ann_store **st
     if (status == ANN_OK) status = ann_agree(phase->run->comm, anni_metrics_begin(phase));
     if (status == ANN_OK) status = tell_rollback(phase, cursor);
     if (status == ANN_OK && !restore)
-        anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole.steps[0].plan);
+        anni_tuning_say(phase, cursor->stage, s.outer.plan ? s.outer.plan : s.whole[0].steps[0].plan);
     anni_progress_begin(&s.progress, phase, cursor);
     if (status == ANN_OK) status = anni_saver_begin(&s.saver, phase, cursor, s.store);
     if (status == ANN_OK) status = anni_steer_begin(&s.steer, phase, cursor);

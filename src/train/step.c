@@ -27,7 +27,9 @@ static int moving_room(const ann_phase_config *config) {
 
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
-    const char *trained = phase->config->program[stage].train;
+    char trained[ANNI_LINE_BYTES];
+    anni_method_trains(trained, sizeof trained, phase->config, phase->config->program[stage].train,
+                       extent.step);
     anni_moving moving = {.room = moving_room(phase->config)};
     const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
     ann_optim_part part = ann_optim_part_of(extent.index, extent.count);
@@ -53,7 +55,8 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
 
 ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
     ANN_TRY(ann_graph_new(out, store));
-    anni_model_build(*out, phase, NULL, false, (anni_extent){batch, batch, 0, 1}, NULL);
+    anni_model_build(*out, phase, NULL, false, (anni_extent){.local = batch, .global = batch, .count = 1},
+                     NULL);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
         ann_graph_free(*out);
@@ -124,8 +127,10 @@ static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
 }
 
 ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
-    *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1};
+    *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1, .domain_field = -1};
     if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
+    if (phase->config->method.kind != ANN_METHOD_NONE)
+        out->domain_field = ann_dataset_find(phase->train, "domain");
     out->stand_in_bytes = field_bytes(phase->train, out->x_field) + sizeof(int64_t);
     if (out->y_field >= 0) out->stand_in_bytes += field_bytes(phase->train, out->y_field);
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
@@ -137,6 +142,7 @@ ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_grap
     }
     out->loss_sum = ann_plan_output(out->plan, "loss_sum");
     out->correct = ann_plan_output(out->plan, "correct");
+    out->labelled = ann_plan_output(out->plan, "labelled");
     return ANN_OK;
 }
 
@@ -150,15 +156,19 @@ void anni_step_free(anni_step *step) {
 ann_status anni_step_bind(anni_step *step, const anni_rows *rows) {
     const void *none = step->stand_in;
     ANN_TRY(bind(step, "x", rows ? rows->x : none));
+    ANN_TRY(bind(step, "x2", rows ? rows->x2 : none));
     if (step->y_field >= 0) ANN_TRY(bind(step, "y", rows ? rows->y : none));
     ANN_TRY(bind(step, "y2", rows ? rows->y2 : none));
     ANN_TRY(bind(step, "mix", rows ? rows->mix : none));
+    ANN_TRY(bind(step, "domain", rows ? rows->domain : none));
     return bind(step, "ids", rows ? rows->ids : none);
 }
 
 const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann_batch *batch) {
     if (batch->count == 0) return NULL;
     *out = (anni_rows){.x = batch->fields[step->x_field],
+                       .x2 = batch->x2,
+                       .domain = step->domain_field >= 0 ? batch->fields[step->domain_field] : NULL,
                        .y = step->y_field >= 0 ? batch->fields[step->y_field] : NULL,
                        .y2 = batch->y2,
                        .mix = batch->mix,
@@ -171,13 +181,14 @@ const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann
 void anni_step_add(anni_sums *sums, const anni_step *step, int64_t count) {
     if (count == 0) return;
     sums->loss += (double)*step->loss_sum;
-    sums->correct += step->correct ? (double)*step->correct : NAN;
     sums->count += (double)count;
+    sums->correct += step->correct ? (double)*step->correct : NAN;
+    sums->labelled += step->labelled ? (double)*step->labelled : (double)count;
 }
 
 ann_status anni_sums_mean(ann_comm *comm, anni_metrics *out, const anni_sums *sums) {
     anni_sums all = *sums;
-    ANN_TRY(ann_comm_allreduce(comm, &all, 3, ANN_F64));
-    *out = (anni_metrics){all.loss / all.count, all.correct / all.count};
+    ANN_TRY(ann_comm_allreduce(comm, &all, 4, ANN_F64));
+    *out = (anni_metrics){all.loss / all.count, all.correct / all.labelled};
     return ANN_OK;
 }

@@ -61,12 +61,15 @@ static ann_status check_stages(const anni_phase *phase) {
     const bool trained = ann_phase_is_trained(phase->config->kind);
     for (int i = 0; i < phase->config->stage_count; i++) {
         ann_store *store;
-        ann_graph *graph = NULL;
         ANN_TRY(ann_store_new(&store, phase->run->config->seed));
-        const ann_status status = trained
-                                      ? anni_train_graph(&graph, store, phase, i, (anni_extent){1, 1, 0, 1})
-                                      : anni_eval_graph(&graph, store, phase, 1);
-        ann_graph_free(graph);
+        ann_status status = ANN_OK;
+        for (int k = 0; k < anni_method_steps(phase->config) && status == ANN_OK; k++) {
+            ann_graph *graph = NULL;
+            const anni_extent one = {.local = 1, .global = 1, .count = 1, .step = k, .stage = i};
+            status = trained ? anni_train_graph(&graph, store, phase, i, one)
+                             : anni_eval_graph(&graph, store, phase, 1);
+            ann_graph_free(graph);
+        }
         ann_store_free(store);
         ANN_TRY(status);
     }
@@ -315,9 +318,12 @@ static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phas
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
     if (phase->config->kind == ANN_PHASE_EVALUATE)
         return anni_eval_graph(graph, *store, phase, ANNI_EVAL_BATCH);
-    return anni_train_graph(
-        graph, *store, phase, stage,
-        (anni_extent){count > 0 ? count / micro : 1, phase->config->batch, micro - 1, micro});
+    return anni_train_graph(graph, *store, phase, stage,
+                            (anni_extent){.local = count > 0 ? count / micro : 1,
+                                          .global = phase->config->batch,
+                                          .index = micro - 1,
+                                          .count = micro,
+                                          .stage = stage});
 }
 
 ann_status ann_train_graph(ann_graph **graph, ann_store **store, const ann_run_config *config,

@@ -20,7 +20,7 @@ int curve_read(double *values, int limit, const char *folder, const char *name, 
     return n;
 }
 
-bool curve_is_golden(const char *name, const double *values, int n) {
+bool curve_is_golden(const char *name, const double *values, int n, double tolerance) {
     char path[SCRATCH_PATH_BYTES];
     const char *source = getenv("ANNULUS_SOURCE");
     const bool write = getenv("ANNULUS_GOLDEN_OUT") != NULL;
@@ -37,8 +37,8 @@ bool curve_is_golden(const char *name, const double *values, int n) {
         good = fscanf(file, "%lf", &want) == 1;
         const double error = good ? fabs(values[i] / want - 1) : INFINITY;
         worst = error > worst ? error : worst;
-        if (!(error <= 1e-4)) fprintf(stderr, "%s, value %d: %.9g\n", path, i + 1, values[i]);
-        good = error <= 1e-4;
+        if (!(error <= tolerance)) fprintf(stderr, "%s, value %d: %.9g\n", path, i + 1, values[i]);
+        good = error <= tolerance;
     }
     if (file) fclose(file);
     else fprintf(stderr, "cannot open %s\n", path);

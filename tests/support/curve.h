@@ -7,8 +7,8 @@
 /* The numbers behind `"key":` in the metrics of all phases of FOLDER/NAME, at most `limit`; returns how many
  * there are. */
 int curve_read(double *values, int limit, const char *folder, const char *name, const char *key);
-/* Compares with tests/golden/NAME.txt, to 1e-4, or writes there if ANNULUS_GOLDEN_OUT is set (to anything).
- */
-bool curve_is_golden(const char *name, const double *values, int n);
+/* Compares with tests/golden/NAME.txt, to a relative tolerance, or writes there if ANNULUS_GOLDEN_OUT is set
+   (to anything). */
+bool curve_is_golden(const char *name, const double *values, int n, double tolerance);
 
 #endif

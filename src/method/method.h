@@ -1,0 +1,140 @@
+/* Methods: how the loss of a training step is made of a phase's blocks of layers, where it is more than the
+   loss of the model's output. One file per paper, named after it; methods.def lists them, and a run file
+   names one in phases[].method. A method builds mathematics only: it sees no files, no messages and no clock.
+
+   A method is right on any number of ranks. Each rank builds the graph of its own samples of the global batch
+   and returns its *share* of the loss: the shares of all ranks sum up to the loss, and so do their gradients.
+   What is over the whole batch (a mean over one domain, a covariance, a matrix of similarities) is made by
+   the functions below, which reduce over ranks where there are several; a loss that every rank computes whole
+   from such statistics is shared out by ann_method_once.
+
+   Source and target: with several data.sources, the last one is the target domain, the others are the source;
+   samples without a label have label -1. All functions are Local; errors are the graph's. */
+#ifndef ANN_METHOD_METHOD_H
+#define ANN_METHOD_METHOD_H
+
+#include "nn/nn.h"
+
+typedef enum ann_method_kind {
+    ANN_METHOD_NONE,
+#define ANN_METHOD(NAME, name) ANN_METHOD_##NAME,
+#include "method/methods.def"
+#undef ANN_METHOD
+    ANN_METHOD_COUNT
+} ann_method_kind;
+
+/* How a reconstruction is compared with what it is to be: phases[].loss. */
+typedef enum ann_method_likeness { ANN_METHOD_SQUARED, ANN_METHOD_BCE } ann_method_likeness;
+
+/* The keys of phases[].method.NAME; those that a method does not have are 0. Strings are borrowed; names are
+   of blocks of the run file. */
+typedef struct ann_method_config {
+    ann_method_kind kind;
+    const char *features; /* block of the model after which features (the code) are taken; NULL: its first */
+    const char *discriminator; /* features -> [B, 1], the logit of "source" */
+    double weight;             /* of the method's own term */
+} ann_method_config;
+
+/* The phase's blocks. */
+typedef struct ann_method_blocks {
+    /* Applies the layers of a block of the run file. */
+    ann_node (*apply)(const void *of, ann_nn *nn, const char *block, ann_node x);
+    const void *of;
+    const char *const *model; /* [model_count]: phases[].model */
+    int model_count;
+} ann_method_blocks;
+
+/* What a method builds from, and says beside its loss. */
+typedef struct ann_method {
+    const ann_method_config *config;
+    const ann_method_blocks *blocks;
+    ann_nn *nn;
+    ann_method_likeness likeness;
+    int64_t first, local, global; /* this rank's samples are [first, first + local) of the global batch */
+    /* Scalars of nn->dtype: 1 / global, or 0 on a rank whose one sample is a stand-in; and the share of the
+       phase that is over, from 0 to 1. */
+    ann_node scale, progress;
+    ann_node x,
+        x2; /* [B, ...] the input, and its second view (NONE without ANN_METHOD_TWO_VIEWS); with noise */
+    ann_node clean;  /* x without noise */
+    ann_node labels; /* i32 [B], -1: unlabelled; NONE where the data have none */
+    ann_node domain; /* i32 [B], index of the source; NONE with a single one */
+    int domains;
+    int step;          /* which kind of step is built */
+    int stage, stages; /* which stage of the phase's program, of how many */
+    /* Said by the builder: */
+    ann_node logits; /* [B, classes] for the accuracy; NONE: there is none */
+} ann_method;
+
+enum { ANN_METHOD_BLOCKS = 8, ANN_METHOD_STEPS = 4 }; /* at most */
+enum {
+    ANN_METHOD_LABELS = 1,    /* needs labels */
+    ANN_METHOD_TARGET = 2,    /* needs a target domain */
+    ANN_METHOD_TWO_VIEWS = 4, /* augments each sample twice */
+    ANN_METHOD_OWN_LOSS = 8   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+};
+
+typedef struct ann_method_info {
+    const char *name;
+    unsigned needs;
+    int steps; /* kinds of steps, one after the other on each batch; each is an update of its own */
+    /* How often a kind of step is repeated on a batch; NULL: once. */
+    int (*repeats)(const ann_method_config *config, int step);
+    /* The blocks that m->step trains, at most ANN_METHOD_BLOCKS; returns how many. NULL: all that the loss
+       depends on. Of m only config, blocks and step are there. */
+    int (*trains)(const ann_method *m, const char **blocks);
+    /* This rank's share of the loss, a scalar. Only for training; evaluation is of the model's output,
+       unless `evaluate` builds something else: the loss of each sample, [B]. */
+    ann_node (*build)(ann_method *m);
+    ann_node (*evaluate)(ann_method *m);
+} ann_method_info;
+
+/* NULL for NONE. */
+const ann_method_info *ann_method_info_of(ann_method_kind kind);
+/* `build` and `evaluate` of m->config's method. */
+ann_node ann_method_build(ann_method *m);
+ann_node ann_method_evaluate(ann_method *m);
+
+/* ---- blocks ---- */
+
+/* nn is m->nn, or a copy of it with another way of loading parameters. */
+ann_node ann_method_block(const ann_method *m, ann_nn *nn, const char *block, ann_node x);
+/* The model's blocks up to `features`, and those behind it. */
+ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x);
+ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
+
+/* ---- over the global batch ---- */
+
+/* [B] of nn->dtype, as all numbers here: 1 for samples of the domain and 0 for others and for stand-ins. */
+ann_node ann_method_is_source(const ann_method *m);
+ann_node ann_method_is_target(const ann_method *m);
+/* [B], 1 for samples with a label. */
+ann_node ann_method_is_labelled(const ann_method *m);
+/* This rank's share of the mean of each [B] over the samples of the global batch that are in `mask` (0 if
+   there is none). Over ranks: one reduction of one element for a mask. */
+ann_node ann_method_mean(ann_method *m, ann_node each, ann_node mask);
+/* The sum over ranks, of a node of any shape; differentiable. */
+ann_node ann_method_sum(const ann_method *m, ann_node x);
+/* The rows of all ranks: [B, D] -> [G, D] in the order of the global batch, the same on every rank;
+   differentiable. Rows of stand-ins are left out. Over ranks: one reduction of G D elements. */
+ann_node ann_method_gather(const ann_method *m, ann_node x);
+/* This rank's share of a scalar that all ranks have computed alike. */
+ann_node ann_method_once(const ann_method *m, ann_node loss);
+
+/* ---- pieces of losses ---- */
+
+/* This rank's share of the cross-entropy of labelled samples, the mean over them; also what accuracy is
+   measured of. logits [B, classes]. */
+ann_node ann_method_classify(ann_method *m, ann_node logits);
+/* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]:
+   means over the samples of each domain. */
+ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features);
+/* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
+   cross-entropy of logits, as likeness says; out and target have as many elements. */
+ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);
+/* x with its gradient multiplied by -factor (a scalar): Ganin and Lempitsky, ICML 2015. */
+ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
+/* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */
+ann_node ann_method_ramp(const ann_method *m);
+
+#endif

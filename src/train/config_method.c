@@ -1,0 +1,103 @@
+/* phases[].method: reading and checks. */
+#include "train/config_schema.h"
+
+#include <string.h>
+#include "train/internal.h"
+
+/* The sections stand in the order of the kinds. */
+static section_id section_of(ann_method_kind kind) {
+    return (section_id)(SECTION_METHOD_DANN + (int)kind - 1);
+}
+
+static ann_status find_kind(ann_method_kind *out, const ann_yaml_node *node) {
+    const char *names[ANN_METHOD_COUNT];
+    for (int k = 1; k < ANN_METHOD_COUNT; k++) {
+        *out = (ann_method_kind)k;
+        names[k - 1] = ann_method_info_of(*out)->name;
+        if (strcmp(names[k - 1], node->key) == 0) return ANN_OK;
+    }
+    const char *nearest = ann_nearest_word(node->key, names, ANN_METHOD_COUNT - 1);
+    return ann_yaml_key_error(node, "unknown method%s%s%s; annulus train --help lists them",
+                              nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+ann_status anni_config_method(ann_phase_config *phase, const ann_yaml_node *map) {
+    const ann_yaml_node *node = ann_yaml_find(map, "method");
+    if (!node) return ANN_OK;
+    ANN_TRY(ann_yaml_expect(node, ANN_YAML_MAP));
+    if (node->count != 1)
+        return ann_yaml_error(node, "a method is a map of one, such as dann: {discriminator: domain}");
+    ANN_TRY(find_kind(&phase->method.kind, node->items[0]));
+    return anni_config_section(section_of(phase->method.kind), node->items[0], &phase->method);
+}
+
+bool anni_config_has_own_loss(const ann_phase_config *phase) {
+    const ann_method_info *info = ann_method_info_of(phase->method.kind);
+    return info && (info->needs & ANN_METHOD_OWN_LOSS);
+}
+
+void anni_method_facts(FILE *out, const ann_phase_config *phase) {
+    const ann_method_config *method = &phase->method;
+    if (method->kind == ANN_METHOD_NONE) return;
+    fprintf(out, "phases.%s.method = %s", phase->name, ann_method_info_of(method->kind)->name);
+    anni_config_write(out, section_of(method->kind), method);
+    fprintf(out, "\n");
+}
+
+/* ---- checks ---- */
+
+static ann_status check_block(const ann_run_config *config, const ann_yaml_node *map, const char *key) {
+    const ann_yaml_node *node = ann_yaml_find(map, key);
+    const ann_block_config *block;
+    return node ? anni_config_find_block(&block, config, node) : ANN_OK;
+}
+
+static ann_status check_features(const ann_phase_config *phase, const ann_yaml_node *map) {
+    const ann_yaml_node *node = ann_yaml_find(map, "features");
+    if (!node) return ANN_OK;
+    for (int i = 0; i < phase->model_count; i++)
+        if (strcmp(phase->model[i]->name, phase->method.features) == 0) return ANN_OK;
+    return ann_yaml_error(node, "'%s' is no block of the phase's model", phase->method.features);
+}
+
+static ann_status check_needs(const ann_phase_config *phase, const ann_yaml_node *node) {
+    const unsigned needs = ann_method_info_of(phase->method.kind)->needs;
+    const bool labelled = phase->loss == ANN_LOSS_CROSS_ENTROPY;
+    if ((needs & ANN_METHOD_TWO_VIEWS) && phase->augment_count == 0)
+        return ann_yaml_key_error(node, "it compares two views of each sample; accepted is with augment");
+    if ((needs & ANN_METHOD_OWN_LOSS) && ann_yaml_find(phase->node, "loss"))
+        return ann_yaml_key_error(node, "it has a loss of its own; accepted is without loss");
+    if ((needs & ANN_METHOD_LABELS) && !labelled)
+        return ann_yaml_key_error(node, "it needs labels; accepted with it is loss: cross_entropy");
+    if ((needs & ANN_METHOD_TARGET) && phase->data->source_count < 2)
+        return ann_yaml_key_error(
+            node, "it needs a target domain: data.sources with at least two files, of which the last "
+                  "one is the target");
+    return ANN_OK;
+}
+
+/* Its statistics are over whole batches of all ranks. */
+static ann_status check_modes(const ann_run_config *config, const ann_phase_config *phase,
+                              const ann_yaml_node *node) {
+    const struct {
+        const char *what;
+        bool bad;
+    } table[] = {{"accumulate", phase->accumulate > 1},
+                 {"an invariant reduction", phase->reduction.order == ANN_REDUCTION_INVARIANT},
+                 {"sync.every", phase->sync.every > 0},
+                 {"comm.zero", config->comm_zero && ann_method_info_of(phase->method.kind)->steps > 1}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].bad) return ann_yaml_key_error(node, "accepted is without %s", table[i].what);
+    return ANN_OK;
+}
+
+ann_status anni_config_check_method(const ann_run_config *config, const ann_phase_config *phase) {
+    static const char *const blocks[] = {"discriminator"};
+    if (phase->method.kind == ANN_METHOD_NONE) return ANN_OK;
+    const ann_yaml_node *node = ann_yaml_find(phase->node, "method")->items[0];
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        ANN_TRY(check_block(config, node, blocks[i]));
+    ANN_TRY(check_features(phase, node));
+    ANN_TRY(check_needs(phase, node));
+    return check_modes(config, phase, node);
+}

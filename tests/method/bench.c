@@ -1,0 +1,169 @@
+#include "bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "support/check.h"
+#include "support/eval.h"
+
+static const struct {
+    const char *name;
+    int in, units;
+    bool tanh;
+} blocks[] = {
+    {"encoder", BENCH_INPUTS, BENCH_FEATURES, true},  {"head", BENCH_FEATURES, BENCH_CLASSES, false},
+    {"discriminator", BENCH_FEATURES, 1, false},      {"decoder", BENCH_FEATURES, BENCH_INPUTS, false},
+    {"projector", BENCH_FEATURES, 3, false},          {"predictor", 3, 3, false},
+    {"second", BENCH_FEATURES, BENCH_CLASSES, false}, {"cdan", BENCH_FEATURES *BENCH_CLASSES, 1, false},
+    {"code", BENCH_INPUTS, 2 * BENCH_FEATURES, false}};
+enum { BLOCKS = sizeof blocks / sizeof blocks[0] };
+
+static ann_node apply(const void *of, ann_nn *nn, const char *block, ann_node x) {
+    (void)of;
+    for (int k = 0; k < BLOCKS; k++) {
+        if (strcmp(blocks[k].name, block) != 0) continue;
+        char name[64];
+        snprintf(name, sizeof name, "%s/fc", block);
+        const ann_node y = ann_nn_dense(nn, name, x, blocks[k].units);
+        return blocks[k].tanh ? ann_tanh(nn->graph, y) : y;
+    }
+    return ann_graph_fail(nn->graph, ANN_ERR_NOT_FOUND, "there is no block %s", block);
+}
+
+/* ---- values ---- */
+
+static void set_parameters(const ann_store *store) {
+    for (int k = 0; k < BLOCKS; k++) {
+        char name[64];
+        const int weights = blocks[k].in * blocks[k].units;
+        snprintf(name, sizeof name, "%s/fc/weight", blocks[k].name);
+        const ann_tensor weight = ann_store_find(store, name);
+        if (weight.id < 0) continue;
+        snprintf(name, sizeof name, "%s/fc/bias", blocks[k].name);
+        double *w = ann_store_data(store, weight), *b = ann_store_data(store, ann_store_find(store, name));
+        for (int i = 0; i < weights; i++) w[i] = 0.5 * sin(1.3 * i + k + 1);
+        for (int i = 0; i < blocks[k].units; i++) b[i] = 0.5 * sin(1.3 * (weights + i) + k + 1);
+    }
+}
+
+static bool has_input(const ann_graph *g, const char *name) {
+    for (int32_t id = 0; id < ann_graph_count(g); id++)
+        if (ann_node_op(g, (ann_node){id}) == ANN_OP_INPUT &&
+            strcmp(ann_node_attrs(g, (ann_node){id})->input.name, name) == 0)
+            return true;
+    return false;
+}
+
+static void set_inputs(eval *e, const ann_graph *g) {
+    double *x = eval_input(e, "x"), *x2 = eval_input(e, "x2");
+    int32_t *y = eval_input(e, "y"), *domain = eval_input(e, "domain");
+    int64_t *ids = has_input(g, "ids") ? eval_input(e, "ids") : NULL;
+    for (int b = 0; b < BENCH_BATCH; b++) {
+        for (int i = 0; i < BENCH_INPUTS; i++) {
+            x[b * BENCH_INPUTS + i] = 0.5 + 0.5 * sin(0.9 * (b * BENCH_INPUTS + i));
+            x2[b * BENCH_INPUTS + i] = 0.5 + 0.5 * cos(1.1 * (b * BENCH_INPUTS + i));
+        }
+        domain[b] = b % 2;
+        y[b] = b % 2 ? -1 : b / 2 % BENCH_CLASSES;
+        if (ids) ids[b] = b;
+    }
+}
+
+/* ---- comparison ---- */
+
+static void compare(const char *what, const double *got, const double *want, int n) {
+    double scale = 0;
+    for (int i = 0; i < n; i++) scale = fmax(scale, fabs(want[i]));
+    for (int i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= 0x1p-40 * scale + 0x1p-52))
+            fail_msg("%s[%d]: %.17g instead of %.17g", what, i, got[i], want[i]);
+}
+
+enum { LOADS = 64 };
+
+/* The gradient of each trained tensor: of all loads of it. */
+static int find_loads(ann_node *loads, const ann_graph *g) {
+    int n = 0;
+    for (int32_t id = 0; id < ann_graph_count(g); id++) {
+        if (ann_node_op(g, (ann_node){id}) != ANN_OP_STORE) continue;
+        assert_true(n < LOADS);
+        loads[n++] = (ann_node){id};
+    }
+    return n;
+}
+
+static const char *name_of(const ann_graph *g, ann_node load) {
+    return ann_store_info(ann_graph_store(g), ann_node_attrs(g, load)->store.tensor)->name;
+}
+
+static void compare_gradient(const eval *e, const ann_graph *g, const bench_values *want,
+                             const ann_node *loads, const ann_node *grads, int n) {
+    double sum[256] = {0};
+    bool found = false;
+    assert_true(want->n <= 256);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(name_of(g, loads[i]), want->tensor) != 0) continue;
+        found = true;
+        for (int j = 0; j < want->n; j++) sum[j] += eval_elem(e, grads[i], j);
+    }
+    if (!found) fail_msg("%s is not loaded", want->tensor);
+    compare(want->tensor, sum, want->values, want->n);
+}
+
+static void compare_state(const ann_store *store, const bench_values *want) {
+    const ann_tensor tensor = ann_store_find(store, want->tensor);
+    if (tensor.id < 0) fail_msg("there is no %s", want->tensor);
+    compare(want->tensor, ann_store_data(store, tensor), want->values, want->n);
+}
+
+static bool is_state(const ann_store *store, const char *name) {
+    const ann_tensor tensor = ann_store_find(store, name);
+    return tensor.id >= 0 && ann_store_info(store, tensor)->role == ANN_ROLE_STATE;
+}
+
+void bench_check(const bench_case *c) {
+    static const char *const model[] = {"encoder", "head"};
+    ann_store *store;
+    ann_graph *g;
+    check_ok(ann_store_new(&store, 1));
+    check_ok(ann_graph_new(&g, store));
+    ann_nn nn = {.graph = g, .training = true, .dtype = ANN_F64, .seed = 5, .batch_scale = ANN_NODE_NONE};
+    nn.ids = ann_input(g, "ids", ANN_I64, ANN_SHAPE(BENCH_BATCH));
+    const ann_method_blocks of = {
+        .apply = apply, .model = c->model ? c->model : model, .model_count = c->model ? c->model_count : 2};
+    ann_method m = {.config = &c->config,
+                    .blocks = &of,
+                    .nn = &nn,
+                    .likeness = c->likeness,
+                    .local = BENCH_BATCH,
+                    .global = BENCH_BATCH,
+                    .scale = ann_scalar(g, ANN_F64, 1.0 / BENCH_BATCH),
+                    .progress = ann_scalar(g, ANN_F64, c->progress),
+                    .x = ann_input(g, "x", ANN_F64, ANN_SHAPE(BENCH_BATCH, BENCH_INPUTS)),
+                    .x2 = ann_input(g, "x2", ANN_F64, ANN_SHAPE(BENCH_BATCH, BENCH_INPUTS)),
+                    .labels = ann_input(g, "y", ANN_I32, ANN_SHAPE(BENCH_BATCH)),
+                    .domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(BENCH_BATCH)),
+                    .domains = 2,
+                    .step = c->step,
+                    .logits = ANN_NODE_NONE};
+    m.clean = m.x;
+    const ann_node loss = ann_method_build(&m);
+    ann_node loads[LOADS], grads[LOADS];
+    check_ok(ann_graph_status(g));
+    const int n = find_loads(loads, g);
+    ann_grad(g, loss, loads, n, grads);
+    check_ok(ann_store_commit(store));
+    set_parameters(store);
+    eval *e = eval_new(g, ANN_KERNEL_REFERENCE);
+    set_inputs(e, g);
+    eval_run(e, ANN_NODE_NONE);
+    const double got = eval_scalar(e, loss);
+    compare("loss", &got, &c->loss, 1);
+    for (int i = 0; i < c->gradient_count; i++) {
+        if (is_state(store, c->gradients[i].tensor)) compare_state(store, &c->gradients[i]);
+        else compare_gradient(e, g, &c->gradients[i], loads, grads, n);
+    }
+    eval_free(e);
+    ann_graph_free(g);
+    ann_store_free(store);
+}

@@ -1,0 +1,35 @@
+/* A small model on which methods are compared with an independent implementation, in float64: 8 samples of 6
+   numbers, 4 of a labelled source and 4 of an unlabelled target, and dense blocks whose parameters are 0.5
+   sin(1.3 i + k + 1), i counting a block's elements (weight, then bias) and k blocks.
+   tests/reference/method_bench.py is its double. */
+#ifndef TESTS_METHOD_BENCH_H
+#define TESTS_METHOD_BENCH_H
+
+#include "method/method.h"
+
+enum { BENCH_BATCH = 8, BENCH_INPUTS = 6, BENCH_FEATURES = 4, BENCH_CLASSES = 3 };
+
+/* What is to come out for a tensor: its gradient, or with ANN_ROLE_STATE its value after the step. */
+typedef struct bench_values {
+    const char *tensor;
+    int n;
+    const double *values;
+} bench_values;
+
+typedef struct bench_case {
+    ann_method_config config;
+    const char *const *model; /* NULL: {"encoder", "head"} */
+    int model_count;
+    ann_method_likeness likeness;
+    double progress;
+    int step;
+    double loss;
+    const bench_values *gradients;
+    int gradient_count;
+} bench_case;
+
+/* Builds, computes and compares; whatever differs fails the test. The tolerance is that of rounding: 2^12 eps
+   relative to the largest element. */
+void bench_check(const bench_case *c);
+
+#endif

@@ -1,0 +1,66 @@
+"""The double of tests/method/bench.c in PyTorch, float64: samples, blocks of layers, and the writer of headers of
+expected losses and gradients."""
+import os
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+BATCH, INPUTS, FEATURES, CLASSES = 8, 6, 4, 3
+BLOCKS = [("encoder", INPUTS, FEATURES, True), ("head", FEATURES, CLASSES, False), ("discriminator", FEATURES, 1, False),
+          ("decoder", FEATURES, INPUTS, False), ("projector", FEATURES, 3, False), ("predictor", 3, 3, False),
+          ("second", FEATURES, CLASSES, False), ("cdan", FEATURES * CLASSES, 1, False),
+          ("code", INPUTS, 2 * FEATURES, False)]
+
+
+class Bench:
+    """x, x2 [8, 6]; source: samples 0, 2, 4, 6, with labels; target: 1, 3, 5, 7."""
+
+    def __init__(self):
+        i = torch.arange(BATCH * INPUTS)
+        self.x = (0.5 + 0.5 * torch.sin(0.9 * i)).reshape(BATCH, INPUTS)
+        self.x2 = (0.5 + 0.5 * torch.cos(1.1 * i)).reshape(BATCH, INPUTS)
+        b = torch.arange(BATCH)
+        self.source, self.target = b % 2 == 0, b % 2 == 1
+        self.y = torch.where(self.source, b // 2 % CLASSES, -1)
+        self.tensors, self.activation = {}, {}
+        for k, (name, n_in, units, tanh) in enumerate(BLOCKS):
+            j = torch.arange(n_in * units + units)
+            p = 0.5 * torch.sin(1.3 * j + k + 1)
+            self.tensors[name + "/fc/weight"] = p[: n_in * units].reshape(n_in, units).clone().requires_grad_()
+            self.tensors[name + "/fc/bias"] = p[n_in * units :].clone().requires_grad_()
+            self.activation[name] = torch.tanh if tanh else (lambda v: v)
+
+    def apply(self, block, x, tensors=None):
+        t = tensors or self.tensors
+        return self.activation[block](x @ t[block + "/fc/weight"] + t[block + "/fc/bias"])
+
+    def classify(self, logits):
+        """Cross-entropy, the mean over labelled samples."""
+        return torch.nn.functional.cross_entropy(logits[self.source], self.y[self.source])
+
+
+def array(name, values):
+    rows = ["    " + ", ".join("%.17g" % v for v in values[i : i + 4]) for i in range(0, len(values), 4)]
+    return "static const double %s[%d] = {\n%s};\n" % (name, len(values), ",\n".join(rows))
+
+
+def write(name, cases, generator):
+    """cases: {case: function of a Bench that returns the loss, or (loss, {tensor: value after the step})}. Writes
+    tests/method/NAME_values.h: for each case CASE_loss and CASE_gradients, of every tensor that the loss depends on."""
+    text = "/* Made by tests/reference/%s with PyTorch %s. */\n" % (generator, torch.__version__)
+    for case, function in cases.items():
+        bench = Bench()
+        result = function(bench)
+        loss, states = result if isinstance(result, tuple) else (result, {})
+        loss.backward()
+        found = {n: t.grad for n, t in bench.tensors.items() if t.grad is not None}
+        found.update(states)
+        text += "\n/* %s */\nstatic const double %s_loss = %.17g;\n" % (case, case, loss.item())
+        rows = []
+        for i, (tensor, value) in enumerate(found.items()):
+            text += array("%s_%d" % (case, i), value.detach().reshape(-1).tolist())
+            rows.append('    {"%s", %d, %s_%d}' % (tensor, value.numel(), case, i))
+        text += "static const bench_values %s_gradients[%d] = {\n%s};\n" % (case, len(rows), ",\n".join(rows))
+    with open(os.path.join(TESTS, "method", name + "_values.h"), "w") as f:
+        f.write(text)
