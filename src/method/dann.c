@@ -14,7 +14,7 @@ static ann_node build(ann_method *m) {
     const ann_node features = ann_method_features(m, m->nn, m->x);
     const ann_node loss = ann_method_classify(m, ann_method_head(m, m->nn, features));
     const ann_node reversed = ann_method_reverse(g, features, ann_method_ramp(m));
-    const ann_node confusion = ann_method_discriminate(m, m->nn, reversed);
+    const ann_node confusion = ann_method_discriminate(m, m->nn, reversed, ANN_NODE_NONE);
     return ann_add(g, loss, ann_mul_const(g, confusion, m->config->weight));
 }
 

@@ -38,8 +38,7 @@ ann_node ann_method_block(const ann_method *m, ann_nn *nn, const char *block, an
     return m->blocks->apply(m->blocks->of, nn, block, x);
 }
 
-/* Blocks of the model that make the features. */
-static int feature_blocks(const ann_method *m) {
+int ann_method_feature_blocks(const ann_method *m) {
     int n = 1;
     if (!m->config->features) return n;
     while (n < m->blocks->model_count && strcmp(m->blocks->model[n - 1], m->config->features) != 0) n++;
@@ -52,10 +51,10 @@ static ann_node apply_range(const ann_method *m, ann_nn *nn, int from, int to, a
 }
 
 ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x) {
-    return apply_range(m, nn, 0, feature_blocks(m), x);
+    return apply_range(m, nn, 0, ann_method_feature_blocks(m), x);
 }
 ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features) {
-    return apply_range(m, nn, feature_blocks(m), m->blocks->model_count, features);
+    return apply_range(m, nn, ann_method_feature_blocks(m), m->blocks->model_count, features);
 }
 
 /* ---- over the global batch ---- */
@@ -119,13 +118,24 @@ ann_node ann_method_classify(ann_method *m, ann_node logits) {
     return ann_method_mean(m, ann_cross_entropy(m->nn->graph, logits, m->labels), ann_method_is_labelled(m));
 }
 
-ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features) {
+ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features, ann_node weights) {
     ann_graph *g = m->nn->graph;
     const ann_node logits = ann_method_block(m, nn, m->config->discriminator, features);
     const ann_node flat = ann_reshape(g, logits, ANN_SHAPE(m->local));
-    const ann_node source = ann_method_is_source(m);
+    ann_node source = ann_method_is_source(m), target = ann_method_is_target(m);
     const ann_node each = ann_bce_logits(g, flat, source);
-    return ann_add(g, ann_method_mean(m, each, source), ann_method_mean(m, each, ann_method_is_target(m)));
+    if (ann_node_is(weights)) {
+        source = ann_mul(g, source, weights);
+        target = ann_mul(g, target, weights);
+    }
+    return ann_add(g, ann_method_mean(m, each, source), ann_method_mean(m, each, target));
+}
+
+ann_node ann_method_entropy(const ann_method *m, ann_node logits) {
+    ann_graph *g = m->nn->graph;
+    const ann_node log_p = ann_log_softmax(g, logits);
+    const ann_node terms = ann_mul(g, ann_exp(g, log_p), log_p);
+    return ann_reshape(g, ann_neg(g, ann_reduce_sum(g, terms, 2)), ANN_SHAPE(m->local));
 }
 
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target) {

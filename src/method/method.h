@@ -32,7 +32,9 @@ typedef struct ann_method_config {
     ann_method_kind kind;
     const char *features; /* block of the model after which features (the code) are taken; NULL: its first */
     const char *discriminator; /* features -> [B, 1], the logit of "source" */
+    const char *decoder;       /* features -> as many elements as the input */
     double weight;             /* of the method's own term */
+    bool entropy;              /* certain samples count more */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -60,6 +62,7 @@ typedef struct ann_method {
     ann_node labels; /* i32 [B], -1: unlabelled; NONE where the data have none */
     ann_node domain; /* i32 [B], index of the source; NONE with a single one */
     int domains;
+    ann_node table;    /* f32 [B], of the method's table; NONE if it has none */
     int step;          /* which kind of step is built */
     int stage, stages; /* which stage of the phase's program, of how many */
     /* Said by the builder: */
@@ -74,6 +77,24 @@ enum {
     ANN_METHOD_OWN_LOSS = 8   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
 };
 
+/* All training samples as the model sees them, without augmentation and noise. */
+typedef struct ann_method_sight {
+    int64_t samples, width, classes; /* classes: width of the logits */
+    int domains;
+    const float *features;          /* [samples, width] */
+    const float *logits;            /* [samples, classes] */
+    const int32_t *labels, *domain; /* [samples]; -1: unlabelled; domain 0 where there is a single one */
+} ann_method_sight;
+
+/* A number for each training sample (a pseudo-label, a weight), made between steps from all of them, and held
+   until it is made again; it is in checkpoints. */
+typedef struct ann_method_table {
+    bool each_epoch; /* or once, at the start of a stage */
+    /* values: [samples]. The same on every rank, which all see the same. Errors: ANN_ERR_NUMERIC,
+       ANN_ERR_MEMORY. Local. */
+    ann_status (*fill)(float *values, const ann_method_config *config, const ann_method_sight *sight);
+} ann_method_table;
+
 typedef struct ann_method_info {
     const char *name;
     unsigned needs;
@@ -87,6 +108,7 @@ typedef struct ann_method_info {
        unless `evaluate` builds something else: the loss of each sample, [B]. */
     ann_node (*build)(ann_method *m);
     ann_node (*evaluate)(ann_method *m);
+    const ann_method_table *table; /* NULL: it needs none */
 } ann_method_info;
 
 /* NULL for NONE. */
@@ -99,6 +121,8 @@ ann_node ann_method_evaluate(ann_method *m);
 
 /* nn is m->nn, or a copy of it with another way of loading parameters. */
 ann_node ann_method_block(const ann_method *m, ann_nn *nn, const char *block, ann_node x);
+/* So many blocks of the model make the features. */
+int ann_method_feature_blocks(const ann_method *m);
 /* The model's blocks up to `features`, and those behind it. */
 ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x);
 ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
@@ -126,9 +150,11 @@ ann_node ann_method_once(const ann_method *m, ann_node loss);
 /* This rank's share of the cross-entropy of labelled samples, the mean over them; also what accuracy is
    measured of. logits [B, classes]. */
 ann_node ann_method_classify(ann_method *m, ann_node logits);
-/* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]:
-   means over the samples of each domain. */
-ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features);
+/* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]: means
+   over the samples of each domain, weighted by `weights` [B] (NONE: equally). */
+ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features, ann_node weights);
+/* Of the softmax of logits [B, C]: [B], in nats. */
+ann_node ann_method_entropy(const ann_method *m, ann_node logits);
 /* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
    cross-entropy of logits, as likeness says; out and target have as many elements. */
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);

@@ -163,6 +163,8 @@ bool anni_model_has_labels(const ann_phase_config *config);
 bool anni_model_uses_y(const ann_phase_config *config);
 /* The layers of a block. */
 ann_node anni_model_block(ann_nn *nn, const ann_block_config *block, ann_node x);
+/* Outputs "features" [batch, width] and "logits" [batch, classes], outside training. */
+void anni_model_sight(ann_graph *graph, const anni_phase *phase, int64_t batch);
 
 /* ---- method.c: phases[].method ---- */
 
@@ -179,6 +181,10 @@ ann_node anni_method_build(ann_method *m, const anni_phase *phase);
 /* The loss of each sample outside training, if it is the method that says what it is. */
 bool anni_method_evaluates(const ann_phase_config *config);
 ann_node anni_method_evaluate(ann_method *m, const anni_phase *phase);
+/* NULL: there is none. */
+const ann_method_table *anni_method_table(const ann_phase_config *config);
+/* So many blocks of the model make the features. */
+int anni_method_feature_blocks(const ann_phase_config *config);
 bool anni_method_has_two_views(const ann_phase_config *config);
 /* Is there a loss outside training? */
 bool anni_method_is_tested(const ann_phase_config *config);
@@ -224,6 +230,9 @@ typedef struct anni_step {
     size_t moments_bytes;               /* of each of the two */
     void *stand_in;                     /* one zero sample, for a rank without any in a cut batch */
     size_t stand_in_bytes;
+    const float *table; /* [samples of the dataset], of the store; NULL: the graph has no such input */
+    float *table_rows;  /* those of a batch */
+    size_t table_bytes;
     const float *loss_sum, *correct, *labelled; /* the last is NULL where all samples have labels */
 } anni_step;
 
@@ -250,7 +259,7 @@ ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_grap
 void anni_step_free(anni_step *step);
 /* Consecutive rows of a batch, 64-byte aligned. */
 typedef struct anni_rows {
-    const void *x, *x2, *y, *y2, *mix, *ids, *domain;
+    const void *x, *x2, *y, *y2, *mix, *ids, *domain, *table;
 } anni_rows;
 /* Points the inputs at these rows (NULL: the stand-in). */
 ann_status anni_step_bind(anni_step *step, const anni_rows *rows) ANN_MUST_CHECK;
@@ -372,6 +381,31 @@ ann_status anni_sampling_new(ann_order **out, const anni_phase *phase) ANN_MUST_
 ann_status anni_sampling_save(ann_meta *meta, const anni_phase *phase) ANN_MUST_CHECK;
 /* The order of a checkpoint, where it needs no tables of the dataset. */
 ann_status anni_sampling_load(ann_order **out, const ann_meta *meta) ANN_MUST_CHECK;
+
+/* ---- sight.c: all samples as the model sees them ---- */
+
+typedef struct anni_sight {
+    ann_method_sight view;
+    float *features, *logits; /* owned */
+    int32_t *labels, *domain;
+    size_t feature_bytes, logit_bytes;
+} anni_sight;
+
+/* Of the dataset, a split of the phase's data. To be freed even after a failure. Collective; two reductions
+   over ranks of samples x width numbers. */
+ann_status anni_sight_new(anni_sight *out, const anni_phase *phase, const ann_dataset *dataset,
+                          ann_store *store) ANN_MUST_CHECK;
+void anni_sight_free(anni_sight *sight);
+
+/* ---- table.c: numbers of each sample that a method makes between steps ---- */
+
+/* Before the store's commit; nothing for a phase without one. */
+ann_status anni_table_declare(ann_store *store, const anni_phase *phase) ANN_MUST_CHECK;
+/* Makes it if it is due before the step at the cursor. Collective. */
+ann_status anni_table_refresh(ann_store *store, const anni_phase *phase,
+                              const anni_cursor *cursor) ANN_MUST_CHECK;
+/* [samples], or NULL. */
+const float *anni_table_of(const ann_store *store);
 
 /* ---- fold.c: state that differs between ranks ---- */
 

@@ -44,6 +44,18 @@ void anni_method_trains(char *pattern, size_t size, const ann_phase_config *conf
         used += snprintf(pattern + used, size - (size_t)used, "%s%s/*", i ? "," : "", trained[i]);
 }
 
+int anni_method_feature_blocks(const ann_phase_config *config) {
+    const char *names[ANN_MODEL_MAX_BLOCKS];
+    ann_method_blocks blocks;
+    name_blocks(&blocks, names, NULL, config);
+    return ann_method_feature_blocks(&(ann_method){.config = &config->method, .blocks = &blocks});
+}
+
+const ann_method_table *anni_method_table(const ann_phase_config *config) {
+    const ann_method_info *info = ann_method_info_of(config->method.kind);
+    return info ? info->table : NULL;
+}
+
 /* ---- losses ---- */
 
 static unsigned needs_of(const ann_phase_config *config) {

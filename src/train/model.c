@@ -181,6 +181,7 @@ static ann_method method_of(ann_nn *nn, const anni_phase *phase, ann_node x, ann
                         .labels = labelled ? ann_input(g, "y", ANN_I32, batch) : ANN_NODE_NONE,
                         .domain = ANN_NODE_NONE,
                         .domains = phase->config->data->source_count,
+                        .table = ANN_NODE_NONE,
                         .step = extent.step,
                         .stage = extent.stage,
                         .stages = phase->config->stage_count,
@@ -195,6 +196,7 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     m.scale = ann_cast(g, sample_weight, nn->dtype);
     m.progress = ann_cast(g, ann_input(g, "progress", ANN_F64, ANN_SCALAR), nn->dtype);
     if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
+    if (anni_method_table(phase->config)) m.table = ann_input(g, "table", ANN_F32, ANN_SHAPE(extent.local));
     if (anni_method_has_two_views(phase->config))
         m.x2 = ann_nn_mask_noise(nn, "noise2", input_of(g, phase, "x2", extent.local),
                                  phase->config->mask_noise);
@@ -206,6 +208,22 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     }
     ann_output(g, "loss_sum", ann_mul_const(g, share, (double)extent.global));
     return share;
+}
+
+void anni_model_sight(ann_graph *g, const anni_phase *phase, int64_t batch) {
+    ann_nn nn = {.graph = g,
+                 .dtype = ANN_F32,
+                 .init = phase->config->init,
+                 .ids = ANN_NODE_NONE,
+                 .seed = phase->seed,
+                 .batch_scale = ANN_NODE_NONE};
+    ann_node x = input_of(g, phase, "x", batch);
+    const int features = anni_method_feature_blocks(phase->config);
+    for (int i = 0; i < phase->config->model_count; i++) {
+        x = anni_model_block(&nn, phase->config->model[i], x);
+        if (i + 1 == features) ann_output(g, "features", ann_flatten(g, x));
+    }
+    ann_output(g, "logits", ann_flatten(g, x));
 }
 
 /* Of each sample, [B], outside training. */

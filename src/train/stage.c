@@ -97,6 +97,7 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     }
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole[0].graphs[0]));
     ANN_TRY(anni_best_declare(s->store, phase));
+    ANN_TRY(anni_table_declare(s->store, phase));
     ANN_TRY(ann_store_commit(s->store));
     for (int k = 0; k < s->kinds; k++) {
         ANN_TRY(anni_micro_lower(&s->whole[k], phase, shared_bytes));
@@ -415,6 +416,7 @@ static ann_status loop(stage *s) {
     while (cursor->position < s->end && cursor->stop.reason == ANNI_STOP_NOT_YET) {
         const int64_t before = cursor->position;
         const int64_t n = ann_order_batch(s->phase->order, cursor->position, s->end);
+        ANN_TRY(anni_table_refresh(s->store, s->phase, cursor));
         ANN_TRY(run_step(s, n == s->phase->config->batch ? s->whole : s->cut, n));
         if (anni_stop_due(rule, cursor->step, before, cursor->position, epoch)) s->judge = true;
         ANN_TRY(after_step(s));

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/mem.h"
 #include "pass/pass.h"
 #include "train/nonfinite.h"
@@ -126,6 +127,23 @@ static ann_status bind_moments(anni_step *step, const anni_phase *phase) {
     return bind(step, "x_scale", scale);
 }
 
+/* Room for a batch's rows of the method's table, of which the graph has as many as its input. */
+static ann_status make_table_rows(anni_step *step, const ann_graph *lowered) {
+    if (!ann_plan_has_input(step->plan, "table")) return ANN_OK;
+    for (int32_t id = 0; id < ann_graph_count(lowered); id++) {
+        const ann_node node = {id};
+        if (ann_node_op(lowered, node) != ANN_OP_INPUT ||
+            strcmp(ann_node_attrs(lowered, node)->input.name, "table") != 0)
+            continue;
+        step->table_bytes = (size_t)ann_node_shape(lowered, node)->dim[0] * sizeof(float);
+    }
+    void *rows = NULL;
+    ANN_TRY(ann_mem_alloc(&rows, step->table_bytes));
+    step->table_rows = rows;
+    step->table = anni_table_of(ann_graph_store(lowered));
+    return ANN_OK;
+}
+
 ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_graph *lowered, anni_use use) {
     *out = (anni_step){.x_field = ann_dataset_find(phase->train, "x"), .y_field = -1, .domain_field = -1};
     if (anni_model_uses_y(phase->config)) out->y_field = ann_dataset_find(phase->train, "y");
@@ -136,6 +154,7 @@ ann_status anni_step_new(anni_step *out, const anni_phase *phase, const ann_grap
     ann_status status = ann_mem_alloc(&out->stand_in, out->stand_in_bytes);
     if (status == ANN_OK) status = anni_plan_new(&out->plan, phase, lowered, use);
     if (status == ANN_OK) status = bind_moments(out, phase);
+    if (status == ANN_OK) status = make_table_rows(out, lowered);
     if (status != ANN_OK) {
         anni_step_free(out);
         return status;
@@ -150,6 +169,7 @@ void anni_step_free(anni_step *step) {
     ann_plan_free(step->plan);
     ann_mem_free(step->stand_in, step->stand_in_bytes);
     ann_mem_free(step->moments, 2 * step->moments_bytes);
+    ann_mem_free(step->table_rows, step->table_bytes);
     *step = (anni_step){0};
 }
 
@@ -161,6 +181,7 @@ ann_status anni_step_bind(anni_step *step, const anni_rows *rows) {
     ANN_TRY(bind(step, "y2", rows ? rows->y2 : none));
     ANN_TRY(bind(step, "mix", rows ? rows->mix : none));
     ANN_TRY(bind(step, "domain", rows ? rows->domain : none));
+    ANN_TRY(bind(step, "table", rows ? rows->table : none));
     return bind(step, "ids", rows ? rows->ids : none);
 }
 
@@ -172,7 +193,10 @@ const anni_rows *anni_step_rows(anni_rows *out, const anni_step *step, const ann
                        .y = step->y_field >= 0 ? batch->fields[step->y_field] : NULL,
                        .y2 = batch->y2,
                        .mix = batch->mix,
-                       .ids = batch->positions};
+                       .ids = batch->positions,
+                       .table = step->table_rows};
+    for (int64_t i = 0; step->table && i < batch->count; i++)
+        step->table_rows[i] = step->table[batch->samples[i]];
     return out;
 }
 

@@ -28,6 +28,11 @@ typedef struct bench_case {
     int gradient_count;
 } bench_case;
 
+/* What a generator wrote for a case. */
+#define BENCH_VALUES(name)                                                                                   \
+    .loss = name##_loss, .gradients = name##_gradients,                                                      \
+    .gradient_count = sizeof name##_gradients / sizeof name##_gradients[0]
+
 /* Builds, computes and compares; whatever differs fails the test. The tolerance is that of rounding: 2^12 eps
    relative to the largest element. */
 void bench_check(const bench_case *c);

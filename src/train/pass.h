@@ -1,0 +1,23 @@
+/* A dataset once, in the file's order. It is cut into batches ANNI_EVAL_BATCH apart, whatever the number of
+   ranks, and the ranks share the batches out: what comes of a batch has the same bits on any number of ranks
+   (with as many threads each). */
+#ifndef ANN_TRAIN_PASS_H
+#define ANN_TRAIN_PASS_H
+
+#include "train/internal.h"
+
+typedef struct anni_pass {
+    const ann_dataset *dataset;
+    /* Before the passes over graphs; of batches of one size. */
+    ann_status (*graph)(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch);
+    /* What has been computed for samples [batch->first, batch->first + batch->count). */
+    void (*take)(void *to, const anni_step *step, const ann_batch *batch);
+    void *to;
+} anni_pass;
+
+/* This rank's samples. */
+void anni_pass_share(const anni_pass *pass, const anni_run *run, int64_t *first, int64_t *count);
+/* Computes them. Errors: those of the graph, of plans and of reading. Local. */
+ann_status anni_pass_run(const anni_pass *pass, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
+
+#endif
