@@ -71,8 +71,12 @@ static ann_node where(const ann_method *m, ann_node is) {
     return ann_mul(g, ann_cast(g, is, m->nn->dtype), present(m));
 }
 
+ann_node ann_method_is_sample(const ann_method *m) {
+    return ann_bcast(m->nn->graph, present(m), ANN_SHAPE(m->local));
+}
 ann_node ann_method_is_target(const ann_method *m) {
     ann_graph *g = m->nn->graph;
+    if (m->domains < 2) return ann_method_is_sample(m);
     return where(m, ann_eq(g, m->domain, ann_scalar(g, ANN_I32, m->domains - 1)));
 }
 ann_node ann_method_is_source(const ann_method *m) {

@@ -131,7 +131,9 @@ ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
 
 /* [B] of nn->dtype, as all numbers here: 1 for samples of the domain and 0 for others and for stand-ins. */
 ann_node ann_method_is_source(const ann_method *m);
-ann_node ann_method_is_target(const ann_method *m);
+ann_node ann_method_is_target(const ann_method *m); /* all samples, where there is a single source */
+/* [B], 1 for all but stand-ins. */
+ann_node ann_method_is_sample(const ann_method *m);
 /* [B], 1 for samples with a label. */
 ann_node ann_method_is_labelled(const ann_method *m);
 /* This rank's share of the mean of each [B] over the samples of the global batch that are in `mask` (0 if
@@ -150,8 +152,8 @@ ann_node ann_method_once(const ann_method *m, ann_node loss);
 /* This rank's share of the cross-entropy of labelled samples, the mean over them; also what accuracy is
    measured of. logits [B, classes]. */
 ann_node ann_method_classify(ann_method *m, ann_node logits);
-/* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]: means
-   over the samples of each domain, weighted by `weights` [B] (NONE: equally). */
+/* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]:
+   means over the samples of each domain, weighted by `weights` [B] (NONE: equally). */
 ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features, ann_node weights);
 /* Of the softmax of logits [B, C]: [B], in nats. */
 ann_node ann_method_entropy(const ann_method *m, ann_node logits);

@@ -34,8 +34,11 @@ static ann_status check_trained(const ann_phase_config *phase) {
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
         ANN_TRY(anni_config_require(SECTION_PHASE, needed[i], phase->node));
     if (file) return ann_yaml_key_error(file, "it is for kind export");
-    if (phase->kind != ANN_PHASE_ADAPT || ann_yaml_find(phase->node, "data")) return ANN_OK;
-    return ann_yaml_key_error(phase->node, "the key 'data' is missing: kind adapt needs data of its own");
+    if (phase->kind != ANN_PHASE_ADAPT || phase->method.kind != ANN_METHOD_NONE ||
+        ann_yaml_find(phase->node, "data"))
+        return ANN_OK;
+    return ann_yaml_key_error(phase->node,
+                              "the key 'data' is missing: kind adapt without a method needs data of its own");
 }
 
 static ann_status check_export(const ann_phase_config *phase) {

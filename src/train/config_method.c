@@ -6,7 +6,7 @@
 
 /* The sections stand in the order of the kinds. */
 static section_id section_of(ann_method_kind kind) {
-    return (section_id)(SECTION_METHOD_DANN + (int)kind - 1);
+    return (section_id)(SECTION_METHOD_SVM + (int)kind - 1);
 }
 
 static ann_status find_kind(ann_method_kind *out, const ann_yaml_node *node) {

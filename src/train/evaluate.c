@@ -9,14 +9,21 @@ typedef struct batch_sums {
     double loss, correct;
 } batch_sums;
 
-static void take(void *to, const anni_step *step, const ann_batch *batch) {
+static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
     batch_sums *sums = to;
-    sums[batch->first / ANNI_EVAL_BATCH] =
+    (void)count;
+    sums[at / ANNI_EVAL_BATCH] =
         (batch_sums){(double)*step->loss_sum, step->correct ? (double)*step->correct : NAN};
 }
 
+/* A phase that adapts to a target domain is tested on that alone. */
 static anni_pass pass_of(const anni_phase *phase, batch_sums *sums) {
-    return (anni_pass){.dataset = phase->test, .graph = anni_eval_graph, .take = take, .to = sums};
+    anni_pass pass = {.dataset = phase->test, .graph = anni_eval_graph, .take = take, .to = sums};
+    pass.count = ann_dataset_samples(phase->test);
+    if (anni_method_has_target(phase->config))
+        ann_dataset_source_range(phase->test, ann_dataset_source_count(phase->test) - 1, &pass.first,
+                                 &pass.count);
+    return pass;
 }
 
 void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count) {
@@ -33,7 +40,8 @@ static ann_status run_share(batch_sums *sums, const anni_phase *phase, ann_store
 
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
     ann_comm *comm = phase->run->comm;
-    const int64_t samples = ann_dataset_samples(phase->test), batches = (samples - 1) / ANNI_EVAL_BATCH + 1;
+    const anni_pass pass = pass_of(phase, NULL);
+    const int64_t samples = pass.count, batches = (samples - 1) / ANNI_EVAL_BATCH + 1;
     if (!anni_method_is_tested(phase->config)) {
         *out = (anni_metrics){NAN, NAN};
         return ANN_OK;

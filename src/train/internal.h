@@ -185,6 +185,8 @@ ann_node anni_method_evaluate(ann_method *m, const anni_phase *phase);
 const ann_method_table *anni_method_table(const ann_phase_config *config);
 /* So many blocks of the model make the features. */
 int anni_method_feature_blocks(const ann_phase_config *config);
+/* Does it adapt to a target domain? */
+bool anni_method_has_target(const ann_phase_config *config);
 bool anni_method_has_two_views(const ann_phase_config *config);
 /* Is there a loss outside training? */
 bool anni_method_is_tested(const ann_phase_config *config);

@@ -188,6 +188,14 @@ static ann_method method_of(ann_nn *nn, const anni_phase *phase, ann_node x, ann
                         .logits = ANN_NODE_NONE};
 }
 
+/* What the accuracy of labelled samples is made of. */
+static void output_hits(ann_graph *g, const ann_method *m) {
+    if (!ann_node_is(m->logits)) return;
+    const ann_node labelled = ann_method_is_labelled(m);
+    ann_output(g, "correct", ann_sum_all(g, ann_mul(g, labelled, hits_of(g, m->logits, m->labels))));
+    ann_output(g, "labelled", ann_sum_all(g, labelled));
+}
+
 /* A training step of the phase's method. Returns its share of the loss. */
 static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann_node clean,
                             ann_node sample_weight, anni_extent extent) {
@@ -201,11 +209,7 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
         m.x2 = ann_nn_mask_noise(nn, "noise2", input_of(g, phase, "x2", extent.local),
                                  phase->config->mask_noise);
     const ann_node share = anni_method_build(&m, phase);
-    if (ann_node_is(m.logits)) {
-        const ann_node labelled = ann_method_is_labelled(&m);
-        ann_output(g, "correct", ann_sum_all(g, ann_mul(g, labelled, hits_of(g, m.logits, m.labels))));
-        ann_output(g, "labelled", ann_sum_all(g, labelled));
-    }
+    output_hits(g, &m);
     ann_output(g, "loss_sum", ann_mul_const(g, share, (double)extent.global));
     return share;
 }
@@ -231,7 +235,9 @@ static ann_node method_test_loss(ann_nn *nn, const anni_phase *phase, ann_node c
     ann_method m = method_of(nn, phase, clean, clean, extent);
     m.scale = ann_scalar(nn->graph, nn->dtype, 1.0 / (double)extent.local);
     m.progress = ann_scalar(nn->graph, nn->dtype, 1);
-    return anni_method_evaluate(&m, phase);
+    const ann_node each = anni_method_evaluate(&m, phase);
+    output_hits(nn->graph, &m);
+    return each;
 }
 
 ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *trained, bool training,

@@ -8,7 +8,7 @@ static ann_status run_batches(const anni_pass *pass, ann_loader *loader, anni_st
         anni_rows rows;
         ANN_TRY(anni_step_bind(step, anni_step_rows(&rows, step, batch)));
         ANN_TRY(ann_plan_run(step->plan, ANN_OK));
-        pass->take(pass->to, step, batch);
+        pass->take(pass->to, step, batch->first - pass->first, batch->count);
     }
 }
 
@@ -44,11 +44,11 @@ static ann_status run_range(const anni_pass *pass, const anni_phase *phase, ann_
 }
 
 void anni_pass_share(const anni_pass *pass, const anni_run *run, int64_t *first, int64_t *count) {
-    const int64_t samples = ann_dataset_samples(pass->dataset), batches = (samples - 1) / ANNI_EVAL_BATCH + 1;
+    const int64_t batches = (pass->count - 1) / ANNI_EVAL_BATCH + 1;
     ann_data_shard(first, count, 0, batches, run->rank, run->size);
-    const int64_t end = *first + *count < batches ? (*first + *count) * ANNI_EVAL_BATCH : samples;
-    *first *= ANNI_EVAL_BATCH;
-    *count = *count > 0 ? end - *first : 0;
+    const int64_t end = *first + *count < batches ? (*first + *count) * ANNI_EVAL_BATCH : pass->count;
+    *count = *count > 0 ? end - *first * ANNI_EVAL_BATCH : 0;
+    *first = pass->first + *first * ANNI_EVAL_BATCH;
 }
 
 ann_status anni_pass_run(const anni_pass *pass, const anni_phase *phase, ann_store *store) {

@@ -5,15 +5,15 @@
 #include "train/pass.h"
 
 /* The widths, known once the graph is there. */
-static void take(void *to, const anni_step *step, const ann_batch *batch) {
+static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
     anni_sight *sight = to;
     const ann_method_sight *view = &sight->view;
-    const size_t first = (size_t)batch->first, count = (size_t)batch->count;
+    const size_t first = (size_t)at, n = (size_t)count;
     const size_t width = (size_t)view->width, classes = (size_t)view->classes;
     memcpy(sight->features + first * width, ann_plan_output(step->plan, "features"),
-           count * width * sizeof(float));
+           n * width * sizeof(float));
     memcpy(sight->logits + first * classes, ann_plan_output(step->plan, "logits"),
-           count * classes * sizeof(float));
+           n * classes * sizeof(float));
 }
 
 static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
@@ -67,7 +67,11 @@ static ann_status allocate(anni_sight *sight, const anni_phase *phase, const ann
 /* This rank's part; the others' are zero. */
 static ann_status look(anni_sight *sight, const anni_phase *phase, const ann_dataset *dataset,
                        ann_store *store) {
-    const anni_pass pass = {.dataset = dataset, .graph = sight_graph, .take = take, .to = sight};
+    const anni_pass pass = {.dataset = dataset,
+                            .count = ann_dataset_samples(dataset),
+                            .graph = sight_graph,
+                            .take = take,
+                            .to = sight};
     ANN_TRY(allocate(sight, phase, dataset, store));
     return anni_pass_run(&pass, phase, store);
 }

@@ -7,6 +7,7 @@ static const struct method_case {
     const char *method; /* phases[].method */
     const char *extra;  /* further keys of the phase, each with a comma behind it */
 } method_cases[] = {
+    {"svm", "encoder, head", "cross_entropy", "svm: {}", ""},
     {"cdan", "encoder, head", "cross_entropy", "cdan: { discriminator: joint }", ""},
     {"drcn", "encoder, head", "cross_entropy", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },"},
     {"dann", "encoder, head", "cross_entropy", "dann: { discriminator: discriminator }", ""},
