@@ -34,7 +34,13 @@ typedef struct ann_data_source {
     const char *path;               /* an HDF5 file, or an index of virtual datasets over many of them */
     const ann_field_source *fields; /* NULL: each dataset of the group of the split is a field */
     int field_count;
-    ann_shape shape; /* of one sample of "x"; rank 0: as stored */
+    ann_shape shape;   /* of one sample of "x"; rank 0: as stored */
+    const char *split; /* the group, if it is not that of the options; NULL: it is */
+    /* Use only the first `limit` samples of a keyed order of this source (0: all). A larger limit of the same
+       subset_seed contains a smaller one. */
+    int64_t limit;
+    bool hides_labels; /* the labels of its samples are -1 to whoever asks */
+    bool left_out;     /* none of its samples is used; the numbers of the others' domains stay */
 } ann_data_source;
 
 /* Opens one split. limit: use only the first `limit` samples of a keyed order of the split (0: all) - for
@@ -60,7 +66,7 @@ ann_status ann_dataset_open(ann_dataset **out, const ann_dataset_options *option
 void ann_dataset_close(ann_dataset *dataset);
 int64_t ann_dataset_samples(const ann_dataset *dataset);
 int ann_dataset_source_count(const ann_dataset *dataset);
-/* Samples [first, first + count) come from this source (before any subset). */
+/* Samples [first, first + count) come from this source (before the options' limit, which mixes them). */
 void ann_dataset_source_range(const ann_dataset *dataset, int source, int64_t *first, int64_t *count);
 int ann_dataset_field_count(const ann_dataset *dataset);
 const ann_field_info *ann_dataset_field(const ann_dataset *dataset, int i);

@@ -25,7 +25,8 @@ static ann_status open_sources(ann_dataset *dataset, const ann_dataset_options *
     ann_status status = ANN_OK;
     for (int i = 0; i < o->source_count && status == ANN_OK; i++) {
         dataset->source_count++;
-        status = anni_data_source_open(&dataset->sources[i], &o->sources[i], o->split, dataset->arena);
+        const char *split = o->sources[i].split ? o->sources[i].split : o->split;
+        status = anni_data_source_open(&dataset->sources[i], &o->sources[i], split, dataset->arena);
         if (__builtin_add_overflow(dataset->source_first[i], dataset->sources[i].samples,
                                    &dataset->source_first[i + 1]))
             status = ann_error(ANN_ERR_FORMAT, "%s: too many samples", dataset->sources[i].name);
@@ -75,8 +76,9 @@ int ann_dataset_classes(const ann_dataset *dataset) { return dataset->classes; }
 uint64_t ann_dataset_checksum(const ann_dataset *dataset) { return dataset->checksum; }
 
 void ann_dataset_source_range(const ann_dataset *dataset, int source, int64_t *first, int64_t *count) {
-    *first = dataset->source_first[source];
-    *count = anni_dataset_source_samples(dataset, source);
+    const int64_t *firsts = dataset->used_first ? dataset->used_first : dataset->source_first;
+    *first = firsts[source];
+    *count = firsts[source + 1] - firsts[source];
 }
 
 const ann_field_info *ann_dataset_field(const ann_dataset *dataset, int i) {

@@ -19,7 +19,8 @@ struct ann_dataset {
     char *name; /* "PATH: /train", for errors */
     anni_data_source *sources;
     int source_count;
-    int64_t *source_first; /* [source_count + 1] */
+    int64_t *source_first; /* [source_count + 1], of all samples, */
+    int64_t *used_first;   /* and of those that are used, where sources have limits; NULL: all are */
     anni_dataset_field *fields;
     int field_count;
     int64_t all; /* samples of the sources */
@@ -36,7 +37,7 @@ struct ann_dataset {
 
 /* join.c: sets everything but the subset and the checksum. */
 ann_status anni_dataset_join(ann_dataset *dataset, const ann_dataset_options *options) ANN_MUST_CHECK;
-/* subset.c: which samples there are. */
+/* subset.c: which samples there are, and which of their labels are hidden. */
 ann_status anni_dataset_choose(ann_dataset *dataset, const ann_dataset_options *options) ANN_MUST_CHECK;
 /* checksum.c */
 ann_status anni_dataset_find_checksum(ann_dataset *dataset) ANN_MUST_CHECK;

@@ -33,11 +33,78 @@ static ann_status choose_balanced(ann_dataset *d, uint64_t seed, int64_t *room) 
     return ANN_OK;
 }
 
-ann_status anni_dataset_choose(ann_dataset *d, const ann_dataset_options *options) {
-    if (options->limit == 0) return ANN_OK;
+/* ---- limits of sources ---- */
+
+static bool has_limits(const ann_dataset_options *options) {
+    for (int i = 0; i < options->source_count; i++)
+        if (options->sources[i].limit != 0 || options->sources[i].left_out) return true;
+    return false;
+}
+
+/* How many samples of a source are used. */
+static ann_status count_used(int64_t *used, const ann_dataset *d, const ann_data_source *source, int index) {
+    const int64_t all = anni_dataset_source_samples(d, index);
+    *used = source->left_out ? 0 : source->limit > 0 ? source->limit : all;
+    if (source->limit >= 0 && *used <= all) return ANN_OK;
+    return ann_error(ANN_ERR_ARG, "%s: limit %" PRId64 ", accepted: 1 to %" PRId64 " (0: all)",
+                     d->sources[index].name, source->limit, all);
+}
+
+/* The order does not depend on where the source stands among the others. */
+static void choose_of_source(ann_dataset *d, int source, bool keyed, uint64_t seed) {
+    const uint64_t all = (uint64_t)anni_dataset_source_samples(d, source);
+    int64_t *to = d->subset + d->used_first[source];
+    const int64_t used = d->used_first[source + 1] - d->used_first[source];
+    for (int64_t i = 0; i < used; i++) {
+        const int64_t at =
+            keyed ? (int64_t)ann_permute_index(seed, ANN_STREAM_SUBSET, 0, all, (uint64_t)i) : i;
+        to[i] = d->source_first[source] + at;
+    }
+}
+
+/* One source after the other. */
+static ann_status choose_of_sources(ann_dataset *d, const ann_dataset_options *options) {
+    const size_t n = (size_t)d->source_count;
+    d->used_first = ann_arena_alloc(d->arena, (n + 1) * sizeof *d->used_first);
+    if (d->used_first == NULL) return ann_error(ANN_ERR_MEMORY, "%s: out of memory", d->name);
+    for (int s = 0; s < d->source_count; s++) {
+        int64_t used;
+        ANN_TRY(count_used(&used, d, &options->sources[s], s));
+        d->used_first[s + 1] = d->used_first[s] + used;
+    }
+    void *subset = NULL;
+    const int64_t samples = d->used_first[n];
+    if (samples == 0) return ann_error(ANN_ERR_ARG, "%s: all sources are left out", d->name);
+    ANN_TRY(ann_mem_alloc(&subset, (size_t)samples * sizeof *d->subset));
+    d->samples = samples;
+    d->subset = subset;
+    for (int s = 0; s < d->source_count; s++)
+        choose_of_source(d, s, options->sources[s].limit > 0, options->subset_seed);
+    return ANN_OK;
+}
+
+/* ---- all ---- */
+
+static void hide_labels(ann_dataset *d, const ann_dataset_options *options) {
+    for (int s = 0; d->labels != NULL && s < d->source_count; s++)
+        for (int64_t i = d->source_first[s]; options->sources[s].hides_labels && i < d->source_first[s + 1];
+             i++)
+            d->labels[i] = -1;
+}
+
+static bool hides_any(const ann_dataset_options *options) {
+    for (int i = 0; i < options->source_count; i++)
+        if (options->sources[i].hides_labels) return true;
+    return false;
+}
+
+static ann_status choose_of_all(ann_dataset *d, const ann_dataset_options *options) {
     if (options->limit < 0 || options->limit > d->all)
         return ann_error(ANN_ERR_ARG, "%s: limit %" PRId64 ", accepted: 1 to %" PRId64 " (0: all)", d->name,
                          options->limit, d->all);
+    if (options->balanced && hides_any(options))
+        return ann_error(ANN_ERR_ARG, "%s: a balanced limit needs labels, and those of a source are hidden",
+                         d->name);
     if (options->balanced && d->labels == NULL)
         return ann_error(ANN_ERR_ARG, "%s: a balanced limit needs labels, and there are none", d->name);
     void *subset = NULL;
@@ -54,4 +121,15 @@ ann_status anni_dataset_choose(ann_dataset *d, const ann_dataset_options *option
     const ann_status status = choose_balanced(d, options->subset_seed, room);
     ann_mem_free(room, room_bytes);
     return status;
+}
+
+ann_status anni_dataset_choose(ann_dataset *d, const ann_dataset_options *options) {
+    const bool limits = has_limits(options);
+    if (limits && options->limit != 0)
+        return ann_error(ANN_ERR_ARG, "%s: a limit of all sources, and limits of some; accepted is one kind",
+                         d->name);
+    if (limits) ANN_TRY(choose_of_sources(d, options));
+    else if (options->limit != 0) ANN_TRY(choose_of_all(d, options));
+    hide_labels(d, options);
+    return ANN_OK;
 }

@@ -57,6 +57,19 @@ ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features) {
     return apply_range(m, nn, ann_method_feature_blocks(m), m->blocks->model_count, features);
 }
 
+ann_method_sight ann_method_part(const ann_method_sight *all, bool target) {
+    ann_method_sight part = *all;
+    int64_t first = 0;
+    while (all->domains > 1 && first < all->samples && all->domain[first] < all->domains - 1) first++;
+    part.samples = target ? all->samples - first : first;
+    if (!target) return part;
+    part.features += first * all->width;
+    part.logits += first * all->classes;
+    part.labels += first;
+    part.domain += first;
+    return part;
+}
+
 /* ---- over the global batch ---- */
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }

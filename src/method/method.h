@@ -86,6 +86,10 @@ typedef struct ann_method_sight {
     const int32_t *labels, *domain; /* [samples]; -1: unlabelled; domain 0 where there is a single one */
 } ann_method_sight;
 
+/* The rows of the target domain, or of the source; in all of them the source comes first. With a single
+   domain all are the target's. */
+ann_method_sight ann_method_part(const ann_method_sight *all, bool target);
+
 /* A number for each training sample (a pseudo-label, a weight), made between steps from all of them, and held
    until it is made again; it is in checkpoints. */
 typedef struct ann_method_table {

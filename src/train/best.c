@@ -1,6 +1,6 @@
-/* The weights of the best evaluation (phases[].stop.early): the tensors "best/NAME" of the store, one for
-   each parameter and running statistic. As part of the store they are in every checkpoint, so they outlive a
-   kill, and the number of ranks may change. */
+/* The weights of the best evaluation (phases[].stop.early, or phases[].choice): the tensors "best/NAME" of
+   the store, one for each parameter and running statistic. As part of the store they are in every checkpoint,
+   so they outlive a kill, and the number of ranks may change. */
 #include "train/internal.h"
 
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #define PREFIX "best/"
 
 static bool keeps(const anni_phase *phase) {
-    return phase->config->stop.early.on && phase->config->stop.early.restore_best;
+    const ann_phase_config *config = phase->config;
+    return (config->stop.early.on && config->stop.early.restore_best) || config->choice.restore;
 }
 
 static bool is_model_tensor(const ann_tensor_info *info) {

@@ -140,6 +140,19 @@ typedef struct ann_resources_config {
     int threads; /* of a rank */
 } ann_resources_config;
 
+typedef enum ann_criterion {
+    ANN_CHOICE_ENTROPY,
+    ANN_CHOICE_IM,
+    ANN_CHOICE_SND,
+    ANN_CHOICE_DEV,
+    ANN_CHOICE_COUNT
+} ann_criterion;
+typedef struct ann_choice_config {
+    bool on;
+    ann_criterion criterion;
+    bool restore;
+} ann_choice_config;
+
 typedef enum ann_stop_metric { ANN_STOP_TEST_LOSS, ANN_STOP_TEST_ACCURACY } ann_stop_metric;
 
 /* What may end a phase before its program is over; stoprule.h says how. */
@@ -198,6 +211,7 @@ typedef struct ann_phase_config {
     ann_nonfinite nonfinite_policy;
     int64_t nonfinite_at_most;
     ann_stop_config stop;
+    ann_choice_config choice;
     const ann_stage_config *program;
     int stage_count;
     const ann_yaml_node *node;

@@ -61,6 +61,17 @@ static const ann_yaml_node *key_of(const ann_yaml_node *own, const ann_yaml_node
     return node ? node : ann_yaml_find(all, key);
 }
 
+static bool is_word(const ann_yaml_node *node, const char *word) {
+    return node && node->kind == ANN_YAML_SCALAR && strcmp(node->text, word) == 0;
+}
+
+/* The same samples, with their labels. */
+static void test_is_train(ann_data_source *test, const ann_data_source *train) {
+    *test = *train;
+    test->split = "train";
+    test->hides_labels = false;
+}
+
 /* Both splits of one file; `own` is its map, or its path alone. */
 static ann_status read_source(ann_data_source *train, ann_data_source *test, const ann_run_config *config,
                               const ann_yaml_node *own, const ann_yaml_node *all) {
@@ -70,11 +81,17 @@ static ann_status read_source(ann_data_source *train, ann_data_source *test, con
     ANN_TRY(check_file(is_map ? ann_yaml_find(own, "path") : own, train->path));
     const ann_yaml_node *shape = key_of(own, all, "shape");
     if (shape) ANN_TRY(read_shape(train, shape));
-    *test = *train;
     const ann_yaml_node *of_train = key_of(own, all, "train"), *of_test = key_of(own, all, "test");
+    *test = *train;
+    test->hides_labels = false;
     if (of_train) ANN_TRY(read_fields(train, config, of_train));
-    if (of_test) ANN_TRY(read_fields(test, config, of_test));
-    return ANN_OK;
+    if (is_word(of_test, "train")) {
+        test_is_train(test, train);
+        return ANN_OK;
+    }
+    test->limit = 0;
+    test->left_out = is_word(of_test, "none");
+    return of_test && !test->left_out ? read_fields(test, config, of_test) : ANN_OK;
 }
 
 /* ---- the whole ---- */

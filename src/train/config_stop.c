@@ -1,4 +1,4 @@
-/* phases[].stop: reading and checks. */
+/* phases[].stop and phases[].choice: reading and checks. */
 #include "train/cadence.h"
 #include "train/config_schema.h"
 
@@ -45,19 +45,34 @@ static ann_status check_target(const ann_phase_config *phase, const ann_yaml_nod
     return ANN_OK;
 }
 
+static ann_status read_choice(ann_phase_config *phase, const ann_yaml_node *map) {
+    const ann_yaml_node *node = ann_yaml_find(map, "choice");
+    const ann_method_info *info = ann_method_info_of(phase->method.kind);
+    phase->choice.on = node != NULL;
+    if (!node) return ANN_OK;
+    if (!info || !(info->needs & ANN_METHOD_TARGET))
+        return ann_yaml_key_error(node, "it is for methods with a target domain");
+    if (phase->choice.restore && phase->stop.early.on && phase->stop.early.restore_best)
+        return ann_yaml_key_error(
+            node, "only one of choice.restore and stop.early.restore_best may say which weights "
+                  "are kept");
+    return ANN_OK;
+}
+
 ann_status anni_config_stop(ann_phase_config *phase, const ann_yaml_node *map) {
     ann_stop_config *stop = &phase->stop;
     const ann_yaml_node *node = ann_yaml_find(map, "stop");
-    if (!node) return ANN_OK;
+    stop->early.on = node && ann_yaml_find(node, "early");
+    ANN_TRY(read_choice(phase, map));
+    if (!node) return phase->choice.on ? read_every(stop, NULL) : ANN_OK;
     const ann_yaml_node *early = ann_yaml_find(node, "early"), *target = ann_yaml_find(node, "target"),
                         *every = ann_yaml_find(node, "every");
-    stop->early.on = early != NULL;
     stop->target.on = target != NULL;
     ANN_TRY(read_wall_time(stop, ann_yaml_find(node, "wall_time")));
     if (early) ANN_TRY(check_metric(phase, early, stop->early.metric));
     if (target) ANN_TRY(check_target(phase, target));
-    if (early || target) return read_every(stop, every);
-    if (every) return ann_yaml_key_error(every, "it is for early and target, found neither");
+    if (early || target || phase->choice.on) return read_every(stop, every);
+    if (every) return ann_yaml_key_error(every, "it is for early, target and choice, found neither");
     if (stop->wall_time_s > 0) return ANN_OK;
     return ann_yaml_error(node, "accepted is at least one of early, target and wall_time");
 }

@@ -13,10 +13,33 @@ typedef struct field {
     bool optional; /* checkpoints of earlier versions are without it */
 } field;
 
-enum { FIELDS = 32 };
+enum { FIELDS = 64 };
+
+/* Three fields. */
+static int pick_fields(field *fields, const char *const keys[3], anni_pick *pick) {
+    fields[0] = (field){keys[0], NULL, &pick->score, true};
+    fields[1] = (field){keys[1], NULL, &pick->accuracy, true};
+    fields[2] = (field){keys[2], &pick->step, NULL, true};
+    return 3;
+}
+
+/* Of phases[].choice. */
+static int choice_fields(field *fields, anni_choice *c) {
+    static const char *const keys[][3] = {
+        {"choice_last_score", "choice_last_accuracy", "choice_last_step"},
+        {"choice_oracle_score", "choice_oracle_accuracy", "choice_oracle_step"},
+        {"choice_entropy_score", "choice_entropy_accuracy", "choice_entropy_step"},
+        {"choice_im_score", "choice_im_accuracy", "choice_im_step"},
+        {"choice_snd_score", "choice_snd_accuracy", "choice_snd_step"},
+        {"choice_dev_score", "choice_dev_accuracy", "choice_dev_step"}};
+    int n = pick_fields(fields, keys[0], &c->last);
+    n += pick_fields(fields + n, keys[1], &c->oracle);
+    for (int i = 0; i < ANN_CHOICE_COUNT; i++) n += pick_fields(fields + n, keys[2 + i], &c->picks[i]);
+    return n;
+}
 
 static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64_t *finished,
-                     int64_t *metrics_lines) {
+                     int64_t *metrics_lines, bool chooses) {
     const field list[] = {{"stage", stage, NULL, false},
                           {"position", &c->position, NULL, false},
                           {"step", &c->step, NULL, false},
@@ -44,7 +67,7 @@ static int fields_of(field fields[FIELDS], anni_cursor *c, int64_t *stage, int64
                           {"stop_evaluated", &c->stop.evaluated, NULL, true}};
     const int count = (int)(sizeof list / sizeof list[0]);
     for (int i = 0; i < count; i++) fields[i] = list[i];
-    return count;
+    return chooses ? count + choice_fields(fields + count, &c->choice) : count;
 }
 
 static ann_status set_lineage(ann_meta *meta, const anni_phase *phase) {
@@ -60,7 +83,7 @@ static ann_status fill_meta(ann_meta *meta, const anni_phase *phase, const anni_
     anni_cursor copy = *cursor;
     int64_t stage = cursor->stage, finished = cursor->finished, lines = run->metrics_lines;
     field fields[FIELDS];
-    const int count = fields_of(fields, &copy, &stage, &finished, &lines);
+    const int count = fields_of(fields, &copy, &stage, &finished, &lines, phase->config->choice.on);
     for (int i = 0; i < count; i++) {
         if (fields[i].integer) ANN_TRY(ann_meta_set_i64(meta, fields[i].key, *fields[i].integer));
         else ANN_TRY(ann_meta_set_f64(meta, fields[i].key, *fields[i].real));
@@ -103,7 +126,7 @@ static ann_status read_cursor(anni_phase *phase, anni_cursor *cursor, const char
     const ann_meta *meta = ann_ckpt_meta(ckpt);
     int64_t stage = 0, finished = 0, lines = 0;
     field fields[FIELDS];
-    const int count = fields_of(fields, cursor, &stage, &finished, &lines);
+    const int count = fields_of(fields, cursor, &stage, &finished, &lines, phase->config->choice.on);
     ann_status status = check_inputs(phase, meta, path);
     for (int i = 0; i < count && status == ANN_OK && !phase->changed[0]; i++) {
         status = fields[i].integer ? ann_meta_get_i64(meta, fields[i].key, fields[i].integer)

@@ -69,7 +69,7 @@ static void mode_facts(FILE *out, const ann_phase_config *p) {
 
 /* Said only of rules that there are, as above. */
 static void stop_facts(FILE *out, const char *phase, const ann_stop_config *s) {
-    if (s->early.on || s->target.on)
+    if (s->every_steps > 0 || s->every_epochs > 0)
         fprintf(out, "phases.%s.stop.every = %lld steps %lld epochs\n", phase, (long long)s->every_steps,
                 (long long)s->every_epochs);
     if (s->early.on)
@@ -113,6 +113,14 @@ static void field_facts(FILE *out, const char *split, const ann_data_source *sou
         fprintf(out, " %s %s from %s", split, source->fields[i].name, source->fields[i].path);
 }
 
+/* Said only where it is not all of the source. */
+static void use_facts(FILE *out, const ann_data_source *train, const ann_data_source *test) {
+    if (train->limit > 0) fprintf(out, " limit %lld", (long long)train->limit);
+    if (train->hides_labels) fprintf(out, " labels hidden");
+    if (test->left_out) fprintf(out, " test none");
+    if (test->split) fprintf(out, " test train");
+}
+
 /* What is taken from the files, wherever they lie. */
 static void data_facts(FILE *out, const char *phase, const ann_data_config *data) {
     for (int i = 0; i < data->source_count; i++) {
@@ -120,9 +128,11 @@ static void data_facts(FILE *out, const char *phase, const ann_data_config *data
         fprintf(out, "phases.%s.data.%d =", phase, i);
         field_facts(out, "train", &data->train[i]);
         field_facts(out, "test", &data->test[i]);
-        fprintf(out, " shape %s\n",
+        fprintf(out, " shape %s",
                 data->train[i].shape.rank ? ann_shape_str(shape, sizeof shape, &data->train[i].shape)
                                           : "as stored");
+        use_facts(out, &data->train[i], &data->test[i]);
+        fprintf(out, "\n");
     }
 }
 
@@ -156,6 +166,9 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
                 (long long)p->nonfinite_at_most);
     compress_facts(out, p->name, &p->optimizer.compress);
     stop_facts(out, p->name, &p->stop);
+    if (p->choice.on)
+        fprintf(out, "phases.%s.choice = criterion %d restore %d\n", p->name, (int)p->choice.criterion,
+                p->choice.restore);
     for (int i = 0; i < p->stage_count; i++) stage_facts(out, p->name, &p->program[i]);
 }
 

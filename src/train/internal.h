@@ -8,6 +8,7 @@
 #include "data/data.h"
 #include "method/method.h"
 #include "pass/pass.h"
+#include "train/choice.h"
 #include "train/lineage.h"
 #include "train/pace.h"
 #include "train/requests.h"
@@ -131,6 +132,7 @@ typedef struct anni_cursor {
     double loss_scale;
     int64_t scale_age; /* good steps since it last changed */
     anni_stop_state stop;
+    anni_choice choice;
     double lr, elapsed_s, data_wait_s; /* the wait is that of the rank that waited longest */
     double lr_factor;                  /* what was asked for (lead.h): of the scheduled rate */
     ann_requests requests;             /* that changed what is learnt */
@@ -399,6 +401,11 @@ ann_status anni_sight_new(anni_sight *out, const anni_phase *phase, const ann_da
                           ann_store *store) ANN_MUST_CHECK;
 void anni_sight_free(anni_sight *sight);
 
+/* ---- criteria.c: how good the model is on the target domain, seen without its labels ---- */
+
+/* scores: [ANN_CHOICE_COUNT], NAN where a criterion has none. Collective. */
+ann_status anni_criteria(double *scores, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
+
 /* ---- table.c: numbers of each sample that a method makes between steps ---- */
 
 /* Before the store's commit; nothing for a phase without one. */
@@ -507,6 +514,11 @@ ann_status anni_metrics_event(anni_run *run, const anni_phase *phase, const anni
                               const char *event, const char *reason) ANN_MUST_CHECK;
 ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
                              const anni_cursor *cursor) ANN_MUST_CHECK;
+/* The record of an evaluation's scores, */
+ann_status anni_metrics_choice(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
+                               const double *scores) ANN_MUST_CHECK;
+/* and what came of all of them: a line for each way of choosing. */
+void anni_choice_say(const anni_run *run, const anni_phase *phase, const anni_choice *choice);
 void anni_table(const anni_run *run);
 
 /* ---- metrics.c: OUTPUT/PHASE/metrics.jsonl, on rank 0; the others do nothing ---- */

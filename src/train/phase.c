@@ -82,6 +82,7 @@ static ann_status open_parts(anni_phase *phase) {
     const ann_dataset_options test = {.sources = data->test,
                                       .source_count = data->source_count,
                                       .split = "test",
+                                      .subset_seed = config->seed,
                                       .cache_bytes = cache_bytes};
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
     ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
@@ -127,12 +128,25 @@ ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_sto
     return ann_agree(run->comm, anni_metrics_test(run, phase, cursor));
 }
 
+/* Takes the evaluation in as phases[].choice wants it. Collective. */
+static ann_status choose(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    double scores[ANN_CHOICE_COUNT];
+    const ann_choice_config *config = &phase->config->choice;
+    ANN_TRY(anni_criteria(scores, phase, store));
+    if (anni_choice_observe(&cursor->choice, scores, cursor->test.accuracy, cursor->step,
+                            config->criterion) &&
+        config->restore)
+        anni_best_keep(store);
+    return ann_agree(phase->run->comm, anni_metrics_choice(phase->run, phase, cursor, scores));
+}
+
 ann_status anni_evaluate_for_stop(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
     ANN_TRY(anni_evaluate_and_say(phase, cursor, store));
     if (anni_stop_observe(&cursor->stop, &phase->config->stop, cursor->step, cursor->test.loss,
-                          cursor->test.accuracy))
+                          cursor->test.accuracy) &&
+        !phase->config->choice.restore)
         anni_best_keep(store);
-    return ANN_OK;
+    return phase->config->choice.on ? choose(phase, cursor, store) : ANN_OK;
 }
 
 static ann_status run_stages(anni_phase *phase, anni_cursor *cursor, ann_store **store, const char *restore) {
@@ -168,6 +182,20 @@ static ann_status end_stop(anni_phase *phase, anni_cursor *cursor, ann_store *st
     return anni_evaluate_and_say(phase, cursor, store);
 }
 
+/* What each way of choosing the weights comes to, and the weights of the one that was asked for. Collective.
+ */
+static ann_status end_choice(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
+    const ann_choice_config *config = &phase->config->choice;
+    const anni_pick *pick = &cursor->choice.picks[config->criterion];
+    if (!config->on) return ANN_OK;
+    anni_choice_say(phase->run, phase, &cursor->choice);
+    if (!config->restore || pick->step < 0 || pick->step == cursor->step) return ANN_OK;
+    anni_best_restore(store);
+    anni_say(phase->run, "%s  takes back the weights of step %lld, the choice of %s", phase->config->name,
+             (long long)pick->step, anni_choice_name(config->criterion));
+    return anni_evaluate_and_say(phase, cursor, store);
+}
+
 static void say_end(const anni_phase *phase, const anni_cursor *cursor) {
     char line[ANNI_LINE_BYTES];
     anni_ledger_line(line, sizeof line, phase->order, cursor->position);
@@ -200,6 +228,7 @@ static ann_status train(anni_phase *phase, anni_cursor *cursor, ann_store **stor
     ANN_TRY(ann_agree(phase->run->comm, hold_shares(phase)));
     ANN_TRY(run_stages(phase, cursor, store, restore[0] ? restore : NULL));
     ANN_TRY(end_stop(phase, cursor, *store));
+    ANN_TRY(end_choice(phase, cursor, *store));
     say_end(phase, cursor);
     return ANN_OK;
 }

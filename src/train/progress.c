@@ -54,6 +54,38 @@ ann_status anni_metrics_test(anni_run *run, const anni_phase *phase, const anni_
     return anni_metrics_write(run, line);
 }
 
+ann_status anni_metrics_choice(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
+                               const double *scores) {
+    char line[ANNI_LINE_BYTES], number[32];
+    int used =
+        snprintf(line, sizeof line, "{\"event\":\"choice\",\"phase\":\"%s\",\"step\":%lld,\"position\":%lld",
+                 phase->config->name, (long long)cursor->step, (long long)cursor->position);
+    for (int i = 0; i < ANN_CHOICE_COUNT; i++)
+        used += snprintf(line + used, sizeof line - (size_t)used, ",\"%s\":%s",
+                         anni_choice_name((ann_criterion)i), json_number(number, scores[i]));
+    snprintf(line + used, sizeof line - (size_t)used, "}\n");
+    return anni_metrics_write(run, line);
+}
+
+static void say_pick(const anni_run *run, const char *phase, const char *how, const anni_pick *pick) {
+    if (pick->step >= 0)
+        anni_say(run, "%s  %-16s %6.2f %%  (step %lld)", phase, how, 100 * pick->accuracy,
+                 (long long)pick->step);
+}
+
+void anni_choice_say(const anni_run *run, const anni_phase *phase, const anni_choice *choice) {
+    const char *name = phase->config->name;
+    anni_say(run, "%s  target accuracy by the choice of the evaluation:", name);
+    say_pick(run, name, "last", &choice->last);
+    for (int i = 0; i < ANN_CHOICE_COUNT; i++) {
+        char how[32];
+        const bool chosen = i == (int)phase->config->choice.criterion;
+        snprintf(how, sizeof how, "%s%s", anni_choice_name((ann_criterion)i), chosen ? " (choice)" : "");
+        say_pick(run, name, how, &choice->picks[i]);
+    }
+    say_pick(run, name, "oracle", &choice->oracle);
+}
+
 /* ---- the progress line ---- */
 
 void anni_progress_begin(anni_progress *progress, anni_phase *phase, const anni_cursor *cursor) {

@@ -120,6 +120,7 @@ static anni_cursor first_cursor(void) {
                          .test = {NAN, NAN},
                          .loss_scale = anni_nonfinite_first_scale(),
                          .stop = anni_stop_first(),
+                         .choice = anni_choice_first(),
                          .lr_factor = 1};
 }
 
