@@ -179,7 +179,8 @@ static ann_status check_loss(const ann_phase_config *phase) {
             "is a dense layer without activation",
             ann_layer_kind_name(last->kind), activation ? " with " : "",
             activation ? ann_activation_name(activation) : "");
-    if (phase->loss == ANN_LOSS_BCE && activation != ANN_ACTIVATION_NONE)
+    if (phase->loss == ANN_LOSS_BCE && activation != ANN_ACTIVATION_NONE &&
+        !anni_config_has_inner_loss(phase))
         return ann_yaml_error(
             loss, "bce takes logits, and the model ends in %s; accepted is a layer without activation",
             ann_activation_name(activation));

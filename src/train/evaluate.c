@@ -12,6 +12,13 @@ typedef struct batch_sums {
     double loss, correct;
 } batch_sums;
 
+/* What is evaluated. */
+typedef struct subject {
+    const anni_phase *phase;
+    ann_store *store;
+    int stage;
+} subject;
+
 static ann_status run_batches(batch_sums *sums, ann_loader *loader, anni_step *step) {
     for (;;) {
         const ann_batch *batch;
@@ -26,8 +33,8 @@ static ann_status run_batches(batch_sums *sums, ann_loader *loader, anni_step *s
 }
 
 /* Samples [first, end) in batches of one size. */
-static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store *store, int64_t first,
-                            int64_t end, int64_t batch) {
+static ann_status run_range(batch_sums *sums, const subject *of, int64_t first, int64_t end, int64_t batch) {
+    const anni_phase *phase = of->phase;
     const ann_order_options in_file = {
         .kind = ANN_ORDER_SEQUENTIAL, .samples = ann_dataset_samples(phase->test), .batch = batch};
     ann_loader_options options = {.dataset = phase->test,
@@ -41,7 +48,7 @@ static ann_status run_range(batch_sums *sums, const anni_phase *phase, ann_store
     ann_order *order;
     ann_loader *loader = NULL;
     anni_step step;
-    ANN_TRY(anni_eval_graph(&graph, store, phase, batch));
+    ANN_TRY(anni_eval_graph(&graph, of->store, phase, of->stage, batch));
     ann_status status = anni_lower(&graph, phase, NULL);
     if (status == ANN_OK) status = anni_step_new(&step, phase, graph, (anni_use){.training = false});
     ann_graph_free(graph);
@@ -69,17 +76,17 @@ void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count
 }
 
 /* This rank's batches. */
-static ann_status run_share(batch_sums *sums, const anni_phase *phase, ann_store *store) {
+static ann_status run_share(batch_sums *sums, const subject *of) {
     int64_t first, count;
     if (!sums) return ann_error(ANN_ERR_MEMORY, "no memory for the sums of an evaluation");
-    anni_evaluate_share(phase, &first, &count);
+    anni_evaluate_share(of->phase, &first, &count);
     if (count == 0) return ANN_OK;
     const int64_t end = first + count, whole_end = first + (end - first) / ANNI_EVAL_BATCH * ANNI_EVAL_BATCH;
-    ANN_TRY(run_range(sums, phase, store, first, whole_end, ANNI_EVAL_BATCH));
-    return run_range(sums, phase, store, whole_end, end, end - whole_end);
+    ANN_TRY(run_range(sums, of, first, whole_end, ANNI_EVAL_BATCH));
+    return run_range(sums, of, whole_end, end, end - whole_end);
 }
 
-ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) {
+ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store, int stage) {
     ann_comm *comm = phase->run->comm;
     const int64_t samples = ann_dataset_samples(phase->test), batches = batches_of(phase);
     if (!anni_method_is_tested(phase->config)) {
@@ -87,7 +94,7 @@ ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *
         return ANN_OK;
     }
     batch_sums *sums = calloc((size_t)batches, sizeof *sums), all = {0, 0};
-    ann_status status = ann_agree(comm, run_share(sums, phase, store));
+    ann_status status = ann_agree(comm, run_share(sums, &(subject){phase, store, stage}));
     /* each sum is one rank's and 0 on the others: this gathers */
     if (status == ANN_OK) status = ann_comm_allreduce(comm, sums, batches * 2, ANN_F64);
     for (int64_t i = 0; i < batches && status == ANN_OK; i++) {
