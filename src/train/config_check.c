@@ -112,6 +112,10 @@ static ann_status check_load_from(const ann_run_config *config, const ann_phase_
     if (phase->load_checkpoint == ANN_LOAD_BEST && config->checkpoint.best == ANN_BEST_NONE)
         return ann_yaml_error(node_of(load, "checkpoint"),
                               "no best checkpoint is kept: checkpoint.best is none");
+    if (phase->load_checkpoint == ANN_LOAD_BEST && from->method.kind == ANN_METHOD_LAYERWISE)
+        return ann_yaml_error(node_of(load, "checkpoint"),
+                              "each stage of '%s' is tested by an error of its own; accepted is last",
+                              from->name);
     return ANN_OK;
 }
 

@@ -36,8 +36,8 @@ static ann_status check_decoders(const ann_run_config *config, const ann_phase_c
     if (phase->method.layer == ANN_METHOD_RBM) return ANN_OK;
     if (phase->method.decoder_count != phase->model_count)
         return ann_yaml_error(list ? list : node,
-                              "%d decoders for %d blocks of the model, accepted is one for each",
-                              phase->method.decoder_count, phase->model_count);
+                              "accepted is a decoder for each of the model's %d blocks, found %d",
+                              phase->model_count, phase->method.decoder_count);
     for (int i = 0; i < list->count; i++) ANN_TRY(check_decoder(config, phase, list->items[i]));
     return ANN_OK;
 }
@@ -47,10 +47,10 @@ ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_p
     const ann_yaml_node *program = ann_yaml_find(phase->node, "program");
     const ann_yaml_node *noise = ann_yaml_find(phase->node, "noise");
     if (phase->stage_count != phase->model_count)
-        return ann_yaml_error(program, "%d stages for %d blocks of the model, accepted is one for each",
-                              phase->stage_count, phase->model_count);
-    if (noise)
-        return ann_yaml_key_error(noise, "layerwise adds its own, to the input of each layer: layer: "
+        return ann_yaml_error(program, "accepted is a stage for each of the model's %d blocks, found %d",
+                              phase->model_count, phase->stage_count);
+    if (noise && phase->mask_noise > 0)
+        return ann_yaml_key_error(noise, "layerwise adds its own to the input of each layer, with layer: "
                                          "denoising");
     if (phase->stop.early.on || phase->stop.target.on)
         return ann_yaml_key_error(node, "each stage is tested by an error of its own; accepted is without "
