@@ -70,6 +70,16 @@ ann_method_sight ann_method_part(const ann_method_sight *all, bool target) {
     return part;
 }
 
+ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
+                           ann_init init) {
+    ann_graph *g = m->nn->graph;
+    ann_tensor tensor;
+    const ann_status status =
+        ann_store_declare(&tensor, ann_graph_store(g), name, m->nn->dtype, &shape, role, init);
+    if (status != ANN_OK) return ann_graph_fail(g, status, "%s", ann_error_text());
+    return ann_load(g, tensor);
+}
+
 /* ---- over the global batch ---- */
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
@@ -112,15 +122,30 @@ ann_node ann_method_mean(ann_method *m, ann_node each, ann_node mask) {
     return ann_div(g, sum, ann_max(g, ann_stop_grad(g, count), ann_scalar(g, m->nn->dtype, 1)));
 }
 
+/* A stand-in is behind the last sample if this rank is the last one. */
+static int64_t first_row(const ann_method *m) {
+    return m->first + m->local <= m->global ? m->first : m->global - m->local;
+}
+
 ann_node ann_method_gather(const ann_method *m, ann_node x) {
     ann_graph *g = m->nn->graph;
     if (!ann_node_is(x) || !has_peers(m)) return x;
     const ann_shape *shape = ann_node_shape(g, x);
-    /* a stand-in is behind the last sample if this rank is the last one */
-    const int64_t first = m->first + m->local <= m->global ? m->first : m->global - m->local;
+    const int64_t first = first_row(m);
     int64_t before[ANN_MAX_RANK] = {first}, after[ANN_MAX_RANK] = {m->global - first - m->local};
     if (shape->rank != 2) return ann_graph_fail(g, ANN_ERR_SHAPE, "rows to gather must be [B, D]");
     return ann_allreduce(g, ann_pad(g, ann_mul(g, x, present(m)), before, after), 0);
+}
+
+ann_node ann_method_rows(const ann_method *m, ann_node x) {
+    ann_graph *g = m->nn->graph;
+    if (!ann_node_is(x)) return x;
+    const int64_t first = first_row(m), columns = ann_node_shape(g, x)->dim[1];
+    return ann_slice(g, x, (int64_t[]){first, 0}, (int64_t[]){first + m->local, columns});
+}
+
+ann_node ann_method_batch_mean(const ann_method *m, ann_node each) {
+    return ann_mul(m->nn->graph, ann_sum_all(m->nn->graph, each), m->scale);
 }
 
 ann_node ann_method_once(const ann_method *m, ann_node loss) {
@@ -163,6 +188,12 @@ ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node targ
     const ann_node each =
         m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
     return ann_reshape(g, ann_reduce_sum(g, each, 2), ANN_SHAPE(m->local));
+}
+
+ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target) {
+    ann_graph *g = m->nn->graph;
+    const double elems = (double)(ann_shape_elems(ann_node_shape(g, target)) / m->local);
+    return ann_mul_const(g, ann_method_reconstruct(m, out, target), 1 / elems);
 }
 
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor) {

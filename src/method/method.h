@@ -26,6 +26,16 @@ typedef enum ann_method_kind {
 /* How a reconstruction is compared with what it is to be: phases[].loss. */
 typedef enum ann_method_likeness { ANN_METHOD_SQUARED, ANN_METHOD_BCE } ann_method_likeness;
 
+/* How the norm of the encoder's Jacobian is computed (contractive.c). */
+typedef enum ann_method_form { ANN_METHOD_CLOSED, ANN_METHOD_GRADIENT } ann_method_form;
+
+/* As what each layer is trained (layerwise.c). */
+typedef enum ann_method_layer {
+    ANN_METHOD_AUTOENCODER,
+    ANN_METHOD_DENOISING,
+    ANN_METHOD_RBM
+} ann_method_layer;
+
 /* The keys of phases[].method.NAME; those that a method does not have are 0. Strings are borrowed; names are
    of blocks of the run file. */
 typedef struct ann_method_config {
@@ -35,6 +45,16 @@ typedef struct ann_method_config {
     const char *decoder;       /* features -> as many elements as the input */
     double weight;             /* of the method's own term */
     bool entropy;              /* certain samples count more */
+    double target;             /* mean activation of a unit of the code */
+    ann_method_form form;
+    int probes;  /* random directions; 0: all units of the code, exactly */
+    double beta; /* of the divergence from the prior */
+    ann_method_layer layer;
+    const char *const *decoders; /* [decoder_count]: the block that reconstructs each block's input */
+    int decoder_count;
+    double noise;    /* share of a layer's inputs that are set to 0 */
+    int gibbs_steps; /* of a chain, in each update */
+    bool persistent; /* chains go on from update to update */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -53,6 +73,7 @@ typedef struct ann_method {
     ann_nn *nn;
     ann_method_likeness likeness;
     int64_t first, local, global; /* this rank's samples are [first, first + local) of the global batch */
+    int64_t whole; /* phases[].batch: global, but for smaller batches at the end of an epoch or stage */
     /* Scalars of nn->dtype: 1 / global, or 0 on a rank whose one sample is a stand-in; and the share of the
        phase that is over, from 0 to 1. */
     ann_node scale, progress;
@@ -71,10 +92,12 @@ typedef struct ann_method {
 
 enum { ANN_METHOD_BLOCKS = 8, ANN_METHOD_STEPS = 4 }; /* at most */
 enum {
-    ANN_METHOD_LABELS = 1,    /* needs labels */
-    ANN_METHOD_TARGET = 2,    /* needs a target domain */
-    ANN_METHOD_TWO_VIEWS = 4, /* augments each sample twice */
-    ANN_METHOD_OWN_LOSS = 8   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+    ANN_METHOD_LABELS = 1,     /* needs labels */
+    ANN_METHOD_TARGET = 2,     /* needs a target domain */
+    ANN_METHOD_TWO_VIEWS = 4,  /* augments each sample twice */
+    ANN_METHOD_OWN_LOSS = 8,   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+    ANN_METHOD_PRETRAIN = 16,  /* is for phases of kind pretrain */
+    ANN_METHOD_INNER_LOSS = 32 /* phases[].loss compares something else than the model's output */
 };
 
 /* All training samples as the model sees them, without augmentation and noise. */
@@ -106,7 +129,7 @@ typedef struct ann_method_info {
     /* How often a kind of step is repeated on a batch; NULL: once. */
     int (*repeats)(const ann_method_config *config, int step);
     /* The blocks that m->step trains, at most ANN_METHOD_BLOCKS; returns how many. NULL: all that the loss
-       depends on. Of m only config, blocks and step are there. */
+       depends on. Of m only config, blocks, step and stage are there. */
     int (*trains)(const ann_method *m, const char **blocks);
     /* This rank's share of the loss, a scalar. Only for training; evaluation is of the model's output,
        unless `evaluate` builds something else: the loss of each sample, [B]. */
@@ -131,6 +154,16 @@ int ann_method_feature_blocks(const ann_method *m);
 ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x);
 ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
 
+/* The tensor `name` of nn->dtype, declared if it is not there, and loaded. */
+ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
+                           ann_init init);
+/* Whether y is of sigmoid units. */
+bool ann_method_is_sigmoid(const ann_method *m, ann_node y);
+/* Whether y = sigmoid(x W + b) of one dense layer (x may be flattened before); its loaded weight [D, K] and
+   bias [K]. */
+bool ann_method_is_sigmoid_layer(const ann_method *m, ann_node x, ann_node y, ann_node *weight,
+                                 ann_node *bias);
+
 /* ---- over the global batch ---- */
 
 /* [B] of nn->dtype, as all numbers here: 1 for samples of the domain and 0 for others and for stand-ins. */
@@ -148,6 +181,10 @@ ann_node ann_method_sum(const ann_method *m, ann_node x);
 /* The rows of all ranks: [B, D] -> [G, D] in the order of the global batch, the same on every rank;
    differentiable. Rows of stand-ins are left out. Over ranks: one reduction of G D elements. */
 ann_node ann_method_gather(const ann_method *m, ann_node x);
+/* Its adjoint, this rank's rows: [G, D] -> [B, D] (for a stand-in, rows of another rank). Local. */
+ann_node ann_method_rows(const ann_method *m, ann_node x);
+/* This rank's share of the mean of each [B] over the global batch. Local. */
+ann_node ann_method_batch_mean(const ann_method *m, ann_node each);
 /* This rank's share of a scalar that all ranks have computed alike. */
 ann_node ann_method_once(const ann_method *m, ann_node loss);
 
@@ -164,6 +201,8 @@ ann_node ann_method_entropy(const ann_method *m, ann_node logits);
 /* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
    cross-entropy of logits, as likeness says; out and target have as many elements. */
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);
+/* The same as a mean over a sample's elements: what phases[].loss is without a method, and in evaluation. */
+ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target);
 /* x with its gradient multiplied by -factor (a scalar): Ganin and Lempitsky, ICML 2015. */
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
 /* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */

@@ -214,7 +214,7 @@ static ann_status read_phases(ann_run_config *config, const ann_yaml_node *root)
     for (int i = 0; i < list->count; i++) {
         ANN_TRY(anni_config_section(SECTION_PHASE, list->items[i], &phases[i]));
         phases[i].node = list->items[i];
-        ANN_TRY(anni_config_method(&phases[i], list->items[i]));
+        ANN_TRY(anni_config_method(&phases[i], config, list->items[i]));
         ANN_TRY(anni_config_check_keys(&phases[i]));
         ANN_TRY(read_after(&phases[i], config, list->items[i]));
         ANN_TRY(read_data(&phases[i], config, list->items[i]));

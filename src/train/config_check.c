@@ -112,6 +112,10 @@ static ann_status check_load_from(const ann_run_config *config, const ann_phase_
     if (phase->load_checkpoint == ANN_LOAD_BEST && config->checkpoint.best == ANN_BEST_NONE)
         return ann_yaml_error(node_of(load, "checkpoint"),
                               "no best checkpoint is kept: checkpoint.best is none");
+    if (phase->load_checkpoint == ANN_LOAD_BEST && from->method.kind == ANN_METHOD_LAYERWISE)
+        return ann_yaml_error(node_of(load, "checkpoint"),
+                              "each stage of '%s' is tested by an error of its own; accepted is last",
+                              from->name);
     return ANN_OK;
 }
 
@@ -179,7 +183,8 @@ static ann_status check_loss(const ann_phase_config *phase) {
             "is a dense layer without activation",
             ann_layer_kind_name(last->kind), activation ? " with " : "",
             activation ? ann_activation_name(activation) : "");
-    if (phase->loss == ANN_LOSS_BCE && activation != ANN_ACTIVATION_NONE)
+    if (phase->loss == ANN_LOSS_BCE && activation != ANN_ACTIVATION_NONE &&
+        !anni_config_has_inner_loss(phase))
         return ann_yaml_error(
             loss, "bce takes logits, and the model ends in %s; accepted is a layer without activation",
             ann_activation_name(activation));

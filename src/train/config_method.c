@@ -6,7 +6,7 @@
 
 /* The sections stand in the order of the kinds. */
 static section_id section_of(ann_method_kind kind) {
-    return (section_id)(SECTION_METHOD_SVM + (int)kind - 1);
+    return (section_id)(SECTION_METHOD_SPARSE + (int)kind - 1);
 }
 
 static ann_status find_kind(ann_method_kind *out, const ann_yaml_node *node) {
@@ -21,19 +21,26 @@ static ann_status find_kind(ann_method_kind *out, const ann_yaml_node *node) {
                               nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-ann_status anni_config_method(ann_phase_config *phase, const ann_yaml_node *map) {
+ann_status anni_config_method(ann_phase_config *phase, const ann_run_config *config,
+                              const ann_yaml_node *map) {
     const ann_yaml_node *node = ann_yaml_find(map, "method");
     if (!node) return ANN_OK;
     ANN_TRY(ann_yaml_expect(node, ANN_YAML_MAP));
     if (node->count != 1)
         return ann_yaml_error(node, "a method is a map of one, such as dann: {discriminator: domain}");
     ANN_TRY(find_kind(&phase->method.kind, node->items[0]));
-    return anni_config_section(section_of(phase->method.kind), node->items[0], &phase->method);
+    ANN_TRY(anni_config_section(section_of(phase->method.kind), node->items[0], &phase->method));
+    return anni_config_decoders(phase, config, node->items[0]);
 }
 
-bool anni_config_has_own_loss(const ann_phase_config *phase) {
+static unsigned needs_of(const ann_phase_config *phase) {
     const ann_method_info *info = ann_method_info_of(phase->method.kind);
-    return info && (info->needs & ANN_METHOD_OWN_LOSS);
+    return info ? info->needs : 0;
+}
+
+bool anni_config_has_own_loss(const ann_phase_config *phase) { return needs_of(phase) & ANN_METHOD_OWN_LOSS; }
+bool anni_config_has_inner_loss(const ann_phase_config *phase) {
+    return needs_of(phase) & ANN_METHOD_INNER_LOSS;
 }
 
 void anni_method_facts(FILE *out, const ann_phase_config *phase) {
@@ -41,6 +48,7 @@ void anni_method_facts(FILE *out, const ann_phase_config *phase) {
     if (method->kind == ANN_METHOD_NONE) return;
     fprintf(out, "phases.%s.method = %s", phase->name, ann_method_info_of(method->kind)->name);
     anni_config_write(out, section_of(method->kind), method);
+    for (int i = 0; i < method->decoder_count; i++) fprintf(out, " decoder %s", method->decoders[i]);
     fprintf(out, "\n");
 }
 
@@ -52,6 +60,27 @@ static ann_status check_block(const ann_run_config *config, const ann_yaml_node 
     return node ? anni_config_find_block(&block, config, node) : ANN_OK;
 }
 
+/* A key that says nothing as the others stand. */
+static ann_status check_unused(const ann_method_config *method, const ann_yaml_node *map) {
+    const bool rbm = method->layer == ANN_METHOD_RBM;
+    const struct {
+        ann_method_kind kind;
+        const char *key, *needs;
+        bool good;
+    } table[] = {
+        {ANN_METHOD_CONTRACTIVE, "probes", "it is for form: gradient", method->form == ANN_METHOD_GRADIENT},
+        {ANN_METHOD_LAYERWISE, "noise", "it is for layer: denoising", method->layer == ANN_METHOD_DENOISING},
+        {ANN_METHOD_LAYERWISE, "decoders", "a Boltzmann machine decodes by its own weights", !rbm},
+        {ANN_METHOD_LAYERWISE, "gibbs_steps", "it is for layer: rbm", rbm},
+        {ANN_METHOD_LAYERWISE, "persistent", "it is for layer: rbm", rbm}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, table[i].key);
+        if (node && method->kind == table[i].kind && !table[i].good)
+            return ann_yaml_key_error(node, "%s", table[i].needs);
+    }
+    return ANN_OK;
+}
+
 static ann_status check_features(const ann_phase_config *phase, const ann_yaml_node *map) {
     const ann_yaml_node *node = ann_yaml_find(map, "features");
     if (!node) return ANN_OK;
@@ -61,8 +90,10 @@ static ann_status check_features(const ann_phase_config *phase, const ann_yaml_n
 }
 
 static ann_status check_needs(const ann_phase_config *phase, const ann_yaml_node *node) {
-    const unsigned needs = ann_method_info_of(phase->method.kind)->needs;
+    const unsigned needs = needs_of(phase);
     const bool labelled = phase->loss == ANN_LOSS_CROSS_ENTROPY;
+    if ((needs & ANN_METHOD_PRETRAIN) && phase->kind != ANN_PHASE_PRETRAIN)
+        return ann_yaml_key_error(node, "it is for kind pretrain");
     if ((needs & ANN_METHOD_TWO_VIEWS) && phase->augment_count == 0)
         return ann_yaml_key_error(node, "it compares two views of each sample; accepted is with augment");
     if ((needs & ANN_METHOD_OWN_LOSS) && ann_yaml_find(phase->node, "loss"))
@@ -97,7 +128,9 @@ ann_status anni_config_check_method(const ann_run_config *config, const ann_phas
     const ann_yaml_node *node = ann_yaml_find(phase->node, "method")->items[0];
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         ANN_TRY(check_block(config, node, blocks[i]));
+    ANN_TRY(check_unused(&phase->method, node));
     ANN_TRY(check_features(phase, node));
     ANN_TRY(check_needs(phase, node));
+    if (phase->method.kind == ANN_METHOD_LAYERWISE) ANN_TRY(anni_config_check_layerwise(config, phase, node));
     return check_modes(config, phase, node);
 }

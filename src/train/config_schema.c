@@ -335,7 +335,7 @@ static void print_key(const key_spec *k, void (*print)(void *to, const char *lin
 void ann_run_config_reference(void (*print)(void *to, const char *line), void *to) {
     char line[256];
     for (int s = 0; s < SECTION_COUNT; s++) {
-        if (s == SECTION_METHOD_SVM) print(to, "Methods (phases[].method, a map of one):");
+        if (s == SECTION_METHOD_SPARSE) print(to, "Methods (phases[].method, a map of one):");
         if (s == SECTION_DENSE) print(to, "Layers (items of models.BLOCK, each a map of one kind):");
         if (s == SECTION_AUGMENT_FLIP)
             print(to, "Augmentation (items of phases[].augment, each a map of one kind):");

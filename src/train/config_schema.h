@@ -41,9 +41,17 @@ ann_status anni_config_augment(ann_phase_config *phase, const ann_run_config *co
 ann_status anni_config_find_block(const ann_block_config **out, const ann_run_config *config,
                                   const ann_yaml_node *node) ANN_MUST_CHECK;
 /* config_method.c: reads phase.method, if it is there. */
-ann_status anni_config_method(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
+ann_status anni_config_method(ann_phase_config *phase, const ann_run_config *config,
+                              const ann_yaml_node *map) ANN_MUST_CHECK;
+/* config_layerwise.c: what the method layerwise reads and asks for beside its section; `node` is its map. */
+ann_status anni_config_decoders(ann_phase_config *phase, const ann_run_config *config,
+                                const ann_yaml_node *node) ANN_MUST_CHECK;
+ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_phase_config *phase,
+                                       const ann_yaml_node *node) ANN_MUST_CHECK;
 /* Is it the phase's method that says what the loss is? */
 bool anni_config_has_own_loss(const ann_phase_config *phase);
+/* Is it something else than the model's output that the loss compares? */
+bool anni_config_has_inner_loss(const ann_phase_config *phase);
 /* config_stop.c: reads and checks what phase.stop says beside its sections. */
 ann_status anni_config_stop(ann_phase_config *phase, const ann_yaml_node *map) ANN_MUST_CHECK;
 /* config_data.c: the map "data" of a run or a phase; *out in the config's arena. */

@@ -174,9 +174,8 @@ void anni_model_sight(ann_graph *graph, const anni_phase *phase, int64_t batch);
 int anni_method_steps(const ann_phase_config *config);
 /* How often kind `step` is repeated on a batch. */
 int anni_method_repeats(const ann_phase_config *config, int step);
-/* Which parameters kind `step` trains, of those that the stage trains. */
-void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, const char *stage_trains,
-                        int step);
+/* Which parameters kind `step` trains in a stage of the program. */
+void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, int stage, int step);
 /* What the method makes of a batch: this rank's share of the loss. The fields of `m` that are about the batch
    have been set. */
 ann_node anni_method_build(ann_method *m, const anni_phase *phase);
@@ -243,7 +242,8 @@ typedef struct anni_step {
 /* Training graph of one micro-batch of a stage, before the passes. */
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) ANN_MUST_CHECK;
-ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase,
+/* Evaluation of a batch after a stage, or within it. */
+ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                            int64_t batch) ANN_MUST_CHECK;
 /* Replaces *graph by what the passes make of it. On error it is as it was. `scattered` is told what is shared
    out if the run file says so; NULL: nothing is. */
@@ -441,8 +441,9 @@ void anni_ledger_line(char *line, size_t size, const ann_order *order, int64_t p
 
 enum { ANNI_EVAL_BATCH = 250 };
 
-/* Loss and accuracy over the whole test set, each sample once. Collective. */
-ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store) ANN_MUST_CHECK;
+/* Loss and accuracy over the whole test set, each sample once, of the store of a stage. Collective. */
+ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store,
+                         int stage) ANN_MUST_CHECK;
 
 /* The test samples that this rank reads. */
 void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count);

@@ -30,15 +30,14 @@ static void name_blocks(ann_method_blocks *out, const char **names, const ann_ru
     *out = (ann_method_blocks){apply, run, names, config->model_count};
 }
 
-void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, const char *stage_trains,
-                        int step) {
+void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, int stage, int step) {
     const ann_method_info *info = ann_method_info_of(config->method.kind);
     const char *names[ANN_MODEL_MAX_BLOCKS], *trained[ANN_METHOD_BLOCKS];
     ann_method_blocks blocks;
-    snprintf(pattern, size, "%s", stage_trains);
+    snprintf(pattern, size, "%s", config->program[stage].train);
     if (!info || !info->trains) return;
     name_blocks(&blocks, names, NULL, config);
-    const ann_method m = {.config = &config->method, .blocks = &blocks, .step = step};
+    const ann_method m = {.config = &config->method, .blocks = &blocks, .step = step, .stage = stage};
     const int count = info->trains(&m, trained);
     for (int i = 0, used = 0; i < count; i++)
         used += snprintf(pattern + used, size - (size_t)used, "%s%s/*", i ? "," : "", trained[i]);

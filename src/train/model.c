@@ -175,6 +175,7 @@ static ann_method method_of(ann_nn *nn, const anni_phase *phase, ann_node x, ann
                         .first = extent.first,
                         .local = extent.local,
                         .global = extent.global,
+                        .whole = phase->config->batch,
                         .x = x,
                         .x2 = ANN_NODE_NONE,
                         .clean = clean,

@@ -14,7 +14,7 @@ static ann_status count_parameters(int64_t *out, const anni_phase *phase) {
     ann_store *store;
     ann_graph *graph = NULL;
     ANN_TRY(ann_store_new(&store, phase->run->config->seed));
-    const ann_status status = anni_eval_graph(&graph, store, phase, 1);
+    const ann_status status = anni_eval_graph(&graph, store, phase, 0, 1);
     if (status == ANN_OK) *out = parameters_of(store);
     ann_graph_free(graph);
     ann_store_free(store);

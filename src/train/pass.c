@@ -28,7 +28,7 @@ static ann_status run_range(const anni_pass *pass, const anni_phase *phase, ann_
     ann_order *order;
     ann_loader *loader = NULL;
     anni_step step;
-    ANN_TRY(pass->graph(&graph, store, phase, batch));
+    ANN_TRY(pass->graph(&graph, store, phase, pass->stage, batch));
     ann_status status = anni_lower(&graph, phase, NULL);
     if (status == ANN_OK) status = anni_step_new(&step, phase, graph, (anni_use){.training = false});
     ann_graph_free(graph);

@@ -9,8 +9,9 @@
 typedef struct anni_pass {
     const ann_dataset *dataset;
     int64_t first, count; /* samples */
+    int stage;            /* of the phase's program */
     /* Before the passes over graphs; of batches of one size. */
-    ann_status (*graph)(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch);
+    ann_status (*graph)(ann_graph **out, ann_store *store, const anni_phase *phase, int stage, int64_t batch);
     /* What has been computed for `count` samples from number `at` of the range on. */
     void (*take)(void *to, const anni_step *step, int64_t at, int64_t count);
     void *to;

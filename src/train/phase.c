@@ -119,7 +119,7 @@ void anni_phase_close(anni_phase *phase) {
 ann_status anni_evaluate_and_say(anni_phase *phase, anni_cursor *cursor, ann_store *store) {
     anni_run *run = phase->run;
     char accuracy[48] = "";
-    ANN_TRY(anni_evaluate(&cursor->test, phase, store));
+    ANN_TRY(anni_evaluate(&cursor->test, phase, store, cursor->stage));
     if (isfinite(cursor->test.accuracy))
         snprintf(accuracy, sizeof accuracy, "  test accuracy %.2f %%", 100 * cursor->test.accuracy);
     if (anni_method_is_tested(phase->config))

@@ -16,7 +16,9 @@ static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
            n * classes * sizeof(float));
 }
 
-static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
+static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
+                              int64_t batch) {
+    (void)stage;
     ANN_TRY(ann_graph_new(out, store));
     anni_model_sight(*out, phase, batch);
     const ann_status status = ann_graph_status(*out);
@@ -29,7 +31,7 @@ static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phas
 /* Elements of a sample of the outputs, which are made in this order. */
 static ann_status find_widths(ann_method_sight *view, const anni_phase *phase, ann_store *store) {
     ann_graph *graph;
-    ANN_TRY(sight_graph(&graph, store, phase, 1));
+    ANN_TRY(sight_graph(&graph, store, phase, 0, 1));
     view->width = ann_shape_elems(ann_node_shape(graph, ann_graph_output(graph, 0, NULL)));
     view->classes = ann_shape_elems(ann_node_shape(graph, ann_graph_output(graph, 1, NULL)));
     ann_graph_free(graph);

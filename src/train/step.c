@@ -29,8 +29,7 @@ static int moving_room(const ann_phase_config *config) {
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
     char trained[ANNI_LINE_BYTES];
-    anni_method_trains(trained, sizeof trained, phase->config, phase->config->program[stage].train,
-                       extent.step);
+    anni_method_trains(trained, sizeof trained, phase->config, stage, extent.step);
     anni_moving moving = {.room = moving_room(phase->config)};
     const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
     ann_optim_part part = ann_optim_part_of(extent.index, extent.count);
@@ -54,10 +53,11 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     return status;
 }
 
-ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int64_t batch) {
+ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
+                           int64_t batch) {
+    const anni_extent extent = {.local = batch, .global = batch, .count = 1, .stage = stage};
     ANN_TRY(ann_graph_new(out, store));
-    anni_model_build(*out, phase, NULL, false, (anni_extent){.local = batch, .global = batch, .count = 1},
-                     NULL);
+    anni_model_build(*out, phase, NULL, false, extent, NULL);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {
         ann_graph_free(*out);

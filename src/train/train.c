@@ -67,7 +67,7 @@ static ann_status check_stages(const anni_phase *phase) {
             ann_graph *graph = NULL;
             const anni_extent one = {.local = 1, .global = 1, .count = 1, .step = k, .stage = i};
             status = trained ? anni_train_graph(&graph, store, phase, i, one)
-                             : anni_eval_graph(&graph, store, phase, 1);
+                             : anni_eval_graph(&graph, store, phase, i, 1);
             ann_graph_free(graph);
         }
         ann_store_free(store);
@@ -318,7 +318,7 @@ static ann_status graph_of(ann_graph **graph, ann_store **store, const anni_phas
     ann_data_shard(&first, &count, 0, phase->config->batch, 0, size);
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
     if (phase->config->kind == ANN_PHASE_EVALUATE)
-        return anni_eval_graph(graph, *store, phase, ANNI_EVAL_BATCH);
+        return anni_eval_graph(graph, *store, phase, stage, ANNI_EVAL_BATCH);
     return anni_train_graph(graph, *store, phase, stage,
                             (anni_extent){.local = count > 0 ? count / micro : 1,
                                           .global = phase->config->batch,

@@ -14,7 +14,7 @@
 static ann_status load_model(ann_store **store, const anni_phase *phase) {
     ann_graph *graph;
     ANN_TRY(ann_store_new(store, phase->run->config->seed));
-    ANN_TRY(anni_eval_graph(&graph, *store, phase, 1));
+    ANN_TRY(anni_eval_graph(&graph, *store, phase, 0, 1));
     ann_graph_free(graph);
     ANN_TRY(ann_store_commit(*store));
     return anni_map_load(*store, phase);

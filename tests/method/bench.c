@@ -6,17 +6,33 @@
 #include "support/check.h"
 #include "support/eval.h"
 
+typedef enum activation { NONE, TANH, SIGMOID } activation;
+
 static const struct {
     const char *name;
     int in, units;
-    bool tanh;
-} blocks[] = {
-    {"encoder", BENCH_INPUTS, BENCH_FEATURES, true},  {"head", BENCH_FEATURES, BENCH_CLASSES, false},
-    {"discriminator", BENCH_FEATURES, 1, false},      {"decoder", BENCH_FEATURES, BENCH_INPUTS, false},
-    {"projector", BENCH_FEATURES, 3, false},          {"predictor", 3, 3, false},
-    {"second", BENCH_FEATURES, BENCH_CLASSES, false}, {"cdan", BENCH_FEATURES *BENCH_CLASSES, 1, false},
-    {"code", BENCH_INPUTS, 2 * BENCH_FEATURES, false}};
+    activation activation;
+} blocks[] = {{"encoder", BENCH_INPUTS, BENCH_FEATURES, TANH},
+              {"head", BENCH_FEATURES, BENCH_CLASSES, NONE},
+              {"discriminator", BENCH_FEATURES, 1, NONE},
+              {"decoder", BENCH_FEATURES, BENCH_INPUTS, NONE},
+              {"projector", BENCH_FEATURES, 3, NONE},
+              {"predictor", 3, 3, NONE},
+              {"second", BENCH_FEATURES, BENCH_CLASSES, NONE},
+              {"cdan", BENCH_FEATURES *BENCH_CLASSES, 1, NONE},
+              {"code", BENCH_INPUTS, 2 * BENCH_FEATURES, NONE},
+              {"units", BENCH_INPUTS, BENCH_FEATURES, SIGMOID},
+              {"upper", BENCH_FEATURES, 3, SIGMOID},
+              {"lower", 3, BENCH_FEATURES, NONE}};
 enum { BLOCKS = sizeof blocks / sizeof blocks[0] };
+
+static ann_node activate(ann_graph *g, activation kind, ann_node y) {
+    switch (kind) {
+    case TANH: return ann_tanh(g, y);
+    case SIGMOID: return ann_sigmoid(g, y);
+    default: return y;
+    }
+}
 
 static ann_node apply(const void *of, ann_nn *nn, const char *block, ann_node x) {
     (void)of;
@@ -25,7 +41,7 @@ static ann_node apply(const void *of, ann_nn *nn, const char *block, ann_node x)
         char name[64];
         snprintf(name, sizeof name, "%s/fc", block);
         const ann_node y = ann_nn_dense(nn, name, x, blocks[k].units);
-        return blocks[k].tanh ? ann_tanh(nn->graph, y) : y;
+        return activate(nn->graph, blocks[k].activation, y);
     }
     return ann_graph_fail(nn->graph, ANN_ERR_NOT_FOUND, "there is no block %s", block);
 }
@@ -44,6 +60,12 @@ static void set_parameters(const ann_store *store) {
         for (int i = 0; i < weights; i++) w[i] = 0.5 * sin(1.3 * i + k + 1);
         for (int i = 0; i < blocks[k].units; i++) b[i] = 0.5 * sin(1.3 * (weights + i) + k + 1);
     }
+}
+
+static void set_given(const ann_store *store, const bench_values *given) {
+    double *data = ann_store_data(store, ann_store_find(store, given->tensor));
+    assert_non_null(data);
+    memcpy(data, given->values, (size_t)given->n * sizeof *data);
 }
 
 static bool has_input(const ann_graph *g, const char *name) {
@@ -121,13 +143,26 @@ static bool is_state(const ann_store *store, const char *name) {
     return tensor.id >= 0 && ann_store_info(store, tensor)->role == ANN_ROLE_STATE;
 }
 
-void bench_check(const bench_case *c) {
-    static const char *const model[] = {"encoder", "head"};
+/* Scalar. */
+static ann_node build(ann_method *m, const bench_case *c) {
+    return c->evaluates ? ann_sum_all(m->nn->graph, ann_method_evaluate(m)) : ann_method_build(m);
+}
+
+/* A graph of the case over a store of its own. */
+typedef struct setup {
     ann_store *store;
-    ann_graph *g;
-    check_ok(ann_store_new(&store, 1));
-    check_ok(ann_graph_new(&g, store));
-    ann_nn nn = {.graph = g, .training = true, .dtype = ANN_F64, .seed = 5, .batch_scale = ANN_NODE_NONE};
+    ann_graph *graph;
+    ann_node loss;
+} setup;
+
+static setup set_up(const bench_case *c) {
+    static const char *const model[] = {"encoder", "head"};
+    setup s;
+    check_ok(ann_store_new(&s.store, 1));
+    check_ok(ann_graph_new(&s.graph, s.store));
+    ann_graph *g = s.graph;
+    ann_nn nn = {
+        .graph = g, .training = !c->evaluates, .dtype = ANN_F64, .seed = 5, .batch_scale = ANN_NODE_NONE};
     nn.ids = ann_input(g, "ids", ANN_I64, ANN_SHAPE(BENCH_BATCH));
     const ann_method_blocks of = {
         .apply = apply, .model = c->model ? c->model : model, .model_count = c->model ? c->model_count : 2};
@@ -137,6 +172,7 @@ void bench_check(const bench_case *c) {
                     .likeness = c->likeness,
                     .local = BENCH_BATCH,
                     .global = BENCH_BATCH,
+                    .whole = BENCH_WHOLE,
                     .scale = ann_scalar(g, ANN_F64, 1.0 / BENCH_BATCH),
                     .progress = ann_scalar(g, ANN_F64, c->progress),
                     .x = ann_input(g, "x", ANN_F64, ANN_SHAPE(BENCH_BATCH, BENCH_INPUTS)),
@@ -145,25 +181,43 @@ void bench_check(const bench_case *c) {
                     .domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(BENCH_BATCH)),
                     .domains = 2,
                     .step = c->step,
+                    .stage = c->stage,
                     .logits = ANN_NODE_NONE};
-    m.clean = m.x;
-    const ann_node loss = ann_method_build(&m);
+    m.clean = c->noisy ? m.x2 : m.x;
+    s.loss = build(&m, c);
+    return s;
+}
+
+static void tear_down(setup *s) {
+    ann_graph_free(s->graph);
+    ann_store_free(s->store);
+}
+
+void bench_check(const bench_case *c) {
+    setup s = set_up(c);
     ann_node loads[LOADS], grads[LOADS];
-    check_ok(ann_graph_status(g));
-    const int n = find_loads(loads, g);
-    ann_grad(g, loss, loads, n, grads);
-    check_ok(ann_store_commit(store));
-    set_parameters(store);
-    eval *e = eval_new(g, ANN_KERNEL_REFERENCE);
-    set_inputs(e, g);
+    check_ok(ann_graph_status(s.graph));
+    const int n = find_loads(loads, s.graph);
+    ann_grad(s.graph, s.loss, loads, n, grads);
+    check_ok(ann_store_commit(s.store));
+    set_parameters(s.store);
+    for (int i = 0; i < c->given_count; i++) set_given(s.store, &c->given[i]);
+    eval *e = eval_new(s.graph, ANN_KERNEL_REFERENCE);
+    set_inputs(e, s.graph);
     eval_run(e, ANN_NODE_NONE);
-    const double got = eval_scalar(e, loss);
+    const double got = eval_scalar(e, s.loss);
     compare("loss", &got, &c->loss, 1);
     for (int i = 0; i < c->gradient_count; i++) {
-        if (is_state(store, c->gradients[i].tensor)) compare_state(store, &c->gradients[i]);
-        else compare_gradient(e, g, &c->gradients[i], loads, grads, n);
+        if (is_state(s.store, c->gradients[i].tensor)) compare_state(s.store, &c->gradients[i]);
+        else compare_gradient(e, s.graph, &c->gradients[i], loads, grads, n);
     }
     eval_free(e);
-    ann_graph_free(g);
-    ann_store_free(store);
+    tear_down(&s);
+}
+
+void bench_refuses(const bench_case *c, const char *error) {
+    setup s = set_up(c);
+    assert_int_not_equal(ann_graph_status(s.graph), ANN_OK);
+    assert_string_equal(ann_error_text(), error);
+    tear_down(&s);
 }

@@ -7,7 +7,8 @@
 
 #include "method/method.h"
 
-enum { BENCH_BATCH = 8, BENCH_INPUTS = 6, BENCH_FEATURES = 4, BENCH_CLASSES = 3 };
+/* BENCH_WHOLE: phases[].batch, of which the samples are a smaller last one. */
+enum { BENCH_BATCH = 8, BENCH_WHOLE = 9, BENCH_INPUTS = 6, BENCH_FEATURES = 4, BENCH_CLASSES = 3 };
 
 /* What is to come out for a tensor: its gradient, or with ANN_ROLE_STATE its value after the step. */
 typedef struct bench_values {
@@ -22,10 +23,14 @@ typedef struct bench_case {
     int model_count;
     ann_method_likeness likeness;
     double progress;
-    int step;
+    int step, stage;
+    bool noisy;     /* what is to be reconstructed is x2 */
+    bool evaluates; /* the loss is the sum of what the method's `evaluate` says */
     double loss;
     const bench_values *gradients;
     int gradient_count;
+    const bench_values *given; /* values of tensors that are no block's */
+    int given_count;
 } bench_case;
 
 /* What a generator wrote for a case. */
@@ -36,5 +41,7 @@ typedef struct bench_case {
 /* Builds, computes and compares; whatever differs fails the test. The tolerance is that of rounding: 2^12 eps
    relative to the largest element. */
 void bench_check(const bench_case *c);
+/* The graph's error is this text. */
+void bench_refuses(const bench_case *c, const char *error);
 
 #endif

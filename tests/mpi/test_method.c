@@ -40,17 +40,22 @@ static const char run_file[] = "name: methods\n"
                                "    - dense: { name: fc, units: 8, activation: tanh }\n"
                                "    - dense: { name: out, units: 1 }\n"
                                "  joint: [dense: { name: out, units: 1 }]\n"
+                               "  units: [flatten: {}, dense: { name: fc, units: 12, activation: sigmoid }]\n"
                                "  decoder: [dense: { name: out, units: 64 }]\n"
+                               "  upper: [dense: { name: fc, units: 5, activation: sigmoid }]\n"
+                               "  lower: [dense: { name: out, units: 12 }]\n"
                                "phases:\n"
-                               "  - { name: only, kind: supervised, model: [%s], loss: %s, batch: 30,\n"
+                               "  - { name: only, kind: %s, model: [%s], loss: %s, batch: 30,\n"
                                "      method: { %s }, %s sampling: { balance: source },\n"
-                               "      optimizer: { kind: momentum }, program: [{ steps: 6, lr: 0.02 }] }\n";
+                               "      optimizer: { kind: momentum }, program: [%s] }\n";
 
 static ann_status run(const struct method_case *c, bool resume) {
-    char text[sizeof run_file + 4 * SCRATCH_PATH_BYTES];
+    char text[sizeof run_file + 5 * SCRATCH_PATH_BYTES];
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume};
-    snprintf(text, sizeof text, run_file, dir, c->name, dir, dir, c->model, c->loss, c->method, c->extra);
+    snprintf(text, sizeof text, run_file, dir, c->name, dir, dir,
+             strcmp(c->loss, "cross_entropy") == 0 ? "supervised" : "pretrain", c->model, c->loss, c->method,
+             c->extra, c->program ? c->program : "{ steps: 6, lr: 0.02 }");
     ANN_TRY(ann_run_config_parse(&config, c->name, text, NULL, 0));
     const ann_status status = ann_train(comm, config, &options);
     ann_run_config_free(config);

@@ -1,5 +1,7 @@
 """The double of tests/method/bench.c in PyTorch, float64: samples, blocks of layers, and the writer of headers of
 expected losses and gradients."""
+import ctypes
+import math
 import os
 
 import torch
@@ -7,10 +9,14 @@ import torch
 torch.set_default_dtype(torch.float64)
 TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BATCH, INPUTS, FEATURES, CLASSES = 8, 6, 4, 3
-BLOCKS = [("encoder", INPUTS, FEATURES, True), ("head", FEATURES, CLASSES, False), ("discriminator", FEATURES, 1, False),
-          ("decoder", FEATURES, INPUTS, False), ("projector", FEATURES, 3, False), ("predictor", 3, 3, False),
-          ("second", FEATURES, CLASSES, False), ("cdan", FEATURES * CLASSES, 1, False),
-          ("code", INPUTS, 2 * FEATURES, False)]
+WHOLE = 9  # phases[].batch
+SEED = 5  # of random draws; sample b has the id b
+NONE, TANH, SIGMOID = (lambda v: v), torch.tanh, torch.sigmoid
+BLOCKS = [("encoder", INPUTS, FEATURES, TANH), ("head", FEATURES, CLASSES, NONE), ("discriminator", FEATURES, 1, NONE),
+          ("decoder", FEATURES, INPUTS, NONE), ("projector", FEATURES, 3, NONE), ("predictor", 3, 3, NONE),
+          ("second", FEATURES, CLASSES, NONE), ("cdan", FEATURES * CLASSES, 1, NONE),
+          ("code", INPUTS, 2 * FEATURES, NONE), ("units", INPUTS, FEATURES, SIGMOID), ("upper", FEATURES, 3, SIGMOID),
+          ("lower", 3, FEATURES, NONE)]
 
 
 class Bench:
@@ -24,12 +30,12 @@ class Bench:
         self.source, self.target = b % 2 == 0, b % 2 == 1
         self.y = torch.where(self.source, b // 2 % CLASSES, -1)
         self.tensors, self.activation = {}, {}
-        for k, (name, n_in, units, tanh) in enumerate(BLOCKS):
+        for k, (name, n_in, units, activation) in enumerate(BLOCKS):
             j = torch.arange(n_in * units + units)
             p = 0.5 * torch.sin(1.3 * j + k + 1)
             self.tensors[name + "/fc/weight"] = p[: n_in * units].reshape(n_in, units).clone().requires_grad_()
             self.tensors[name + "/fc/bias"] = p[n_in * units :].clone().requires_grad_()
-            self.activation[name] = torch.tanh if tanh else (lambda v: v)
+            self.activation[name] = activation
 
     def apply(self, block, x, tensors=None):
         t = tensors or self.tensors
@@ -40,15 +46,68 @@ class Bench:
         return torch.nn.functional.cross_entropy(logits[self.source], self.y[self.source])
 
 
+M32 = 0xFFFFFFFF
+
+
+def philox(key, lo, hi):
+    """Philox4x32-10 (src/base/philox.h): four words."""
+    c = [lo & M32, lo >> 32, hi & M32, hi >> 32]
+    k = [key & M32, key >> 32]
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & M32, (p0 >> 32) ^ c[3] ^ k[1], p0 & M32]
+        k = [(k[0] + 0x9E3779B9) & M32, (k[1] + 0xBB67AE85) & M32]
+    return c
+
+
+assert philox(0, 0, 0) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # Random123's kat_vectors
+
+
+XXHASH = ctypes.CDLL("libxxhash.so.0")
+XXHASH.XXH3_64bits.restype = ctypes.c_uint64
+
+
+def stream(name):
+    """ann_nn_stream."""
+    text = name.encode()
+    h = XXHASH.XXH3_64bits(text, ctypes.c_size_t(len(text)))
+    return (h ^ h >> 32) & M32
+
+
+def draw(name, columns, of):
+    """[BATCH, columns] of the stream that belongs to a name; of(stream, sample, element)."""
+    s = stream(name)
+    return torch.tensor([[of(s, b, e) for e in range(columns)] for b in range(BATCH)])
+
+
+def uniform_of(s, sample, element):
+    return (philox(SEED, sample, s << 32 | element >> 2)[element & 3] >> 8) * 2.0**-24
+
+
+def normal_of(s, sample, element):
+    """Box and Muller, as ann_random_normal."""
+    u, v = uniform_of(s, sample, 2 * element), uniform_of(s, sample, 2 * element + 1)
+    return math.sqrt(-2 * math.log(1 - u)) * math.cos(2 * math.pi * v)
+
+
+def uniform(name, columns):
+    return draw(name, columns, uniform_of)
+
+
+def normal(name, columns):
+    return draw(name, columns, normal_of)
+
+
 def array(name, values):
     rows = ["    " + ", ".join("%.17g" % v for v in values[i : i + 4]) for i in range(0, len(values), 4)]
     return "static const double %s[%d] = {\n%s};\n" % (name, len(values), ",\n".join(rows))
 
 
-def write(name, cases, generator):
+def write(name, cases, generator, more=""):
     """cases: {case: function of a Bench that returns the loss, or (loss, {tensor: value after the step})}. Writes
-    tests/method/NAME_values.h: for each case CASE_loss and CASE_gradients, of every tensor that the loss depends on."""
-    text = "/* Made by tests/reference/%s with PyTorch %s. */\n" % (generator, torch.__version__)
+    tests/method/NAME_values.h: for each case CASE_loss and CASE_gradients, of every tensor that the loss depends on. more: further
+    declarations."""
+    text = "/* Made by tests/reference/%s with PyTorch %s. */\n%s" % (generator, torch.__version__, more)
     for case, function in cases.items():
         bench = Bench()
         result = function(bench)
