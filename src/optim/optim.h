@@ -49,6 +49,13 @@ typedef struct ann_optim {
     ann_compress compress;
 } ann_optim;
 
+/* Parameters that lie side by side and are updated together. A tensor is of the first group that matches. */
+typedef struct ann_optim_group {
+    const char *name;  /* of the block "params.NAME"; "": "params" */
+    const char *match; /* pattern of tensor names */
+    double lr_factor;  /* of the learning rate (discriminative rates: Howard and Ruder, ACL 2018) */
+} ann_optim_group;
+
 /* Appends to g: the gradient of the scalar `loss` w.r.t. every loaded parameter whose name matches `wrt`,
    packed as one flat vector in reverse order of use, its compression and its sum over ranks on channel 0,
    penalties and clipping, the update, and the assigns. The parameters become one block "params" of the store,
@@ -71,6 +78,14 @@ typedef struct ann_optim_part {
     uint32_t fold; /* bit j: kept sum j is added, the lowest first */
     int keep;   /* the result is kept as this sum; negative: it is that of the step, and the update follows */
     bool local; /* this rank's gradient alone makes the update */
+    /* What is trained is cut into these groups, each with a gradient, moments and an update of its own;
+       clip_norm is over all of them. A graph trains a group whole or not at all. group_count 0: one group of
+       all, "params". */
+    const ann_optim_group *groups; /* [group_count] */
+    int group_count;
+    /* Several graphs train a group in turns: the count of its updates is its own, in the tensor
+       "count/params.NAME", instead of the input "step". */
+    bool counts;
     /* Running statistics that move once per step: running = (1 - momentum) running + momentum mean(batch),
        the mean being over all micro-batches of all ranks, summed like the gradient. */
     const ann_nn_moving *moving; /* [moving_count] */

@@ -1,4 +1,4 @@
-/* What an update rule gets and gives: all vectors are flat, of the layout of block "params". */
+/* What an update rule gets and gives: all vectors are flat, of the layout of a block of parameters. */
 #ifndef ANN_OPTIM_RULE_H
 #define ANN_OPTIM_RULE_H
 
@@ -31,7 +31,7 @@ ann_node anni_scaled(ann_graph *g, ann_node x, const char *input);
 
 /* The block of that name, or id -1. */
 ann_block anni_find_block(const ann_store *store, const char *name);
-/* Loads the moment block "prefix/params", made on first use. */
+/* Loads the block "prefix/BLOCK" of moments, made on first use. */
 ann_node anni_moment(const anni_update *u, const char *prefix);
 /* Assigns `value` to what `target` loaded, at the end of the step. */
 static inline void anni_put(const anni_update *u, ann_node target, ann_node value) {
@@ -53,7 +53,9 @@ void anni_move(ann_graph *g, const ann_optim_part *part);
 
 void anni_update_sgd(const anni_update *u);
 void anni_update_adam(const anni_update *u);
-/* l1, l2 and clipping; adds the output "grad_norm" if clip_norm is on. */
-ann_node anni_regularise(ann_graph *g, const ann_optim *optim, ann_node param, ann_node grad);
+/* Adds l1 and l2. */
+ann_node anni_penalise(ann_graph *g, const ann_optim *optim, ann_node param, ann_node grad);
+/* Clips the gradients of all groups; adds the output "grad_norm" if clip_norm is on. */
+void anni_clip(ann_graph *g, const ann_optim *optim, ann_node *grads, int n);
 
 #endif
