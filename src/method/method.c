@@ -58,6 +58,25 @@ ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features) {
     return apply_range(m, nn, feature_blocks(m), m->blocks->model_count, features);
 }
 
+ann_node ann_method_model(const ann_method *m, ann_nn *nn, ann_node x) {
+    return apply_range(m, nn, 0, m->blocks->model_count, x);
+}
+
+ann_nn ann_method_both_views(const ann_method *m, ann_node *x) {
+    ann_graph *g = m->nn->graph;
+    ann_nn nn = *m->nn;
+    /* samples -1, -2 ... occur nowhere else; a position is exact in f64 */
+    const ann_node position = ann_cast(g, nn.ids, ANN_F64);
+    const ann_node second = ann_cast(g, ann_sub(g, ann_scalar(g, ANN_F64, -1), position), ANN_I64);
+    nn.ids = ann_concat(g, (ann_node[]){nn.ids, second}, 2, 0);
+    if (nn.batch_total > 0) {
+        nn.batch_total *= 2;
+        nn.batch_scale = ann_mul_const(g, nn.batch_scale, 0.5);
+    }
+    *x = ann_concat(g, (ann_node[]){m->x, m->x2}, 2, 0);
+    return nn;
+}
+
 /* ---- over the global batch ---- */
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
@@ -96,15 +115,35 @@ ann_node ann_method_mean(ann_method *m, ann_node each, ann_node mask) {
     return ann_div(g, sum, ann_max(g, ann_stop_grad(g, count), ann_scalar(g, m->nn->dtype, 1)));
 }
 
+/* A stand-in is behind the last sample if this rank is the last one. */
+static int64_t first_row(const ann_method *m) {
+    return m->first + m->local <= m->global ? m->first : m->global - m->local;
+}
+
 ann_node ann_method_gather(const ann_method *m, ann_node x) {
     ann_graph *g = m->nn->graph;
     if (!ann_node_is(x) || !has_peers(m)) return x;
     const ann_shape *shape = ann_node_shape(g, x);
-    /* a stand-in is behind the last sample if this rank is the last one */
-    const int64_t first = m->first + m->local <= m->global ? m->first : m->global - m->local;
+    const int64_t first = first_row(m);
     int64_t before[ANN_MAX_RANK] = {first}, after[ANN_MAX_RANK] = {m->global - first - m->local};
     if (shape->rank != 2) return ann_graph_fail(g, ANN_ERR_SHAPE, "rows to gather must be [B, D]");
     return ann_allreduce(g, ann_pad(g, ann_mul(g, x, present(m)), before, after), 0);
+}
+
+ann_node ann_method_place(const ann_method *m) {
+    ann_graph *g = m->nn->graph;
+    const int64_t n = m->local, first = first_row(m);
+    /* a unit matrix, row after row, is 1 and n zeros over and over */
+    const ann_node one = ann_fill(g, m->nn->dtype, ANN_SHAPE(n, 1), 1);
+    const ann_node apart = ann_pad(g, one, (int64_t[]){0, 0}, (int64_t[]){0, n});
+    const ann_node flat = ann_reshape(g, apart, ANN_SHAPE(n * (n + 1)));
+    const ann_node unit = ann_slice(g, flat, (int64_t[]){0}, (int64_t[]){n * n});
+    return ann_pad(g, ann_reshape(g, unit, ANN_SHAPE(n, n)), (int64_t[]){0, first},
+                   (int64_t[]){0, m->global - first - n});
+}
+
+ann_node ann_method_batch_mean(const ann_method *m, ann_node each) {
+    return ann_mul(m->nn->graph, ann_sum_all(m->nn->graph, each), m->scale);
 }
 
 ann_node ann_method_once(const ann_method *m, ann_node loss) {
@@ -136,6 +175,14 @@ ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node targ
     const ann_node each =
         m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
     return ann_reshape(g, ann_reduce_sum(g, each, 2), ANN_SHAPE(m->local));
+}
+
+ann_node ann_method_normalize(ann_graph *g, ann_node x) {
+    if (!ann_node_is(x)) return x;
+    const double least = 1e-24; /* of a squared length: rows of zeros stay zeros */
+    const ann_node square = ann_reduce_sum(g, ann_square(g, x), 2);
+    const ann_node length = ann_sqrt(g, ann_max(g, square, ann_scalar(g, ann_node_dtype(g, x), least)));
+    return ann_mul(g, x, ann_recip(g, length));
 }
 
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor) {

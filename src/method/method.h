@@ -33,6 +33,8 @@ typedef struct ann_method_config {
     const char *features; /* block of the model after which features (the code) are taken; NULL: its first */
     const char *discriminator; /* features -> [B, 1], the logit of "source" */
     double weight;             /* of the method's own term */
+    const char *projector;     /* the model's output -> [B, D], where samples are compared */
+    double temperature;        /* by which similarities are divided */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -102,6 +104,11 @@ ann_node ann_method_block(const ann_method *m, ann_nn *nn, const char *block, an
 /* The model's blocks up to `features`, and those behind it. */
 ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x);
 ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
+/* All of them. */
+ann_node ann_method_model(const ann_method *m, ann_nn *nn, ann_node x);
+/* Both views as one batch, *x [2 B, ...]: the first of all samples, then the second. Returns what to apply
+   blocks with: batch statistics are over both views, and random draws differ between them. */
+ann_nn ann_method_both_views(const ann_method *m, ann_node *x);
 
 /* ---- over the global batch ---- */
 
@@ -118,6 +125,10 @@ ann_node ann_method_sum(const ann_method *m, ann_node x);
 /* The rows of all ranks: [B, D] -> [G, D] in the order of the global batch, the same on every rank;
    differentiable. Rows of stand-ins are left out. Over ranks: one reduction of G D elements. */
 ann_node ann_method_gather(const ann_method *m, ann_node x);
+/* [B, G], 1 in the column of each sample's place in the global batch and 0 elsewhere. Local. */
+ann_node ann_method_place(const ann_method *m);
+/* This rank's share of the mean of each [B] over the global batch. Local. */
+ann_node ann_method_batch_mean(const ann_method *m, ann_node each);
 /* This rank's share of a scalar that all ranks have computed alike. */
 ann_node ann_method_once(const ann_method *m, ann_node loss);
 
@@ -132,6 +143,8 @@ ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features);
 /* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
    cross-entropy of logits, as likeness says; out and target have as many elements. */
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);
+/* x [B, D] with each row divided by its length. */
+ann_node ann_method_normalize(ann_graph *g, ann_node x);
 /* x with its gradient multiplied by -factor (a scalar): Ganin and Lempitsky, ICML 2015. */
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
 /* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */
