@@ -81,14 +81,13 @@ ann_nn ann_method_both_views(const ann_method *m, ann_node *x) {
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
 
-/* 1, or 0 for a stand-in. */
-static ann_node present(const ann_method *m) {
+ann_node ann_method_present(const ann_method *m) {
     return ann_mul_const(m->nn->graph, m->scale, (double)m->global);
 }
 
 static ann_node where(const ann_method *m, ann_node is) {
     ann_graph *g = m->nn->graph;
-    return ann_mul(g, ann_cast(g, is, m->nn->dtype), present(m));
+    return ann_mul(g, ann_cast(g, is, m->nn->dtype), ann_method_present(m));
 }
 
 ann_node ann_method_is_target(const ann_method *m) {
@@ -127,7 +126,7 @@ ann_node ann_method_gather(const ann_method *m, ann_node x) {
     const int64_t first = first_row(m);
     int64_t before[ANN_MAX_RANK] = {first}, after[ANN_MAX_RANK] = {m->global - first - m->local};
     if (shape->rank != 2) return ann_graph_fail(g, ANN_ERR_SHAPE, "rows to gather must be [B, D]");
-    return ann_allreduce(g, ann_pad(g, ann_mul(g, x, present(m)), before, after), 0);
+    return ann_allreduce(g, ann_pad(g, ann_mul(g, x, ann_method_present(m)), before, after), 0);
 }
 
 ann_node ann_method_place(const ann_method *m) {
@@ -167,14 +166,17 @@ ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features) {
     return ann_add(g, ann_method_mean(m, each, source), ann_method_mean(m, each, ann_method_is_target(m)));
 }
 
-ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target) {
+ann_node ann_method_compare(const ann_method *m, ann_node out, ann_node target) {
     ann_graph *g = m->nn->graph;
     if (!ann_node_is(out) || !ann_node_is(target)) return ANN_NODE_NONE;
     const ann_node flat = ann_flatten(g, target);
     out = ann_reshape(g, out, *ann_node_shape(g, flat));
-    const ann_node each =
-        m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
-    return ann_reshape(g, ann_reduce_sum(g, each, 2), ANN_SHAPE(m->local));
+    return m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
+}
+
+ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target) {
+    ann_graph *g = m->nn->graph;
+    return ann_reshape(g, ann_reduce_sum(g, ann_method_compare(m, out, target), 2), ANN_SHAPE(m->local));
 }
 
 ann_node ann_method_normalize(ann_graph *g, ann_node x) {

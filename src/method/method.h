@@ -35,6 +35,8 @@ typedef struct ann_method_config {
     double weight;             /* of the method's own term */
     const char *projector;     /* the model's output -> [B, D], where samples are compared */
     double temperature;        /* by which similarities are divided */
+    int64_t patch[2];          /* h, w */
+    double ratio;              /* of patches that are hidden */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -73,7 +75,8 @@ enum {
     ANN_METHOD_LABELS = 1,    /* needs labels */
     ANN_METHOD_TARGET = 2,    /* needs a target domain */
     ANN_METHOD_TWO_VIEWS = 4, /* augments each sample twice */
-    ANN_METHOD_OWN_LOSS = 8   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+    ANN_METHOD_OWN_LOSS = 8,  /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+    ANN_METHOD_PRETRAIN = 16  /* is for phases of kind pretrain */
 };
 
 typedef struct ann_method_info {
@@ -117,8 +120,10 @@ ann_node ann_method_is_source(const ann_method *m);
 ann_node ann_method_is_target(const ann_method *m);
 /* [B], 1 for samples with a label. */
 ann_node ann_method_is_labelled(const ann_method *m);
+/* A scalar: 1, or 0 on a rank whose one sample is a stand-in. */
+ann_node ann_method_present(const ann_method *m);
 /* This rank's share of the mean of each [B] over the samples of the global batch that are in `mask` (0 if
-   there is none). Over ranks: one reduction of one element for a mask. */
+   there is none); any other shape of both will do. Over ranks: one reduction of one element for a mask. */
 ann_node ann_method_mean(ann_method *m, ann_node each, ann_node mask);
 /* The sum over ranks, of a node of any shape; differentiable. */
 ann_node ann_method_sum(const ann_method *m, ann_node x);
@@ -140,8 +145,10 @@ ann_node ann_method_classify(ann_method *m, ann_node logits);
 /* This rank's share of E_s[-log d] + E_t[-log(1 - d)], d = sigmoid of the discriminator's output [B, 1]:
    means over the samples of each domain. */
 ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features);
-/* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
-   cross-entropy of logits, as likeness says; out and target have as many elements. */
+/* Of a reconstruction, [B, elements]: (out - target)^2 or the binary cross-entropy of logits, as likeness
+   says; out and target have as many elements. */
+ann_node ann_method_compare(const ann_method *m, ann_node out, ann_node target);
+/* Of a reconstruction, [B]: the sum over a sample's elements. */
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);
 /* x [B, D] with each row divided by its length. */
 ann_node ann_method_normalize(ann_graph *g, ann_node x);

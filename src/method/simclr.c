@@ -44,5 +44,8 @@ static ann_node build(ann_method *m) {
     return ann_mul_const(g, ann_method_batch_mean(m, ann_cross_entropy(g, logits, partner)), 0.5);
 }
 
-const ann_method_info anni_method_simclr = {
-    .name = "simclr", .needs = ANN_METHOD_TWO_VIEWS | ANN_METHOD_OWN_LOSS, .steps = 1, .build = build};
+const ann_method_info anni_method_simclr = {.name = "simclr",
+                                            .needs = ANN_METHOD_PRETRAIN | ANN_METHOD_TWO_VIEWS |
+                                                     ANN_METHOD_OWN_LOSS,
+                                            .steps = 1,
+                                            .build = build};

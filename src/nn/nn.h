@@ -44,7 +44,9 @@ ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channel
    batch) when training and trained. Over several ranks: 2 reductions of C elements on channel 0, and 2
    more in the gradient. */
 ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double momentum, double eps);
-/* Stream of random draws: hash of name. */
+/* The stream of random draws that belongs to a name: its hash. */
+uint32_t ann_nn_stream(const char *name);
+/* Stream of random draws: that of name. */
 ann_node ann_nn_dropout(ann_nn *nn, const char *name, ann_node x, double p);
 /* Masking noise (Vincent et al. 2008): zeroes each element with probability p, without rescaling; only when
    training. */

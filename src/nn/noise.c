@@ -3,7 +3,7 @@
 
 #include "base/hash.h"
 
-static uint32_t stream_of(const char *name) {
+uint32_t ann_nn_stream(const char *name) {
     const uint64_t hash = ann_hash_str(name);
     return (uint32_t)(hash ^ (hash >> 32));
 }
@@ -11,7 +11,7 @@ static uint32_t stream_of(const char *name) {
 ann_node ann_nn_dropout(ann_nn *nn, const char *name, ann_node x, double p) {
     if (!nn->training || p <= 0) return x;
     ann_scope_push(nn->graph, name);
-    const ann_node y = ann_dropout(nn->graph, x, nn->ids, p, nn->seed, stream_of(name));
+    const ann_node y = ann_dropout(nn->graph, x, nn->ids, p, nn->seed, ann_nn_stream(name));
     ann_scope_pop(nn->graph);
     return y;
 }
@@ -22,7 +22,7 @@ ann_node ann_nn_mask_noise(ann_nn *nn, const char *name, ann_node x, double p) {
     const ann_dtype dtype = ann_node_dtype(g, x);
     ann_scope_push(g, name);
     const ann_node u =
-        ann_rand(g, ANN_RAND_UNIFORM, dtype, *ann_node_shape(g, x), nn->ids, nn->seed, stream_of(name));
+        ann_rand(g, ANN_RAND_UNIFORM, dtype, *ann_node_shape(g, x), nn->ids, nn->seed, ann_nn_stream(name));
     const ann_node masked = ann_gt(g, ann_scalar(g, dtype, p), u);
     const ann_node y = ann_select(g, masked, ann_scalar(g, dtype, 0), x);
     ann_scope_pop(g);

@@ -63,6 +63,8 @@ static ann_status check_features(const ann_phase_config *phase, const ann_yaml_n
 static ann_status check_needs(const ann_phase_config *phase, const ann_yaml_node *node) {
     const unsigned needs = ann_method_info_of(phase->method.kind)->needs;
     const bool labelled = phase->loss == ANN_LOSS_CROSS_ENTROPY;
+    if ((needs & ANN_METHOD_PRETRAIN) && phase->kind != ANN_PHASE_PRETRAIN)
+        return ann_yaml_key_error(node, "it is for kind pretrain");
     if ((needs & ANN_METHOD_TWO_VIEWS) && phase->augment_count == 0)
         return ann_yaml_key_error(node, "it compares two views of each sample; accepted is with augment");
     if ((needs & ANN_METHOD_OWN_LOSS) && ann_yaml_find(phase->node, "loss"))

@@ -121,13 +121,19 @@ static bool is_state(const ann_store *store, const char *name) {
     return tensor.id >= 0 && ann_store_info(store, tensor)->role == ANN_ROLE_STATE;
 }
 
+/* Scalar. */
+static ann_node build(ann_method *m, const bench_case *c) {
+    return c->evaluates ? ann_sum_all(m->nn->graph, ann_method_evaluate(m)) : ann_method_build(m);
+}
+
 void bench_check(const bench_case *c) {
     static const char *const model[] = {"encoder", "head"};
     ann_store *store;
     ann_graph *g;
     check_ok(ann_store_new(&store, 1));
     check_ok(ann_graph_new(&g, store));
-    ann_nn nn = {.graph = g, .training = true, .dtype = ANN_F64, .seed = 5, .batch_scale = ANN_NODE_NONE};
+    ann_nn nn = {
+        .graph = g, .training = !c->evaluates, .dtype = ANN_F64, .seed = 5, .batch_scale = ANN_NODE_NONE};
     nn.ids = ann_input(g, "ids", ANN_I64, ANN_SHAPE(BENCH_BATCH));
     const ann_method_blocks of = {
         .apply = apply, .model = c->model ? c->model : model, .model_count = c->model ? c->model_count : 2};
@@ -147,7 +153,7 @@ void bench_check(const bench_case *c) {
                     .step = c->step,
                     .logits = ANN_NODE_NONE};
     m.clean = m.x;
-    const ann_node loss = ann_method_build(&m);
+    const ann_node loss = build(&m, c);
     ann_node loads[LOADS], grads[LOADS];
     check_ok(ann_graph_status(g));
     const int n = find_loads(loads, g);

@@ -23,6 +23,7 @@ typedef struct bench_case {
     ann_method_likeness likeness;
     double progress;
     int step;
+    bool evaluates; /* the loss is the sum of what the method's `evaluate` says */
     double loss;
     const bench_values *gradients;
     int gradient_count;

@@ -1,5 +1,6 @@
 /* The methods that tests/mpi/test_method.c trains: each is a phase of a run file over two sources, of which
-   the second one is the target. Blocks are those of its run file. */
+   the second one is the target. Blocks are those of its run file. The phase is of kind pretrain where the
+   loss takes no labels. */
 #define VIEWS "augment: [crop: { padding: 1 }, brightness: { strength: 0.4 }],"
 
 static const struct method_case {
@@ -11,4 +12,5 @@ static const struct method_case {
 } method_cases[] = {
     {"dann", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", ""},
     {"simclr", "encoder, narrow", "", "simclr: { projector: projector, temperature: 0.2 }", VIEWS},
+    {"masked", "encoder, decoder", "loss: bce,", "masked: { patch: [3, 2], ratio: 0.6 }", ""},
 };

@@ -39,13 +39,14 @@ static const char run_file[] = "name: methods\n"
                                "  discriminator:\n"
                                "    - dense: { name: fc, units: 8, activation: tanh }\n"
                                "    - dense: { name: out, units: 1 }\n"
+                               "  decoder: [dense: { name: out, units: 64 }]\n"
                                "  narrow: [dropout: { name: drop, p: 0.2 }, dense: { name: fc, units: 6 }]\n"
                                "  projector:\n"
                                "    - dense: { name: fc, units: 8 }\n"
                                "    - batch_norm: { name: bn }\n"
                                "    - dense: { name: out, units: 5 }\n"
                                "phases:\n"
-                               "  - { name: only, kind: supervised, model: [%s], %s batch: 30,\n"
+                               "  - { name: only, kind: %s, model: [%s], %s batch: 30,\n"
                                "      method: { %s }, %s sampling: { balance: source },\n"
                                "      optimizer: { kind: momentum }, program: [{ steps: 6, lr: 0.02 }] }\n";
 
@@ -53,7 +54,9 @@ static ann_status run(const struct method_case *c, bool resume) {
     char text[sizeof run_file + 4 * SCRATCH_PATH_BYTES];
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume};
-    snprintf(text, sizeof text, run_file, dir, c->name, dir, dir, c->model, c->loss, c->method, c->extra);
+    snprintf(text, sizeof text, run_file, dir, c->name, dir, dir,
+             strstr(c->loss, "cross_entropy") ? "supervised" : "pretrain", c->model, c->loss, c->method,
+             c->extra);
     ANN_TRY(ann_run_config_parse(&config, c->name, text, NULL, 0));
     const ann_status status = ann_train(comm, config, &options);
     ann_run_config_free(config);

@@ -1,5 +1,6 @@
 """The double of tests/method/bench.c in PyTorch, float64: samples, blocks of layers, and the writer of headers of
 expected losses and gradients."""
+import ctypes
 import os
 
 import torch
@@ -7,6 +8,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BATCH, INPUTS, FEATURES, CLASSES = 8, 6, 4, 3
+SEED = 5  # of random draws; sample b has the id b
 BLOCKS = [("encoder", INPUTS, FEATURES, True), ("head", FEATURES, CLASSES, False), ("discriminator", FEATURES, 1, False),
           ("decoder", FEATURES, INPUTS, False), ("projector", FEATURES, 3, False), ("predictor", 3, 3, False),
           ("second", FEATURES, CLASSES, False), ("cdan", FEATURES * CLASSES, 1, False),
@@ -38,6 +40,48 @@ class Bench:
     def classify(self, logits):
         """Cross-entropy, the mean over labelled samples."""
         return torch.nn.functional.cross_entropy(logits[self.source], self.y[self.source])
+
+
+M32 = 0xFFFFFFFF
+
+
+def philox(key, lo, hi):
+    """Philox4x32-10 (src/base/philox.h): four words."""
+    c = [lo & M32, lo >> 32, hi & M32, hi >> 32]
+    k = [key & M32, key >> 32]
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & M32, (p0 >> 32) ^ c[3] ^ k[1], p0 & M32]
+        k = [(k[0] + 0x9E3779B9) & M32, (k[1] + 0xBB67AE85) & M32]
+    return c
+
+
+assert philox(0, 0, 0) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # Random123's kat_vectors
+
+
+XXHASH = ctypes.CDLL("libxxhash.so.0")
+XXHASH.XXH3_64bits.restype = ctypes.c_uint64
+
+
+def stream(name):
+    """ann_nn_stream."""
+    text = name.encode()
+    h = XXHASH.XXH3_64bits(text, ctypes.c_size_t(len(text)))
+    return (h ^ h >> 32) & M32
+
+
+def draw(name, columns, of):
+    """[BATCH, columns] of the stream that belongs to a name; of(stream, sample, element)."""
+    s = stream(name)
+    return torch.tensor([[of(s, b, e) for e in range(columns)] for b in range(BATCH)])
+
+
+def uniform_of(s, sample, element):
+    return (philox(SEED, sample, s << 32 | element >> 2)[element & 3] >> 8) * 2.0**-24
+
+
+def uniform(name, columns):
+    return draw(name, columns, uniform_of)
 
 
 def array(name, values):
