@@ -77,6 +77,39 @@ ann_nn ann_method_both_views(const ann_method *m, ann_node *x) {
     return nn;
 }
 
+/* ---- teachers ---- */
+
+ann_nn ann_method_teacher(const ann_nn *nn) {
+    ann_nn teacher = *nn;
+    teacher.shadow = ANN_METHOD_TEACHER;
+    return teacher;
+}
+
+void ann_method_follow(const ann_method *m, ann_node keep) {
+    ann_graph *g = m->nn->graph;
+    const ann_store *store = ann_graph_store(g);
+    const ann_node share = ann_add_const(g, ann_neg(g, keep), 1);
+    const size_t prefix = strlen(ANN_METHOD_TEACHER "/");
+    for (int32_t i = 0; i < ann_store_count(store); i++) {
+        const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
+        if (strncmp(info->name, ANN_METHOD_TEACHER "/", prefix) != 0) continue;
+        const ann_node teacher = ann_load(g, (ann_tensor){i});
+        const ann_node student = ann_load(g, ann_store_find(store, info->name + prefix));
+        const ann_node value = ann_add(g, ann_mul(g, teacher, keep), ann_mul(g, student, share));
+        ann_effect(g, ann_assign(g, teacher, value));
+    }
+}
+
+ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
+                           ann_init init) {
+    ann_graph *g = m->nn->graph;
+    ann_tensor tensor;
+    const ann_status status =
+        ann_store_declare(&tensor, ann_graph_store(g), name, m->nn->dtype, &shape, role, init);
+    if (status != ANN_OK) return ann_graph_fail(g, status, "%s", ann_error_text());
+    return ann_load(g, tensor);
+}
+
 /* ---- over the global batch ---- */
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }

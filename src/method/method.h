@@ -37,6 +37,9 @@ typedef struct ann_method_config {
     double temperature;        /* by which similarities are divided */
     int64_t patch[2];          /* h, w */
     double ratio;              /* of patches that are hidden */
+    const char *predictor;     /* the projector's output -> [B, D] */
+    double momentum;           /* share that a teacher keeps of itself in a step */
+    int64_t queue;             /* rows */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -56,8 +59,8 @@ typedef struct ann_method {
     ann_method_likeness likeness;
     int64_t first, local, global; /* this rank's samples are [first, first + local) of the global batch */
     /* Scalars of nn->dtype: 1 / global, or 0 on a rank whose one sample is a stand-in; and the share of the
-       phase that is over, from 0 to 1. */
-    ann_node scale, progress;
+       phase that is over, from 0 to 1; and cos(pi progress), from 1 to -1. */
+    ann_node scale, progress, cosine;
     ann_node x,
         x2; /* [B, ...] the input, and its second view (NONE without ANN_METHOD_TWO_VIEWS); with noise */
     ann_node clean;  /* x without noise */
@@ -112,6 +115,20 @@ ann_node ann_method_model(const ann_method *m, ann_nn *nn, ann_node x);
 /* Both views as one batch, *x [2 B, ...]: the first of all samples, then the second. Returns what to apply
    blocks with: batch statistics are over both views, and random draws differ between them. */
 ann_nn ann_method_both_views(const ann_method *m, ann_node *x);
+
+/* ---- teachers ---- */
+
+#define ANN_METHOD_TEACHER "teacher"
+/* A copy of nn by which blocks are applied with the teacher's tensors, "teacher/NAME" of role STATE: those of
+   the student at the start of the phase, and what ann_method_follow makes of them. */
+ann_nn ann_method_teacher(const ann_nn *nn);
+/* In each step every tensor of the teacher that has been declared becomes keep times itself and 1 - keep
+   times the student's, as both are at the step's start; keep is a scalar. Once all blocks have been applied.
+   Cost: one pass over the parameters. */
+void ann_method_follow(const ann_method *m, ann_node keep);
+/* The tensor `name` of nn->dtype, declared if it is not there, and loaded. */
+ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
+                           ann_init init);
 
 /* ---- over the global batch ---- */
 

@@ -1,4 +1,4 @@
-/* SimCLR against PyTorch. */
+/* SimCLR, BYOL and MoCo against PyTorch: losses, gradients, and teachers and queues after the step. */
 #include "support/check.h"
 
 #include "bench.h"
@@ -7,15 +7,42 @@
 
 static const char *const model[] = {"encoder"};
 
+#define CASE(name, ...)                                                                                      \
+    {                                                                                                        \
+        .config = {__VA_ARGS__}, .model = model, .model_count = 1, .loss = name##_loss,                      \
+        .gradients = name##_gradients,                                                                       \
+        .gradient_count = sizeof name##_gradients / sizeof name##_gradients[0]                               \
+    }
+
 static void simclr(void **state) {
     (void)state;
-    const bench_case c = {.config = {.kind = ANN_METHOD_SIMCLR, .projector = "projector", .temperature = 0.3},
-                          .model = model,
-                          .model_count = 1,
-                          .loss = simclr_loss,
-                          .gradients = simclr_gradients,
-                          .gradient_count = sizeof simclr_gradients / sizeof simclr_gradients[0]};
+    const bench_case c =
+        CASE(simclr, .kind = ANN_METHOD_SIMCLR, .projector = "projector", .temperature = 0.3);
     bench_check(&c);
+}
+
+static void byol(void **state) {
+    (void)state;
+    bench_case c = CASE(byol, .kind = ANN_METHOD_BYOL, .projector = "projector", .predictor = "predictor",
+                        .momentum = 0.9);
+    c.progress = 0.3;
+    bench_check(&c);
+}
+
+/* Longer than a batch, and shorter. */
+static void moco(void **state) {
+    (void)state;
+    const bench_values queues[] = {{"moco/queue", 11 * 3, given_long}, {"moco/queue", 5 * 3, given_short}};
+    bench_case c = CASE(moco, .kind = ANN_METHOD_MOCO, .projector = "projector", .temperature = 0.2,
+                        .momentum = 0.99, .queue = 11);
+    c.given = &queues[0];
+    c.given_count = 1;
+    bench_check(&c);
+    bench_case d = CASE(short_queue, .kind = ANN_METHOD_MOCO, .projector = "projector", .temperature = 0.2,
+                        .momentum = 0.99, .queue = 5);
+    d.given = &queues[1];
+    d.given_count = 1;
+    bench_check(&d);
 }
 
 static ann_node drop(const void *of, ann_nn *nn, const char *block, ann_node x) {
@@ -50,7 +77,8 @@ static void dropout_differs_between_views(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(simclr),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(simclr), cmocka_unit_test(byol),
+                                       cmocka_unit_test(moco),
                                        cmocka_unit_test(dropout_differs_between_views)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

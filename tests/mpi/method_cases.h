@@ -12,5 +12,9 @@ static const struct method_case {
 } method_cases[] = {
     {"dann", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", ""},
     {"simclr", "encoder, narrow", "", "simclr: { projector: projector, temperature: 0.2 }", VIEWS},
+    {"byol", "encoder, narrow", "", "byol: { projector: projector, predictor: predictor, momentum: 0.8 }",
+     VIEWS},
+    {"moco", "encoder, narrow", "",
+     "moco: { projector: projector, temperature: 0.2, momentum: 0.8, queue: 40 }", VIEWS},
     {"masked", "encoder, decoder", "loss: bce,", "masked: { patch: [3, 2], ratio: 0.6 }", ""},
 };
