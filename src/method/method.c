@@ -80,22 +80,63 @@ ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shap
     return ann_load(g, tensor);
 }
 
+ann_node ann_method_model(const ann_method *m, ann_nn *nn, ann_node x) {
+    return apply_range(m, nn, 0, m->blocks->model_count, x);
+}
+
+ann_nn ann_method_both_views(const ann_method *m, ann_node *x) {
+    ann_graph *g = m->nn->graph;
+    ann_nn nn = *m->nn;
+    /* samples -1, -2 ... occur nowhere else; a position is exact in f64 */
+    const ann_node position = ann_cast(g, nn.ids, ANN_F64);
+    const ann_node second = ann_cast(g, ann_sub(g, ann_scalar(g, ANN_F64, -1), position), ANN_I64);
+    nn.ids = ann_concat(g, (ann_node[]){nn.ids, second}, 2, 0);
+    if (nn.batch_total > 0) {
+        nn.batch_total *= 2;
+        nn.batch_scale = ann_mul_const(g, nn.batch_scale, 0.5);
+    }
+    *x = ann_concat(g, (ann_node[]){m->x, m->x2}, 2, 0);
+    return nn;
+}
+
+/* ---- teachers ---- */
+
+ann_nn ann_method_teacher(const ann_nn *nn) {
+    ann_nn teacher = *nn;
+    teacher.shadow = ANN_METHOD_TEACHER;
+    return teacher;
+}
+
+void ann_method_follow(const ann_method *m, ann_node keep) {
+    ann_graph *g = m->nn->graph;
+    const ann_store *store = ann_graph_store(g);
+    const ann_node share = ann_add_const(g, ann_neg(g, keep), 1);
+    const size_t prefix = strlen(ANN_METHOD_TEACHER "/");
+    for (int32_t i = 0; i < ann_store_count(store); i++) {
+        const ann_tensor_info *info = ann_store_info(store, (ann_tensor){i});
+        if (strncmp(info->name, ANN_METHOD_TEACHER "/", prefix) != 0) continue;
+        const ann_node teacher = ann_load(g, (ann_tensor){i});
+        const ann_node student = ann_load(g, ann_store_find(store, info->name + prefix));
+        const ann_node value = ann_add(g, ann_mul(g, teacher, keep), ann_mul(g, student, share));
+        ann_effect(g, ann_assign(g, teacher, value));
+    }
+}
+
 /* ---- over the global batch ---- */
 
 static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
 
-/* 1, or 0 for a stand-in. */
-static ann_node present(const ann_method *m) {
+ann_node ann_method_present(const ann_method *m) {
     return ann_mul_const(m->nn->graph, m->scale, (double)m->global);
 }
 
 static ann_node where(const ann_method *m, ann_node is) {
     ann_graph *g = m->nn->graph;
-    return ann_mul(g, ann_cast(g, is, m->nn->dtype), present(m));
+    return ann_mul(g, ann_cast(g, is, m->nn->dtype), ann_method_present(m));
 }
 
 ann_node ann_method_is_sample(const ann_method *m) {
-    return ann_bcast(m->nn->graph, present(m), ANN_SHAPE(m->local));
+    return ann_bcast(m->nn->graph, ann_method_present(m), ANN_SHAPE(m->local));
 }
 ann_node ann_method_is_target(const ann_method *m) {
     ann_graph *g = m->nn->graph;
@@ -134,7 +175,23 @@ ann_node ann_method_gather(const ann_method *m, ann_node x) {
     const int64_t first = first_row(m);
     int64_t before[ANN_MAX_RANK] = {first}, after[ANN_MAX_RANK] = {m->global - first - m->local};
     if (shape->rank != 2) return ann_graph_fail(g, ANN_ERR_SHAPE, "rows to gather must be [B, D]");
-    return ann_allreduce(g, ann_pad(g, ann_mul(g, x, present(m)), before, after), 0);
+    return ann_allreduce(g, ann_pad(g, ann_mul(g, x, ann_method_present(m)), before, after), 0);
+}
+
+ann_node ann_method_place(const ann_method *m) {
+    ann_graph *g = m->nn->graph;
+    const int64_t n = m->local, first = first_row(m);
+    /* a unit matrix, row after row, is 1 and n zeros over and over */
+    const ann_node one = ann_fill(g, m->nn->dtype, ANN_SHAPE(n, 1), 1);
+    const ann_node apart = ann_pad(g, one, (int64_t[]){0, 0}, (int64_t[]){0, n});
+    const ann_node flat = ann_reshape(g, apart, ANN_SHAPE(n * (n + 1)));
+    const ann_node unit = ann_slice(g, flat, (int64_t[]){0}, (int64_t[]){n * n});
+    return ann_pad(g, ann_reshape(g, unit, ANN_SHAPE(n, n)), (int64_t[]){0, first},
+                   (int64_t[]){0, m->global - first - n});
+}
+
+ann_node ann_method_batch_mean(const ann_method *m, ann_node each) {
+    return ann_mul(m->nn->graph, ann_sum_all(m->nn->graph, each), m->scale);
 }
 
 ann_node ann_method_rows(const ann_method *m, ann_node x) {
@@ -142,10 +199,6 @@ ann_node ann_method_rows(const ann_method *m, ann_node x) {
     if (!ann_node_is(x)) return x;
     const int64_t first = first_row(m), columns = ann_node_shape(g, x)->dim[1];
     return ann_slice(g, x, (int64_t[]){first, 0}, (int64_t[]){first + m->local, columns});
-}
-
-ann_node ann_method_batch_mean(const ann_method *m, ann_node each) {
-    return ann_mul(m->nn->graph, ann_sum_all(m->nn->graph, each), m->scale);
 }
 
 ann_node ann_method_once(const ann_method *m, ann_node loss) {
@@ -180,14 +233,25 @@ ann_node ann_method_entropy(const ann_method *m, ann_node logits) {
     return ann_reshape(g, ann_neg(g, ann_reduce_sum(g, terms, 2)), ANN_SHAPE(m->local));
 }
 
-ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target) {
+ann_node ann_method_compare(const ann_method *m, ann_node out, ann_node target) {
     ann_graph *g = m->nn->graph;
     if (!ann_node_is(out) || !ann_node_is(target)) return ANN_NODE_NONE;
     const ann_node flat = ann_flatten(g, target);
     out = ann_reshape(g, out, *ann_node_shape(g, flat));
-    const ann_node each =
-        m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
-    return ann_reshape(g, ann_reduce_sum(g, each, 2), ANN_SHAPE(m->local));
+    return m->likeness == ANN_METHOD_BCE ? ann_bce_logits(g, out, flat) : ann_squared_error(g, out, flat);
+}
+
+ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target) {
+    ann_graph *g = m->nn->graph;
+    return ann_reshape(g, ann_reduce_sum(g, ann_method_compare(m, out, target), 2), ANN_SHAPE(m->local));
+}
+
+ann_node ann_method_normalize(ann_graph *g, ann_node x) {
+    if (!ann_node_is(x)) return x;
+    const double least = 1e-24; /* of a squared length: rows of zeros stay zeros */
+    const ann_node square = ann_reduce_sum(g, ann_square(g, x), 2);
+    const ann_node length = ann_sqrt(g, ann_max(g, square, ann_scalar(g, ann_node_dtype(g, x), least)));
+    return ann_mul(g, x, ann_recip(g, length));
 }
 
 ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target) {

@@ -52,9 +52,16 @@ typedef struct ann_method_config {
     ann_method_layer layer;
     const char *const *decoders; /* [decoder_count]: the block that reconstructs each block's input */
     int decoder_count;
-    double noise;    /* share of a layer's inputs that are set to 0 */
-    int gibbs_steps; /* of a chain, in each update */
-    bool persistent; /* chains go on from update to update */
+    double noise;          /* share of a layer's inputs that are set to 0 */
+    int gibbs_steps;       /* of a chain, in each update */
+    bool persistent;       /* chains go on from update to update */
+    const char *projector; /* the model's output -> [B, D], where samples are compared */
+    double temperature;    /* by which similarities are divided */
+    int64_t patch[2];      /* h, w */
+    double ratio;          /* of patches that are hidden */
+    const char *predictor; /* the projector's output -> [B, D] */
+    double momentum;       /* share that a teacher keeps of itself in a step */
+    int64_t queue;         /* rows */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -75,8 +82,8 @@ typedef struct ann_method {
     int64_t first, local, global; /* this rank's samples are [first, first + local) of the global batch */
     int64_t whole; /* phases[].batch: global, but for smaller batches at the end of an epoch or stage */
     /* Scalars of nn->dtype: 1 / global, or 0 on a rank whose one sample is a stand-in; and the share of the
-       phase that is over, from 0 to 1. */
-    ann_node scale, progress;
+       phase that is over, from 0 to 1; and cos(pi progress), from 1 to -1. */
+    ann_node scale, progress, cosine;
     ann_node x,
         x2; /* [B, ...] the input, and its second view (NONE without ANN_METHOD_TWO_VIEWS); with noise */
     ann_node clean;  /* x without noise */
@@ -153,6 +160,22 @@ int ann_method_feature_blocks(const ann_method *m);
 /* The model's blocks up to `features`, and those behind it. */
 ann_node ann_method_features(const ann_method *m, ann_nn *nn, ann_node x);
 ann_node ann_method_head(const ann_method *m, ann_nn *nn, ann_node features);
+/* All of them. */
+ann_node ann_method_model(const ann_method *m, ann_nn *nn, ann_node x);
+/* Both views as one batch, *x [2 B, ...]: the first of all samples, then the second. Returns what to apply
+   blocks with: batch statistics are over both views, and random draws differ between them. */
+ann_nn ann_method_both_views(const ann_method *m, ann_node *x);
+
+/* ---- teachers ---- */
+
+#define ANN_METHOD_TEACHER "teacher"
+/* A copy of nn by which blocks are applied with the teacher's tensors, "teacher/NAME" of role STATE: those of
+   the student at the start of the phase, and what ann_method_follow makes of them. */
+ann_nn ann_method_teacher(const ann_nn *nn);
+/* In each step every tensor of the teacher that has been declared becomes keep times itself and 1 - keep
+   times the student's, as both are at the step's start; keep is a scalar. Once all blocks have been applied.
+   Cost: one pass over the parameters. */
+void ann_method_follow(const ann_method *m, ann_node keep);
 
 /* The tensor `name` of nn->dtype, declared if it is not there, and loaded. */
 ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
@@ -173,8 +196,10 @@ ann_node ann_method_is_target(const ann_method *m); /* all samples, where there 
 ann_node ann_method_is_sample(const ann_method *m);
 /* [B], 1 for samples with a label. */
 ann_node ann_method_is_labelled(const ann_method *m);
+/* A scalar: 1, or 0 on a rank whose one sample is a stand-in. */
+ann_node ann_method_present(const ann_method *m);
 /* This rank's share of the mean of each [B] over the samples of the global batch that are in `mask` (0 if
-   there is none). Over ranks: one reduction of one element for a mask. */
+   there is none); any other shape of both will do. Over ranks: one reduction of one element for a mask. */
 ann_node ann_method_mean(ann_method *m, ann_node each, ann_node mask);
 /* The sum over ranks, of a node of any shape; differentiable. */
 ann_node ann_method_sum(const ann_method *m, ann_node x);
@@ -183,6 +208,8 @@ ann_node ann_method_sum(const ann_method *m, ann_node x);
 ann_node ann_method_gather(const ann_method *m, ann_node x);
 /* Its adjoint, this rank's rows: [G, D] -> [B, D] (for a stand-in, rows of another rank). Local. */
 ann_node ann_method_rows(const ann_method *m, ann_node x);
+/* [B, G], 1 in the column of each sample's place in the global batch and 0 elsewhere. Local. */
+ann_node ann_method_place(const ann_method *m);
 /* This rank's share of the mean of each [B] over the global batch. Local. */
 ann_node ann_method_batch_mean(const ann_method *m, ann_node each);
 /* This rank's share of a scalar that all ranks have computed alike. */
@@ -198,11 +225,15 @@ ann_node ann_method_classify(ann_method *m, ann_node logits);
 ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features, ann_node weights);
 /* Of the softmax of logits [B, C]: [B], in nats. */
 ann_node ann_method_entropy(const ann_method *m, ann_node logits);
-/* Of a reconstruction, [B]: the sum over a sample's elements of (out - target)^2 or of the binary
-   cross-entropy of logits, as likeness says; out and target have as many elements. */
+/* Of a reconstruction, [B, elements]: (out - target)^2 or the binary cross-entropy of logits, as likeness
+   says; out and target have as many elements. */
+ann_node ann_method_compare(const ann_method *m, ann_node out, ann_node target);
+/* Of a reconstruction, [B]: the sum over a sample's elements. */
 ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node target);
 /* The same as a mean over a sample's elements: what phases[].loss is without a method, and in evaluation. */
 ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target);
+/* x [B, D] with each row divided by its length. */
+ann_node ann_method_normalize(ann_graph *g, ann_node x);
 /* x with its gradient multiplied by -factor (a scalar): Ganin and Lempitsky, ICML 2015. */
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
 /* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */

@@ -23,6 +23,7 @@ static ann_node batch_mean(const ann_nn *nn, ann_node x) {
 /* running = (1 - momentum) running + momentum * batch */
 static void move_running(ann_nn *nn, ann_node running, ann_node batch, double momentum) {
     ann_graph *g = nn->graph;
+    if (nn->shadow) return;
     if (nn->moving) {
         if (nn->moving_count < nn->moving_room)
             nn->moving[nn->moving_count++] = (ann_nn_moving){running, batch, momentum};

@@ -8,7 +8,9 @@ ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, a
                         ann_init init) {
     char name[256];
     ann_tensor tensor;
-    const int used = snprintf(name, sizeof name, "%s/%s", layer, part);
+    const int used = snprintf(name, sizeof name, "%s%s%s/%s", nn->shadow ? nn->shadow : "",
+                              nn->shadow ? "/" : "", layer, part);
+    if (nn->shadow) role = ANN_ROLE_STATE;
     if (used < 0 || used >= (int)sizeof name)
         return ann_graph_fail(nn->graph, ANN_ERR_ARG, "layer name %.64s... is too long", layer);
     const ann_status status =

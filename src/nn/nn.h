@@ -31,6 +31,9 @@ typedef struct ann_nn {
        for each batch norm that is trained); moving_count counts them. */
     ann_nn_moving *moving; /* [moving_room] */
     int moving_count, moving_room;
+    /* Not NULL: the layers use copies of their tensors, "shadow/NAME" of role STATE, which whoever sets this
+       keeps up; the running statistics among them are not moved. */
+    const char *shadow;
 } ann_nn;
 
 /* x [B, I] -> [B, units]: weight "name/weight" [I, units], bias "name/bias" [units]. */

@@ -123,7 +123,7 @@ static ann_status check_modes(const ann_run_config *config, const ann_phase_conf
 }
 
 ann_status anni_config_check_method(const ann_run_config *config, const ann_phase_config *phase) {
-    static const char *const blocks[] = {"discriminator", "decoder"};
+    static const char *const blocks[] = {"discriminator", "decoder", "projector", "predictor"};
     if (phase->method.kind == ANN_METHOD_NONE) return ANN_OK;
     const ann_yaml_node *node = ann_yaml_find(phase->node, "method")->items[0];
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)

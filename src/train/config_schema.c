@@ -304,6 +304,10 @@ ann_status anni_config_section(section_id section, const ann_yaml_node *map, voi
 static void write_value(FILE *out, const key_spec *k, const void *base) {
     const char *field = (const char *)base + k->offset;
     if (k->type == KEY_REAL) fprintf(out, " %s %.17g", k->name, *(const double *)(const void *)field);
+    if (k->type == KEY_PAIR) {
+        const int64_t *pair = (const int64_t *)(const void *)field;
+        fprintf(out, " %s %lldx%lld", k->name, (long long)pair[0], (long long)pair[1]);
+    }
     if (k->type == KEY_NAME || k->type == KEY_TEXT) {
         const char *text = *(const char *const *)(const void *)field;
         fprintf(out, " %s %s", k->name, text ? text : "-");

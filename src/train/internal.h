@@ -287,6 +287,7 @@ typedef struct anni_scalars {
     _Alignas(64) double loss_scale;
     _Alignas(64) double loss_unscale;
     _Alignas(64) double progress; /* share of the phase's samples that have been used */
+    _Alignas(64) double cosine;   /* of pi times the progress */
 } anni_scalars;
 
 enum { ANNI_KINDS = 18 }; /* of 2^16 micro-batches */
@@ -377,6 +378,12 @@ ann_status anni_best_declare(ann_store *store, const anni_phase *phase) ANN_MUST
 void anni_best_keep(ann_store *store);
 void anni_best_restore(ann_store *store);
 void anni_best_map(ann_store *to, const ann_store *from);
+
+/* ---- teacher.c: copies of the model's tensors that follow them ---- */
+
+bool anni_is_teacher(const ann_tensor_info *info);
+/* Each becomes equal to its student: at the start of a phase. */
+void anni_teacher_start(ann_store *store);
 
 /* ---- sampling.c: the order of the training samples ---- */
 

@@ -188,7 +188,7 @@ static void add_fresh(loading *l, const char *name) {
 static ann_status load_matching(loading *l) {
     for (int32_t i = 0; i < ann_store_count(l->to); i++) {
         const ann_tensor_info *info = ann_store_info(l->to, (ann_tensor){i});
-        if (!is_model_tensor(info)) continue;
+        if (!is_model_tensor(info) || anni_is_teacher(info)) continue;
         const bool wanted = ann_name_matches(l->config->load_tensors, info->name);
         const int source = wanted ? find_source(l, info->name) : -1;
         bool taken = false;
@@ -203,14 +203,19 @@ static ann_status load_matching(loading *l) {
     return ANN_OK;
 }
 
-/* What is there and was not asked for by any tensor here; the optimizer's moments of our own are none of it.
- */
+static bool is_of_training(const char *name) {
+    static const char *const prefixes[] = {"m/", "v/", "best/", ANN_METHOD_TEACHER "/"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
+/* What is there and was not asked for by any tensor here; moments and teachers of our own are none of it. */
 static void say_unused(loading *l) {
     for (int i = 0; i < ann_foreign_count(l->from) && !l->config->load_from; i++) {
         const char *name = ann_foreign_tensor_at(l->from, i)->name;
-        const bool moment =
-            strncmp(name, "m/", 2) == 0 || strncmp(name, "v/", 2) == 0 || strncmp(name, "best/", 5) == 0;
-        if (l->used[i] || moment || !ann_name_matches(l->config->load_tensors, l->names[i])) continue;
+        if (l->used[i] || is_of_training(name) || !ann_name_matches(l->config->load_tensors, l->names[i]))
+            continue;
         if (strcmp(name, l->names[i]) == 0) say(l, true, "skipped", "%s: no tensor here is called so", name);
         else say(l, true, "skipped", "%s: no tensor here is called %s", name, l->names[i]);
     }

@@ -91,7 +91,8 @@ static ann_status bind_scalars(const anni_step *step, const anni_scalars *scalar
                   {"batch_scale", scale},
                   {"loss_scale", &scalars->loss_scale},
                   {"loss_unscale", &scalars->loss_unscale},
-                  {"progress", &scalars->progress}};
+                  {"progress", &scalars->progress},
+                  {"cosine", &scalars->cosine}};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (ann_plan_has_input(step->plan, inputs[i].input))
             ANN_TRY(ann_plan_bind(step->plan, inputs[i].input, inputs[i].data));

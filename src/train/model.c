@@ -204,6 +204,7 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     ann_method m = method_of(nn, phase, x, clean, extent);
     m.scale = ann_cast(g, sample_weight, nn->dtype);
     m.progress = ann_cast(g, ann_input(g, "progress", ANN_F64, ANN_SCALAR), nn->dtype);
+    m.cosine = ann_cast(g, ann_input(g, "cosine", ANN_F64, ANN_SCALAR), nn->dtype);
     if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
     if (anni_method_table(phase->config)) m.table = ann_input(g, "table", ANN_F32, ANN_SHAPE(extent.local));
     if (anni_method_has_two_views(phase->config))
@@ -236,6 +237,7 @@ static ann_node method_test_loss(ann_nn *nn, const anni_phase *phase, ann_node c
     ann_method m = method_of(nn, phase, clean, clean, extent);
     m.scale = ann_scalar(nn->graph, nn->dtype, 1.0 / (double)extent.local);
     m.progress = ann_scalar(nn->graph, nn->dtype, 1);
+    m.cosine = ann_scalar(nn->graph, nn->dtype, -1);
     const ann_node each = anni_method_evaluate(&m, phase);
     output_hits(nn->graph, &m);
     return each;

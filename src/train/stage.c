@@ -78,6 +78,7 @@ static ann_status fill_store(const stage *s, const ann_store *before, const char
         ANN_TRY(ann_agree(comm, take_over(s, before)));
         anni_outer_drop_anchor(s->store);
         if (before) anni_best_map(s->store, before);
+        else anni_teacher_start(s->store);
         return ANN_OK;
     }
     const ann_status status = ann_agree(comm, restore_store(s, restore));
@@ -282,6 +283,7 @@ static void set_scalars(stage *s) {
     s->scalars.loss_scale = cursor->loss_scale;
     s->scalars.loss_unscale = 1 / cursor->loss_scale;
     s->scalars.progress = (double)cursor->position / (double)s->total;
+    s->scalars.cosine = cos(acos(-1) * s->scalars.progress);
 }
 
 /* A step in which all ranks have failed together. */

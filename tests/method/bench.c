@@ -48,24 +48,30 @@ static ann_node apply(const void *of, ann_nn *nn, const char *block, ann_node x)
 
 /* ---- values ---- */
 
+/* Of a block's layer, if it is there: weight, then bias. */
+static void set_block(const ann_store *store, const char *of, int k, double size) {
+    char name[64];
+    const int weights = blocks[k].in * blocks[k].units;
+    snprintf(name, sizeof name, "%s%s/fc/weight", of, blocks[k].name);
+    const ann_tensor weight = ann_store_find(store, name);
+    if (weight.id < 0) return;
+    snprintf(name, sizeof name, "%s%s/fc/bias", of, blocks[k].name);
+    double *w = ann_store_data(store, weight), *b = ann_store_data(store, ann_store_find(store, name));
+    for (int i = 0; i < weights; i++) w[i] = size * sin(1.3 * i + k + 1);
+    for (int i = 0; i < blocks[k].units; i++) b[i] = size * sin(1.3 * (weights + i) + k + 1);
+}
+
 static void set_parameters(const ann_store *store) {
     for (int k = 0; k < BLOCKS; k++) {
-        char name[64];
-        const int weights = blocks[k].in * blocks[k].units;
-        snprintf(name, sizeof name, "%s/fc/weight", blocks[k].name);
-        const ann_tensor weight = ann_store_find(store, name);
-        if (weight.id < 0) continue;
-        snprintf(name, sizeof name, "%s/fc/bias", blocks[k].name);
-        double *w = ann_store_data(store, weight), *b = ann_store_data(store, ann_store_find(store, name));
-        for (int i = 0; i < weights; i++) w[i] = 0.5 * sin(1.3 * i + k + 1);
-        for (int i = 0; i < blocks[k].units; i++) b[i] = 0.5 * sin(1.3 * (weights + i) + k + 1);
+        set_block(store, "", k, 0.5);
+        set_block(store, ANN_METHOD_TEACHER "/", k, 0.4);
     }
 }
 
 static void set_given(const ann_store *store, const bench_values *given) {
     double *data = ann_store_data(store, ann_store_find(store, given->tensor));
-    assert_non_null(data);
-    memcpy(data, given->values, (size_t)given->n * sizeof *data);
+    if (!data) fail_msg("there is no %s", given->tensor);
+    else memcpy(data, given->values, (size_t)given->n * sizeof *data);
 }
 
 static bool has_input(const ann_graph *g, const char *name) {
@@ -175,6 +181,7 @@ static setup set_up(const bench_case *c) {
                     .whole = BENCH_WHOLE,
                     .scale = ann_scalar(g, ANN_F64, 1.0 / BENCH_BATCH),
                     .progress = ann_scalar(g, ANN_F64, c->progress),
+                    .cosine = ann_scalar(g, ANN_F64, cos(acos(-1) * c->progress)),
                     .x = ann_input(g, "x", ANN_F64, ANN_SHAPE(BENCH_BATCH, BENCH_INPUTS)),
                     .x2 = ann_input(g, "x2", ANN_F64, ANN_SHAPE(BENCH_BATCH, BENCH_INPUTS)),
                     .labels = ann_input(g, "y", ANN_I32, ANN_SHAPE(BENCH_BATCH)),

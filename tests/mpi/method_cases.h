@@ -3,30 +3,41 @@
    loss takes no labels. Checkpoints are made after 3 steps: of two stages, within the one that has 4. */
 #define TWO_THEN_FOUR "{ steps: 2, lr: 0.02 }, { steps: 4, lr: 0.02 }"
 #define FOUR_THEN_TWO "{ steps: 4, lr: 0.02 }, { steps: 2, lr: 0.02 }"
+#define VIEWS "augment: [crop: { padding: 1 }, brightness: { strength: 0.4 }],"
 
 static const struct method_case {
-    const char *name;  /* of the run and of its golden curve */
-    const char *model; /* phases[].model */
-    const char *loss;
+    const char *name;    /* of the run and of its golden curve */
+    const char *model;   /* phases[].model */
+    const char *loss;    /* key of the phase, with a comma behind it, or "" */
     const char *method;  /* phases[].method */
     const char *extra;   /* further keys of the phase, each with a comma behind it */
     const char *program; /* of 6 steps; NULL: one stage */
 } method_cases[] = {
-    {"svm", "encoder, head", "cross_entropy", "svm: {}", "", NULL},
-    {"cdan", "encoder, head", "cross_entropy", "cdan: { discriminator: joint }", "", NULL},
-    {"drcn", "encoder, head", "cross_entropy", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },", NULL},
-    {"dann", "encoder, head", "cross_entropy", "dann: { discriminator: discriminator }", "", NULL},
-    {"sparse", "units, decoder", "mse", "sparse: { target: 0.2, weight: 0.1 }", "", NULL},
-    {"contractive", "units, decoder", "bce", "contractive: { weight: 0.1 }", "noise: { mask: 0.2 },", NULL},
-    {"contractive_exact", "encoder, decoder", "bce", "contractive: { weight: 0.1, form: gradient }", "",
+    {"svm", "encoder, head", "loss: cross_entropy,", "svm: {}", "", NULL},
+    {"cdan", "encoder, head", "loss: cross_entropy,", "cdan: { discriminator: joint }", "", NULL},
+    {"drcn", "encoder, head", "loss: cross_entropy,", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },",
      NULL},
-    {"contractive_probes", "encoder, decoder", "bce",
+    {"dann", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", "", NULL},
+    {"sparse", "units, decoder", "loss: mse,", "sparse: { target: 0.2, weight: 0.1 }", "", NULL},
+    {"contractive", "units, decoder", "loss: bce,", "contractive: { weight: 0.1 }", "noise: { mask: 0.2 },",
+     NULL},
+    {"contractive_exact", "encoder, decoder", "loss: bce,", "contractive: { weight: 0.1, form: gradient }",
+     "", NULL},
+    {"contractive_probes", "encoder, decoder", "loss: bce,",
      "contractive: { weight: 0.1, form: gradient, probes: 3 }", "", NULL},
-    {"variational", "encoder, decoder", "bce", "variational: { beta: 0.5 }", "", NULL},
-    {"layerwise", "encoder, upper", "mse", "layerwise: { decoders: [decoder, lower] }", "", TWO_THEN_FOUR},
-    {"layerwise_denoising", "units, upper", "bce",
-     "layerwise: { layer: denoising, noise: 0.3, decoders: [decoder, lower] }", "", FOUR_THEN_TWO},
-    {"layerwise_cd", "units, upper", "mse", "layerwise: { layer: rbm, gibbs_steps: 2 }", "", FOUR_THEN_TWO},
-    {"layerwise_pcd", "units, upper", "mse", "layerwise: { layer: rbm, persistent: true }", "",
+    {"variational", "encoder, decoder", "loss: bce,", "variational: { beta: 0.5 }", "", NULL},
+    {"layerwise", "encoder, upper", "loss: mse,", "layerwise: { decoders: [decoder, lower] }", "",
      TWO_THEN_FOUR},
+    {"layerwise_denoising", "units, upper", "loss: bce,",
+     "layerwise: { layer: denoising, noise: 0.3, decoders: [decoder, lower] }", "", FOUR_THEN_TWO},
+    {"layerwise_cd", "units, upper", "loss: mse,", "layerwise: { layer: rbm, gibbs_steps: 2 }", "",
+     FOUR_THEN_TWO},
+    {"layerwise_pcd", "units, upper", "loss: mse,", "layerwise: { layer: rbm, persistent: true }", "",
+     TWO_THEN_FOUR},
+    {"simclr", "encoder, narrow", "", "simclr: { projector: projector, temperature: 0.2 }", VIEWS, NULL},
+    {"byol", "encoder, narrow", "", "byol: { projector: projector, predictor: predictor, momentum: 0.8 }",
+     VIEWS, NULL},
+    {"moco", "encoder, narrow", "",
+     "moco: { projector: projector, temperature: 0.2, momentum: 0.8, queue: 40 }", VIEWS, NULL},
+    {"masked", "encoder, decoder", "loss: bce,", "masked: { patch: [3, 2], ratio: 0.6 }", "", NULL},
 };

@@ -44,8 +44,14 @@ static const char run_file[] = "name: methods\n"
                                "  decoder: [dense: { name: out, units: 64 }]\n"
                                "  upper: [dense: { name: fc, units: 5, activation: sigmoid }]\n"
                                "  lower: [dense: { name: out, units: 12 }]\n"
+                               "  narrow: [dropout: { name: drop, p: 0.2 }, dense: { name: fc, units: 6 }]\n"
+                               "  projector:\n"
+                               "    - dense: { name: fc, units: 8 }\n"
+                               "    - batch_norm: { name: bn }\n"
+                               "    - dense: { name: out, units: 5 }\n"
+                               "  predictor: [dense: { name: fc, units: 5 }]\n"
                                "phases:\n"
-                               "  - { name: only, kind: %s, model: [%s], loss: %s, batch: 30,\n"
+                               "  - { name: only, kind: %s, model: [%s], %s batch: 30,\n"
                                "      method: { %s }, %s sampling: { balance: source },\n"
                                "      optimizer: { kind: momentum }, program: [%s] }\n";
 
@@ -54,7 +60,7 @@ static ann_status run(const struct method_case *c, bool resume) {
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume};
     snprintf(text, sizeof text, run_file, dir, c->name, dir, dir,
-             strcmp(c->loss, "cross_entropy") == 0 ? "supervised" : "pretrain", c->model, c->loss, c->method,
+             strstr(c->loss, "cross_entropy") ? "supervised" : "pretrain", c->model, c->loss, c->method,
              c->extra, c->program ? c->program : "{ steps: 6, lr: 0.02 }");
     ANN_TRY(ann_run_config_parse(&config, c->name, text, NULL, 0));
     const ann_status status = ann_train(comm, config, &options);

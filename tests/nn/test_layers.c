@@ -92,6 +92,27 @@ static void test_same_name_shares(void **state) {
     bench_free(&b);
 }
 
+/* The same layers on copies of their tensors, which training leaves alone. */
+static void test_shadow(void **state) {
+    (void)state;
+    bench b;
+    bench_new(&b, true, ANN_NN_HE);
+    const ann_node x = ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, 8));
+    ann_nn shadow = b.nn;
+    shadow.shadow = "copy";
+    ann_nn_batch_norm(&b.nn, "bn", ann_nn_dense(&b.nn, "fc", x, 5), 0.1, 1e-5);
+    const int count = ann_store_count(b.store), moved = ann_graph_effect_count(b.graph);
+    ann_nn_batch_norm(&shadow, "bn", ann_nn_dense(&shadow, "fc", x, 5), 0.1, 1e-5);
+    check_ok(ann_graph_status(b.graph));
+    assert_int_equal(ann_store_count(b.store), 2 * count);
+    assert_int_equal(ann_graph_effect_count(b.graph), moved);
+    check_shape(&b, "copy/fc/weight", ANN_SHAPE(8, 5));
+    check_shape(&b, "copy/bn/mean", ANN_SHAPE(5));
+    for (int32_t i = count; i < 2 * count; i++)
+        assert_int_equal(ann_store_info(b.store, (ann_tensor){i})->role, ANN_ROLE_STATE);
+    bench_free(&b);
+}
+
 static void test_wrong_shapes(void **state) {
     (void)state;
     bench b;
@@ -172,6 +193,7 @@ int main(void) {
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_conv2d),
         cmocka_unit_test(test_same_name_shares),
+        cmocka_unit_test(test_shadow),
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_mask_noise),

@@ -29,17 +29,24 @@ class Bench:
         b = torch.arange(BATCH)
         self.source, self.target = b % 2 == 0, b % 2 == 1
         self.y = torch.where(self.source, b // 2 % CLASSES, -1)
-        self.tensors, self.activation = {}, {}
+        self.tensors, self.teacher, self.activation = {}, {}, {}
         for k, (name, n_in, units, activation) in enumerate(BLOCKS):
             j = torch.arange(n_in * units + units)
             p = 0.5 * torch.sin(1.3 * j + k + 1)
             self.tensors[name + "/fc/weight"] = p[: n_in * units].reshape(n_in, units).clone().requires_grad_()
             self.tensors[name + "/fc/bias"] = p[n_in * units :].clone().requires_grad_()
             self.activation[name] = activation
+            for part in ("/fc/weight", "/fc/bias"):
+                self.teacher[name + part] = 0.8 * self.tensors[name + part].detach()
 
     def apply(self, block, x, tensors=None):
         t = tensors or self.tensors
         return self.activation[block](x @ t[block + "/fc/weight"] + t[block + "/fc/bias"])
+
+    def follow(self, keep, *blocks):
+        """What becomes of the teacher's tensors of these blocks."""
+        with torch.no_grad():
+            return {"teacher/" + n: keep * t + (1 - keep) * self.tensors[n] for n, t in self.teacher.items() if n.split("/")[0] in blocks}
 
     def classify(self, logits):
         """Cross-entropy, the mean over labelled samples."""
