@@ -31,9 +31,10 @@ static ann_node hide(const ann_method *m, ann_node x) {
     if (!ann_node_is(x)) return x;
     const ann_shape *shape = ann_node_shape(g, x);
     const bool image = shape->rank > 2;
-    const int64_t b = m->local, h = image ? shape->dim[1] : 1, w = shape->dim[image ? 2 : 1];
-    const int64_t depth = ann_shape_elems(shape) / (b * h * w), ph = m->config->patch[0],
-                  pw = m->config->patch[1];
+    const int64_t b = m->local, h = image ? shape->dim[1] : 1;
+    const int64_t w = image ? shape->dim[2] : ann_shape_elems(shape) / b;
+    const int64_t depth = ann_shape_elems(shape) / (b * h * w);
+    const int64_t ph = m->config->patch[0], pw = m->config->patch[1];
     const int64_t rows = (h - 1) / ph + 1, columns = (w - 1) / pw + 1;
     const ann_node patches = ann_reshape(g, draw(m, rows, columns), ANN_SHAPE(b, rows, 1, columns, 1));
     const ann_node pixels = ann_reshape(g, ann_bcast(g, patches, ANN_SHAPE(b, rows, ph, columns, pw)),

@@ -173,8 +173,9 @@ ann_nn ann_method_both_views(const ann_method *m, ann_node *x);
    the student at the start of the phase, and what ann_method_follow makes of them. */
 ann_nn ann_method_teacher(const ann_nn *nn);
 /* In each step every tensor of the teacher that has been declared becomes keep times itself and 1 - keep
-   times the student's, as both are at the step's start; keep is a scalar. Once all blocks have been applied.
-   Cost: one pass over the parameters. */
+   times the student's, as both are at the step's start (an update of the student reaches the teacher one step
+   later than in papers that move it afterwards); keep is a scalar. To be called once all blocks have been
+   applied. Cost: one pass over the parameters. */
 void ann_method_follow(const ann_method *m, ann_node keep);
 
 /* The tensor `name` of nn->dtype, declared if it is not there, and loaded. */

@@ -32,7 +32,8 @@ typedef struct ann_nn {
     ann_nn_moving *moving; /* [moving_room] */
     int moving_count, moving_room;
     /* Not NULL: the layers use copies of their tensors, "shadow/NAME" of role STATE, which whoever sets this
-       keeps up; the running statistics among them are not moved. */
+       keeps up; the running statistics among them are not moved. A batch norm is frozen where the one that it
+       copies is. */
     const char *shadow;
 } ann_nn;
 
