@@ -16,7 +16,8 @@ ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, a
     const ann_status status =
         ann_store_declare(&tensor, ann_graph_store(nn->graph), name, nn->dtype, &shape, role, init);
     if (status != ANN_OK) return ann_graph_fail(nn->graph, status, "%s", ann_error_text());
-    return ann_load(nn->graph, tensor);
+    const ann_node loaded = ann_load(nn->graph, tensor);
+    return nn->frozen ? ann_stop_grad(nn->graph, loaded) : loaded;
 }
 
 static ann_init weight_init(const ann_nn *nn, int64_t fan_in, int64_t fan_out) {

@@ -35,6 +35,7 @@ typedef struct ann_nn {
        keeps up; the running statistics among them are not moved. A batch norm is frozen where the one that it
        copies is. */
     const char *shadow;
+    bool frozen; /* gradients go through the layers, and not to their parameters */
 } ann_nn;
 
 /* x [B, I] -> [B, units]: weight "name/weight" [I, units], bias "name/bias" [units]. */
