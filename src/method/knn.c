@@ -112,9 +112,10 @@ ann_status ann_knn_predict(int32_t *predicted, const ann_features *train, int cl
     ANN_TRY(check(&s));
     const size_t block = ANNI_FEATURE_ROWS, rows = block * (size_t)train->d;
     double *numbers = malloc((2 * rows + block * block + (size_t)classes) * sizeof *numbers);
-    s.nearest = malloc(block * (size_t)options->k * sizeof *s.nearest);
+    neighbour *nearest = calloc(block * (size_t)options->k, sizeof *nearest);
     ann_status status;
-    if (numbers != NULL && s.nearest != NULL) {
+    if (numbers != NULL && nearest != NULL) {
+        s.nearest = nearest;
         s.test_rows = numbers;
         s.train_rows = numbers + rows;
         s.products = numbers + 2 * rows;
@@ -125,6 +126,6 @@ ann_status ann_knn_predict(int32_t *predicted, const ann_features *train, int cl
             ann_error(ANN_ERR_MEMORY, "nearest neighbours in %" PRId64 " features: out of memory", train->d);
     }
     free(numbers);
-    free(s.nearest);
+    free(nearest);
     return status;
 }
