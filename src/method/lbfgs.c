@@ -93,11 +93,12 @@ static ann_status minimise(anni_minimum *out, state *s, int iterations, double t
 ann_status anni_lbfgs(anni_minimum *out, double *x, const anni_objective *f, int iterations,
                       double tolerance) {
     const int64_t n = f->n;
-    state s = {.f = f, .n = n, .x = x};
+    state s = {.f = f, .n = n};
     *out = (anni_minimum){0};
     double *memory = malloc((size_t)((4 + 2 * MEMORY) * n) * sizeof *memory);
     if (memory == NULL)
         return ann_error(ANN_ERR_MEMORY, "minimising over %" PRId64 " numbers: out of memory", n);
+    s.x = x;
     s.gradient = memory;
     s.trial = memory + n;
     s.trial_gradient = memory + 2 * n;

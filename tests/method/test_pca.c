@@ -20,8 +20,7 @@ static float *samples(int n, int d) {
     float *x = malloc((size_t)(n * d) * sizeof *x);
     assert_non_null(x);
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < d; j++)
-            x[i * d + j] = table_at((uint64_t)(i * d + j)) * (float)ldexp(1, -(j % 4)) + (float)j;
+        for (int j = 0; j < d; j++) x[i * d + j] = table_at(i * d + j) * (float)ldexp(1, -(j % 4)) + (float)j;
     return x;
 }
 

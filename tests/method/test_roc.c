@@ -13,7 +13,7 @@ static void test_values(void **state) {
     bool positive[N];
     for (int i = 0; i < N; i++) {
         positive[i] = i % 3 == 0;
-        score[i] = floorf(8 * (table_at((uint64_t)i) + (positive[i] ? 0.25f : 0)));
+        score[i] = floorf(8 * (table_at(i) + (positive[i] ? 0.25f : 0)));
     }
     ann_roc roc;
     check_ok(ann_roc_make(&roc, score, positive, N));

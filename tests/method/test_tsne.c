@@ -17,8 +17,7 @@ static void find_affinities(double *p) {
     for (int i = 0; i < N * N; i++) {
         p[i] = 0;
         for (int k = 0; k < D; k++) {
-            const double difference =
-                (double)table_at((uint64_t)(i / N * D + k)) - (double)table_at((uint64_t)(i % N * D + k));
+            const double difference = (double)table_at(i / N * D + k) - (double)table_at(i % N * D + k);
             p[i] += difference * difference;
         }
     }
@@ -41,7 +40,7 @@ static void test_affinities(void **state) {
 static void test_gradient(void **state) {
     (void)state;
     double y[2 * N], gradient[2 * N], scratch[2 * N];
-    for (int i = 0; i < 2 * N; i++) y[i % 2 * N + i / 2] = 4 * (double)table_at((uint64_t)(1000 + i));
+    for (int i = 0; i < 2 * N; i++) y[i % 2 * N + i / 2] = 4 * (double)table_at(1000 + i);
     anni_tsne_gradient(gradient, scratch, tsne_p, 1, y, N);
     for (int i = 0; i < 2 * N; i++)
         if (!(fabs(gradient[i] - tsne_gradient[i]) <= 32 * 0x1p-53 * sqrt(N)))
@@ -53,7 +52,7 @@ static void test_gradient(void **state) {
 static void test_exaggeration(void **state) {
     (void)state;
     double y[2 * N], scratch[2 * N], at[3][2 * N];
-    for (int i = 0; i < 2 * N; i++) y[i] = (double)table_at((uint64_t)i);
+    for (int i = 0; i < 2 * N; i++) y[i] = (double)table_at(i);
     for (int e = 0; e < 3; e++) anni_tsne_gradient(at[e], scratch, tsne_p, e, y, N);
     for (int i = 0; i < 2 * N; i++)
         assert_true(fabs(at[2][i] - 2 * at[1][i] + at[0][i]) <= 32 * 0x1p-53 * sqrt(N));
@@ -63,8 +62,7 @@ static void test_exaggeration(void **state) {
 enum { GROUPS = 3, EACH = 30, SAMPLES = GROUPS * EACH };
 
 static void grouped(float *x) {
-    for (int i = 0; i < SAMPLES * D; i++)
-        x[i] = table_at((uint64_t)i) + (float)(i / D % GROUPS == i % D ? 3 : 0);
+    for (int i = 0; i < SAMPLES * D; i++) x[i] = table_at(i) + (float)(i / D % GROUPS == i % D ? 3 : 0);
 }
 
 /* The nearest half of a group's size are of the same group, for every sample; and it is the same each time.
