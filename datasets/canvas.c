@@ -42,16 +42,46 @@ int anni_canvas_letters(const char *text) {
     return letters;
 }
 
+int anni_canvas_text_width(const char *text, int scale) {
+    const int letters = anni_canvas_letters(text);
+    return letters > 0 ? (letters * ANNI_GLYPH_ADVANCE - 1) * scale : 0;
+}
+
+void anni_canvas_shorten(char *out, size_t size, const char *text, int letters) {
+    snprintf(out, size, "%s", text);
+    if (anni_canvas_letters(out) <= letters) return;
+    char *end = out;
+    for (int kept = 0; *end != '\0'; end++) {
+        kept += !continues(*end);
+        if (kept > letters - 2) break;
+    }
+    snprintf(end, size - (size_t)(end - out), "..");
+}
+
+/* One letter; turned to the left by a right angle if `up`. */
+static void draw_letter(anni_canvas *canvas, int x, int y, int scale, anni_colour colour, char c, bool up) {
+    const uint8_t *glyph = anni_font_glyph(c);
+    for (int i = 0; i < ANNI_GLYPH_WIDTH * ANNI_GLYPH_HEIGHT; i++) {
+        const int column = i / ANNI_GLYPH_HEIGHT, row = i % ANNI_GLYPH_HEIGHT;
+        if (((glyph[column] >> row) & 1) == 0) continue;
+        if (up) anni_canvas_fill(canvas, x + row * scale, y - (column + 1) * scale, scale, scale, colour);
+        else anni_canvas_fill(canvas, x + column * scale, y + row * scale, scale, scale, colour);
+    }
+}
+
 void anni_canvas_text(anni_canvas *canvas, int x, int y, int scale, anni_colour colour, const char *text) {
     for (; *text != '\0'; text++) {
         if (continues(*text)) continue;
-        const uint8_t *glyph = anni_font_glyph(*text);
-        for (int i = 0; i < ANNI_GLYPH_WIDTH * ANNI_GLYPH_HEIGHT; i++) {
-            const int column = i / ANNI_GLYPH_HEIGHT, row = i % ANNI_GLYPH_HEIGHT;
-            if ((glyph[column] >> row) & 1)
-                anni_canvas_fill(canvas, x + column * scale, y + row * scale, scale, scale, colour);
-        }
+        draw_letter(canvas, x, y, scale, colour, *text, false);
         x += ANNI_GLYPH_ADVANCE * scale;
+    }
+}
+
+void anni_canvas_text_up(anni_canvas *canvas, int x, int y, int scale, anni_colour colour, const char *text) {
+    for (; *text != '\0'; text++) {
+        if (continues(*text)) continue;
+        draw_letter(canvas, x, y, scale, colour, *text, true);
+        y -= ANNI_GLYPH_ADVANCE * scale;
     }
 }
 

@@ -145,16 +145,8 @@ static void draw_image(anni_canvas *canvas, const anni_tiles *t, const layout *l
 /* A caption that is too long ends in "..". */
 static void draw_caption(anni_canvas *canvas, const layout *l, const char *caption, int x, int y) {
     char text[256];
-    snprintf(text, sizeof text, "%s", caption);
-    if (anni_canvas_letters(text) > l->letters) {
-        char *end = text;
-        for (int letters = 0; *end != '\0'; end++) {
-            letters += ((unsigned char)*end & 0xC0) != 0x80;
-            if (letters > l->letters - 2) break;
-        }
-        snprintf(end, sizeof text - (size_t)(end - text), "..");
-    }
-    const int width = anni_canvas_letters(text) * ANNI_GLYPH_ADVANCE * CAPTION_SCALE - CAPTION_SCALE;
+    anni_canvas_shorten(text, sizeof text, caption, l->letters);
+    const int width = anni_canvas_text_width(text, CAPTION_SCALE);
     anni_canvas_text(canvas, x + (l->cell_width - width) / 2, y, CAPTION_SCALE, ink, text);
 }
 

@@ -7,6 +7,7 @@
 #include "base/philox.h"
 #include "method/jacobi.h"
 #include "method/product.h"
+#include "method/vector.h"
 
 enum { MORE = 8, BASIS = 96, ROUNDS = 1000 };
 static const double tolerance = 1e-10;
@@ -24,17 +25,6 @@ typedef struct krylov {
     double *vectors; /* [block, d] = the leading rows of ritz q; during the round, of ritz q a */
 } krylov;
 
-static double dot(const double *x, const double *y, int64_t n) {
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += x[i] * y[i];
-    return sum;
-}
-
-static void subtract(double *x, double factor, const double *y, int64_t n) {
-    for (int64_t i = 0; i < n; i++) x[i] -= factor * y[i];
-}
-
 static void draw(krylov *s, double *row) {
     for (int64_t i = 0; i < s->d; i++) row[i] = ann_random_normal(0, ANN_STREAM_JUDGE, s->drawn, (uint64_t)i);
     s->drawn++;
@@ -46,11 +36,11 @@ static void draw(krylov *s, double *row) {
 static void orthogonalise(krylov *s, int64_t at) {
     double *x = s->q + at * s->d;
     for (;;) {
-        const double before = sqrt(dot(x, x, s->d));
+        const double before = sqrt(anni_dot(x, x, s->d));
         for (int pass = 0; pass < 2; pass++)
             for (int64_t i = 0; i < at; i++)
-                subtract(x, dot(x, s->q + i * s->d, s->d), s->q + i * s->d, s->d);
-        const double after = sqrt(dot(x, x, s->d));
+                anni_add(x, -anni_dot(x, s->q + i * s->d, s->d), s->q + i * s->d, s->d);
+        const double after = sqrt(anni_dot(x, x, s->d));
         if (after > 1e-12 * before) {
             for (int64_t j = 0; j < s->d; j++) x[j] /= after;
             return;
@@ -95,8 +85,8 @@ static ann_status refine(krylov *s, double *residual) {
     double largest = 0;
     for (int64_t i = 0; i < s->k; i++) {
         double *difference = s->vectors + i * s->d;
-        subtract(difference, s->value[i], s->q + i * s->d, s->d);
-        largest = fmax(largest, dot(difference, difference, s->d));
+        anni_add(difference, -s->value[i], s->q + i * s->d, s->d);
+        largest = fmax(largest, anni_dot(difference, difference, s->d));
     }
     *residual = sqrt(largest);
     return ANN_OK;

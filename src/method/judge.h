@@ -55,7 +55,7 @@ typedef struct ann_tsne_options {
    at least 50 (Belkina et al., Nature Communications 2019). It begins at the first two principal components,
    scaled to a deviation of 1e-4 (Kobak and Linderman, Nature Biotechnology 2021), plus 1e-6 of noise that
    parts equal samples. *divergence, if not NULL, is KL(P || Q) in nats at the end. n >= 4. Distances in y
-   between far groups, and their sizes, mean nothing. Cost: n^2 per iteration (5 ns each); memory 8 n^2 bytes:
+   between far groups, and their sizes, mean nothing. Cost: n^2 per iteration (2 ns each); memory 8 n^2 bytes:
    for n up to some thousands. */
 ann_status ann_tsne_embed(float *y, double *divergence, const ann_features *f,
                           const ann_tsne_options *options) ANN_MUST_CHECK;
@@ -85,7 +85,8 @@ ann_status ann_knn_predict(int32_t *predicted, const ann_features *train, int cl
 typedef struct ann_probe_options {
     double l2;        /* >= 0 */
     int iterations;   /* at most; 0: 1000 */
-    double tolerance; /* of the gradient's largest magnitude; 0: 1e-4 */
+    double tolerance; /* of the gradient's largest magnitude; 0: 1e-4. Below 1e-7 the
+                         loss's last digits may not allow it */
     int threads;
 } ann_probe_options;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "method/features.h"
 #include "method/product.h"
+#include "method/vector.h"
 
 typedef struct neighbour {
     double likeness; /* the cosine; or 2 a.b - |b|^2, which falls as the distance of b from a grows */
@@ -21,19 +22,13 @@ typedef struct search {
     neighbour *nearest;             /* [ANNI_FEATURE_ROWS, k], most alike first */
 } search;
 
-static double squares(const double *row, int64_t d) {
-    double sum = 0;
-    for (int64_t j = 0; j < d; j++) sum += row[j] * row[j];
-    return sum;
-}
-
 /* Rows of f in double, of length 1 if the metric is the cosine. */
 static void take_rows(double *rows, const ann_features *f, int64_t first, int64_t count,
                       ann_knn_metric metric) {
     anni_features_rows(rows, f->d, f, first, count, NULL);
     for (int64_t i = 0; i < count && metric == ANN_KNN_COSINE; i++) {
         double *row = rows + i * f->d;
-        const double length = sqrt(squares(row, f->d));
+        const double length = sqrt(anni_dot(row, row, f->d));
         for (int64_t j = 0; j < f->d && length > 0; j++) row[j] /= length;
     }
 }
@@ -55,7 +50,7 @@ static ann_status meet(search *s, int64_t first, int64_t tests) {
     ANN_TRY(anni_product(s->products, (anni_factor){s->test_rows, tests, d, false},
                          (anni_factor){s->train_rows, count, d, true}, s->options->threads));
     for (int64_t j = 0; j < count; j++) {
-        const double square = euclidean ? squares(s->train_rows + j * d, d) : 0;
+        const double *row = s->train_rows + j * d, square = euclidean ? anni_dot(row, row, d) : 0;
         for (int64_t i = 0; i < tests; i++) {
             const double product = s->products[i * count + j];
             const neighbour candidate = {euclidean ? 2 * product - square : product,
@@ -112,9 +107,10 @@ ann_status ann_knn_predict(int32_t *predicted, const ann_features *train, int cl
     ANN_TRY(check(&s));
     const size_t block = ANNI_FEATURE_ROWS, rows = block * (size_t)train->d;
     double *numbers = malloc((2 * rows + block * block + (size_t)classes) * sizeof *numbers);
-    s.nearest = malloc(block * (size_t)options->k * sizeof *s.nearest);
+    neighbour *nearest = calloc(block * (size_t)options->k, sizeof *nearest);
     ann_status status;
-    if (numbers != NULL && s.nearest != NULL) {
+    if (numbers != NULL && nearest != NULL) {
+        s.nearest = nearest;
         s.test_rows = numbers;
         s.train_rows = numbers + rows;
         s.products = numbers + 2 * rows;
@@ -125,6 +121,6 @@ ann_status ann_knn_predict(int32_t *predicted, const ann_features *train, int cl
             ann_error(ANN_ERR_MEMORY, "nearest neighbours in %" PRId64 " features: out of memory", train->d);
     }
     free(numbers);
-    free(s.nearest);
+    free(nearest);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "method/vector.h"
 
 enum { MEMORY = 10, HALVINGS = 40 };
 
@@ -17,16 +18,6 @@ typedef struct state {
     double curvature[MEMORY];                                  /* step . change */
     int64_t taken;                                             /* pairs so far; the last MEMORY are kept */
 } state;
-
-static double dot(const double *a, const double *b, int64_t n) {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
-static void add(double *x, double factor, const double *y, int64_t n) {
-    for (int64_t i = 0; i < n; i++) x[i] += factor * y[i];
-}
 
 static double largest(const double *x, int64_t n) {
     double most = 0;
@@ -42,28 +33,28 @@ static void choose_direction(state *s) {
     memcpy(s->direction, s->gradient, (size_t)n * sizeof *s->direction);
     for (int64_t i = s->taken - 1; i >= oldest; i--) {
         const int at = (int)(i % MEMORY);
-        share[at] = dot(s->step[at], s->direction, n) / s->curvature[at];
-        add(s->direction, -share[at], s->change[at], n);
+        share[at] = anni_dot(s->step[at], s->direction, n) / s->curvature[at];
+        anni_add(s->direction, -share[at], s->change[at], n);
     }
     const int last = (int)((s->taken + MEMORY - 1) % MEMORY);
-    const double scale = s->taken > 0 ? s->curvature[last] / dot(s->change[last], s->change[last], n)
-                                      : 1 / fmax(1, sqrt(dot(s->gradient, s->gradient, n)));
+    const double scale = s->taken > 0 ? s->curvature[last] / anni_dot(s->change[last], s->change[last], n)
+                                      : 1 / fmax(1, sqrt(anni_dot(s->gradient, s->gradient, n)));
     for (int64_t j = 0; j < n; j++) s->direction[j] *= -scale;
     for (int64_t i = oldest; i < s->taken; i++) {
         const int at = (int)(i % MEMORY);
-        const double back = dot(s->change[at], s->direction, n) / s->curvature[at];
-        add(s->direction, -share[at] - back, s->step[at], n);
+        const double back = anni_dot(s->change[at], s->direction, n) / s->curvature[at];
+        anni_add(s->direction, -share[at] - back, s->step[at], n);
     }
 }
 
 /* trial = x + length direction with a value that has fallen enough; *found is false if there is none. */
 static ann_status search(state *s, bool *found) {
-    const double slope = dot(s->gradient, s->direction, s->n);
+    const double slope = anni_dot(s->gradient, s->direction, s->n);
     double length = 1;
     *found = false;
     for (int i = 0; i < HALVINGS && !*found; i++, length /= 2) {
         memcpy(s->trial, s->x, (size_t)s->n * sizeof *s->x);
-        add(s->trial, length, s->direction, s->n);
+        anni_add(s->trial, length, s->direction, s->n);
         ANN_TRY(s->f->evaluate(s->f->of, &s->trial_value, s->trial_gradient, s->trial));
         *found = s->trial_value < s->value && s->trial_value <= s->value + 1e-4 * length * slope;
     }
@@ -77,8 +68,8 @@ static void advance(state *s) {
         s->step[at][j] = s->trial[j] - s->x[j];
         s->change[at][j] = s->trial_gradient[j] - s->gradient[j];
     }
-    s->curvature[at] = dot(s->step[at], s->change[at], s->n);
-    s->taken += s->curvature[at] > 1e-14 * dot(s->change[at], s->change[at], s->n);
+    s->curvature[at] = anni_dot(s->step[at], s->change[at], s->n);
+    s->taken += s->curvature[at] > 1e-14 * anni_dot(s->change[at], s->change[at], s->n);
     memcpy(s->x, s->trial, (size_t)s->n * sizeof *s->x);
     memcpy(s->gradient, s->trial_gradient, (size_t)s->n * sizeof *s->gradient);
     s->value = s->trial_value;
@@ -102,11 +93,12 @@ static ann_status minimise(anni_minimum *out, state *s, int iterations, double t
 ann_status anni_lbfgs(anni_minimum *out, double *x, const anni_objective *f, int iterations,
                       double tolerance) {
     const int64_t n = f->n;
-    state s = {.f = f, .n = n, .x = x};
+    state s = {.f = f, .n = n};
     *out = (anni_minimum){0};
     double *memory = malloc((size_t)((4 + 2 * MEMORY) * n) * sizeof *memory);
     if (memory == NULL)
         return ann_error(ANN_ERR_MEMORY, "minimising over %" PRId64 " numbers: out of memory", n);
+    s.x = x;
     s.gradient = memory;
     s.trial = memory + n;
     s.trial_gradient = memory + 2 * n;

@@ -30,11 +30,11 @@ ann_status anni_product(double *out, anni_factor a, anni_factor b, int threads) 
         .in = in,
         .in_shape = shapes,
         .in_dtype = dtypes,
-        .out = out,
         .out_shape = ANN_SHAPE(a.transposed ? a.columns : a.rows, b.transposed ? b.rows : b.columns),
         .out_dtype = ANN_F64,
         .threads = threads > 0 ? threads : 1,
     };
+    call.out = out;
     const ann_kernel *kernel = ann_kernel_select(&call, ANN_KERNEL_FAST);
     if (kernel->prepare != NULL) ANN_TRY(kernel->prepare(&call));
     const ann_status status = run(kernel, &call);

@@ -1,5 +1,4 @@
 /* Contact sheets: the PNG is read back, and pixels are where and what they should be. */
-#include <png.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,31 +6,7 @@
 #include "datasets/canvas.h"
 #include "datasets/sheet.h"
 #include "fixture.h"
-
-typedef struct picture {
-    int width, height;
-    uint8_t *pixels;
-} picture;
-
-static picture read_png(const char *name) {
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    assert_int_not_equal(png_image_begin_read_from_file(&image, fixture_path(name)), 0);
-    assert_int_equal(image.format, PNG_FORMAT_RGB);
-    picture p = {(int)image.width, (int)image.height, malloc(PNG_IMAGE_SIZE(image))};
-    assert_int_not_equal(png_image_finish_read(&image, NULL, p.pixels, 0, NULL), 0);
-    return p;
-}
-
-static const uint8_t *at(const picture *p, int x, int y) {
-    assert_true(x >= 0 && x < p->width && y >= 0 && y < p->height);
-    return p->pixels + 3 * (y * p->width + x);
-}
-
-static void check_pixel(const picture *p, int x, int y, int r, int g, int b) {
-    const uint8_t *pixel = at(p, x, y);
-    if (pixel[0] != r || pixel[1] != g || pixel[2] != b)
-        fail_msg("pixel %d,%d is %d,%d,%d, not %d,%d,%d", x, y, pixel[0], pixel[1], pixel[2], r, g, b);
-}
+#include "picture.h"
 
 /* The sheet's measures (sheet.c): a margin of 28, tiles framed by 1, gaps of 14, captions 7 below and 16
    high. Images of 2 x 2 are enlarged 56 times. */
@@ -44,20 +19,20 @@ static void test_gray(void **state) {
     const anni_tiles tiles = {
         .x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(2, 2, 1), .count = 2, .group = 1, .captions = captions};
     check_ok(anni_sheet_write(&tiles, fixture_path("gray.png")));
-    const picture p = read_png("gray.png");
+    const picture p = picture_read("gray.png");
     assert_int_equal(p.width, 2 * MARGIN + 2 * (TILE + 2) + GAP);
     assert_int_equal(p.height, 2 * MARGIN + TILE + 2 + CAPTION);
-    check_pixel(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
-    check_pixel(&p, MARGIN + 1 + 55, MARGIN + 1 + 55, 0, 0, 0);
-    check_pixel(&p, MARGIN + 1 + 56, MARGIN + 1, 50, 50, 50);
-    check_pixel(&p, MARGIN + 1, MARGIN + 1 + 56, 100, 100, 100);
-    check_pixel(&p, MARGIN + TILE, MARGIN + TILE, 255, 255, 255);
-    check_pixel(&p, MARGIN + TILE + 2 + GAP + 1, MARGIN + 1, 1, 1, 1);
-    check_pixel(&p, 0, 0, 250, 250, 248);
+    picture_check(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
+    picture_check(&p, MARGIN + 1 + 55, MARGIN + 1 + 55, 0, 0, 0);
+    picture_check(&p, MARGIN + 1 + 56, MARGIN + 1, 50, 50, 50);
+    picture_check(&p, MARGIN + 1, MARGIN + 1 + 56, 100, 100, 100);
+    picture_check(&p, MARGIN + TILE, MARGIN + TILE, 255, 255, 255);
+    picture_check(&p, MARGIN + TILE + 2 + GAP + 1, MARGIN + 1, 1, 1, 1);
+    picture_check(&p, 0, 0, 250, 250, 248);
     /* "I" is centred: 10 of 114 pixels, its stem in the middle two. */
     const int left = MARGIN + (TILE + 2 - 10) / 2, top = MARGIN + TILE + 2 + 7;
-    check_pixel(&p, left + 4, top + 6, 40, 44, 52);
-    check_pixel(&p, left, top + 6, 250, 250, 248);
+    picture_check(&p, left + 4, top + 6, 40, 44, 52);
+    picture_check(&p, left, top + 6, 250, 250, 248);
     free(p.pixels);
 }
 
@@ -67,12 +42,12 @@ static void test_colour_and_ranges(void **state) {
     const anni_tiles colour = {
         .x = rgba, .dtype = ANN_U8, .shape = ANN_SHAPE(2, 2, 4), .count = 1, .group = 1};
     check_ok(anni_sheet_write(&colour, fixture_path("colour.png")));
-    picture p = read_png("colour.png");
+    picture p = picture_read("colour.png");
     assert_int_equal(p.height, 2 * MARGIN + TILE + 2);
-    check_pixel(&p, MARGIN + 1, MARGIN + 1, 255, 0, 0);
-    check_pixel(&p, MARGIN + 57, MARGIN + 1, 0, 255, 0);
-    check_pixel(&p, MARGIN + 1, MARGIN + 57, 0, 0, 255);
-    check_pixel(&p, MARGIN + 57, MARGIN + 57, 7, 8, 9);
+    picture_check(&p, MARGIN + 1, MARGIN + 1, 255, 0, 0);
+    picture_check(&p, MARGIN + 57, MARGIN + 1, 0, 255, 0);
+    picture_check(&p, MARGIN + 1, MARGIN + 57, 0, 0, 255);
+    picture_check(&p, MARGIN + 57, MARGIN + 57, 7, 8, 9);
     free(p.pixels);
     const float ranges[][4] = {{0, 0.2f, 1, 1}, {-1, 0, 0.2f, 1}, {-3, 1, 5, 0}};
     const int second[] = {51, 128, 128};
@@ -80,9 +55,9 @@ static void test_colour_and_ranges(void **state) {
         const anni_tiles tiles = {
             .x = ranges[i], .dtype = ANN_F32, .shape = ANN_SHAPE(2, 2), .count = 1, .group = 1};
         check_ok(anni_sheet_write(&tiles, fixture_path("range.png")));
-        p = read_png("range.png");
-        check_pixel(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
-        check_pixel(&p, MARGIN + 57, MARGIN + 1, second[i], second[i], second[i]);
+        p = picture_read("range.png");
+        picture_check(&p, MARGIN + 1, MARGIN + 1, 0, 0, 0);
+        picture_check(&p, MARGIN + 57, MARGIN + 1, second[i], second[i], second[i]);
         free(p.pixels);
     }
 }
@@ -97,9 +72,9 @@ static void test_large(void **state) {
     const anni_tiles tiles = {
         .x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(SIDE, SIDE, 1), .count = 1, .group = 1};
     check_ok(anni_sheet_write(&tiles, fixture_path("large.png")));
-    const picture p = read_png("large.png");
+    const picture p = picture_read("large.png");
     assert_int_equal(p.width, 2 * MARGIN + 256 + 2);
-    check_pixel(&p, MARGIN + 100, MARGIN + 100, 100, 100, 100);
+    picture_check(&p, MARGIN + 100, MARGIN + 100, 100, 100, 100);
     free(p.pixels);
     free(x);
 }
@@ -117,13 +92,13 @@ static void test_title_and_long_captions(void **state) {
                         .captions = captions,
                         .title = "Twelve"};
     check_ok(anni_sheet_write(&tiles, fixture_path("long.png")));
-    picture p = read_png("long.png");
+    picture p = picture_read("long.png");
     assert_true(p.width < 12 * 200);
     free(p.pixels);
     tiles.count = 1;
     captions[0] = "\xC3\xA4\xE2\x82\xAC \x01 ok"; /* not ASCII: boxes, and nothing outside the picture */
     check_ok(anni_sheet_write(&tiles, fixture_path("utf8.png")));
-    p = read_png("utf8.png");
+    p = picture_read("utf8.png");
     free(p.pixels);
     assert_int_equal(anni_canvas_letters("\xC3\xA4\xE2\x82\xAC"), 2);
 }
