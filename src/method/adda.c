@@ -1,22 +1,21 @@
 /* Adversarial discriminative domain adaptation: Tzeng, Hoffman, Saenko, Darrell, CVPR 2017.
 
-   The phase starts from a model trained on the source. F_s, a copy of its encoder as it was then, stays; the encoder F
-   of the target starts as that copy and learns to make features that a discriminator takes for the source's. On
-   each batch, one after the other, with d = sigmoid(D):
+   The phase starts from a model trained on the source. F_s, a copy of its encoder as it was then, stays; the
+   encoder F of the target starts as that copy and learns to make features that a discriminator takes for the
+   source's. On each batch, one after the other, with d = sigmoid(D):
 
        D:  E_s[-log d(F_s(x))] + E_t[-log(1 - d(F(x)))]
        F:  E_t[-log d(F(x))]
 
-   The head is not trained. The copy uses its running statistics, F those of the batch, as far as the stage trains
-   them. x [B, ...], F(x) [B, K], D [B, 1]. */
+   The head is not trained. The copy uses its running statistics, F those of the batch, as far as the stage
+   trains them. x [B, ...], F(x) [B, K], D [B, 1]. */
 #include "method/method.h"
 
 enum { DISCRIMINATE, DECEIVE, STEPS };
 
 /* F's of the target, and a constant. */
 static ann_node source_features(const ann_method *m) {
-    ann_nn fixed = *m->nn;
-    fixed.shadow = "source";
+    ann_nn fixed = ann_method_teacher(m->nn);
     fixed.training = false;
     return ann_stop_grad(m->nn->graph, ann_method_features(m, &fixed, m->x));
 }

@@ -2,16 +2,17 @@
 
        (1 - alpha) E[CE(s, y)] + alpha T^2 E[KL(softmax(t / T) || softmax(s / T))]
 
-   s are the model's logits, t those of a teacher, a block of layers whose tensors are called teacher/BLOCK/...: a phase
-   loads them with load: {tensors: "teacher/*", rename: {"*": "teacher/*"}}. The teacher is evaluated as outside
-   training and never changes. The first mean is over labelled samples, the second over all. s, t [B, classes]. */
+   s are the model's logits, t those of a teacher, a block of layers whose tensors are called
+   tutor/BLOCK/LAYER/...: a phase loads them by load.rename, from those of an earlier phase. The teacher is
+   evaluated as outside training and never changes. The first mean is over labelled samples, the second over
+   all. s, t [B, classes]. */
 #include "method/method.h"
 
 static ann_node build(ann_method *m) {
     ann_graph *g = m->nn->graph;
     const double temperature = m->config->temperature, alpha = m->config->weight;
     ann_nn fixed = *m->nn;
-    fixed.shadow = "teacher";
+    fixed.shadow = "tutor";
     fixed.training = false;
     const ann_node student = ann_method_head(m, m->nn, ann_method_features(m, m->nn, m->x));
     const ann_node teacher = ann_stop_grad(g, ann_method_block(m, &fixed, m->config->teacher, m->clean));

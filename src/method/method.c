@@ -1,6 +1,7 @@
 /* What methods share: blocks, statistics over the global batch, pieces of losses. */
 #include "method/method.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ANN_METHOD(NAME, name) extern const ann_method_info anni_method_##name;
@@ -105,6 +106,14 @@ ann_nn ann_method_teacher(const ann_nn *nn) {
     ann_nn teacher = *nn;
     teacher.shadow = ANN_METHOD_TEACHER;
     return teacher;
+}
+
+ann_node ann_method_teachers(const ann_method *m, const char *name) {
+    ann_graph *g = m->nn->graph;
+    char copy[256];
+    if (snprintf(copy, sizeof copy, ANN_METHOD_TEACHER "/%s", name) >= (int)sizeof copy) return ANN_NODE_NONE;
+    const ann_tensor tensor = ann_store_find(ann_graph_store(g), copy);
+    return tensor.id < 0 ? ANN_NODE_NONE : ann_load(g, tensor);
 }
 
 void ann_method_follow(const ann_method *m, ann_node keep) {

@@ -43,6 +43,10 @@ typedef struct ann_method_config {
     const char *features; /* block of the model after which features (the code) are taken; NULL: its first */
     const char *discriminator; /* features -> [B, 1], the logit of "source" */
     const char *decoder;       /* features -> as many elements as the input */
+    const char *second;        /* features -> [B, classes], another classifier */
+    const char *teacher;       /* the input -> [B, classes] */
+    int repeats;               /* of a kind of step on each batch */
+    double threshold;          /* of a probability */
     double weight;             /* of the method's own term */
     bool entropy;              /* certain samples count more */
     double target;             /* mean activation of a unit of the code */
@@ -172,6 +176,8 @@ ann_nn ann_method_both_views(const ann_method *m, ann_node *x);
 /* A copy of nn by which blocks are applied with the teacher's tensors, "teacher/NAME" of role STATE: those of
    the student at the start of the phase, and what ann_method_follow makes of them. */
 ann_nn ann_method_teacher(const ann_nn *nn);
+/* Loads the teacher's copy of a tensor; NONE: it has none. */
+ann_node ann_method_teachers(const ann_method *m, const char *name);
 /* In each step every tensor of the teacher that has been declared becomes keep times itself and 1 - keep
    times the student's, as both are at the step's start (an update of the student reaches the teacher one step
    later than in papers that move it afterwards); keep is a scalar. To be called once all blocks have been

@@ -167,6 +167,22 @@ static ann_status read_rename(ann_phase_config *phase, const ann_run_config *con
     return ANN_OK;
 }
 
+static ann_status read_groups(ann_stage_config *stage, const ann_run_config *config) {
+    const ann_yaml_node *list;
+    if (!ann_yaml_find(stage->node, "groups")) return ANN_OK;
+    ANN_TRY(get_items(&list, stage->node, "groups", ANN_YAML_LIST, "group"));
+    ann_optim_group *groups = new_array(config, list->count, sizeof *groups);
+    if (!groups) return out_of_memory();
+    for (int i = 0; i < list->count; i++) {
+        ANN_TRY(anni_config_section(SECTION_GROUP, list->items[i], &groups[i]));
+        groups[i].name = ann_arena_printf(config->memory->arena, "group%d", i + 1);
+        if (!groups[i].name) return out_of_memory();
+    }
+    stage->groups = groups;
+    stage->group_count = list->count;
+    return ANN_OK;
+}
+
 static ann_status read_program(ann_phase_config *phase, const ann_run_config *config,
                                const ann_yaml_node *map) {
     const ann_yaml_node *list;
@@ -179,6 +195,7 @@ static ann_status read_program(ann_phase_config *phase, const ann_run_config *co
         stages[i].node = list->items[i];
         if (!stages[i].name) stages[i].name = ann_arena_printf(config->memory->arena, "stage%d", i + 1);
         if (!stages[i].name) return out_of_memory();
+        ANN_TRY(read_groups(&stages[i], config));
     }
     phase->program = stages;
     phase->stage_count = list->count;

@@ -84,10 +84,12 @@ typedef struct ann_data_config {
 } ann_data_config;
 
 typedef struct ann_stage_config {
-    const char *name;      /* unique in its phase; "stage1", "stage2" ... by default */
-    const char *train;     /* pattern of the parameters that are trained; the others are frozen */
-    int64_t epochs, steps; /* exactly one of them is > 0 */
-    ann_schedule schedule; /* total_steps is 0 here */
+    const char *name;              /* unique in its phase; "stage1", "stage2" ... by default */
+    const char *train;             /* pattern of the parameters that are trained; the others are frozen */
+    int64_t epochs, steps;         /* exactly one of them is > 0 */
+    ann_schedule schedule;         /* total_steps is 0 here */
+    const ann_optim_group *groups; /* [group_count]; 0: all parameters are one group */
+    int group_count;
     const ann_yaml_node *node;
 } ann_stage_config;
 

@@ -352,7 +352,34 @@ static ann_status check_schedule(const ann_stage_config *stage) {
     return ANN_OK;
 }
 
-static ann_status check_stage(const ann_phase_config *phase, int index) {
+static bool phase_matches(const ann_phase_config *phase, const char *pattern) {
+    for (int i = 0; i < phase->model_count; i++)
+        if (block_matches(phase->model[i], pattern, true)) return true;
+    return false;
+}
+
+/* Every group takes something of the model. What is in no group is found when the graph is built. */
+static ann_status check_groups(const ann_run_config *config, const ann_phase_config *phase,
+                               const ann_stage_config *stage) {
+    const ann_yaml_node *list = ann_yaml_find(stage->node, "groups");
+    if (!list) return ANN_OK;
+    for (int i = 0; i < stage->group_count; i++)
+        if (!phase_matches(phase, stage->groups[i].match))
+            return ann_yaml_error(ann_yaml_find(list->items[i], "match"),
+                                  "'%s' matches no parameter of the model", stage->groups[i].match);
+    const struct {
+        const char *what;
+        bool bad;
+    } table[] = {{"compress", phase->optimizer.compress.method != ANN_COMPRESS_NONE},
+                 {"sync.every", phase->sync.every > 0},
+                 {"comm.zero", config->comm_zero},
+                 {"a method of several kinds of steps", anni_config_method_steps(phase) > 1}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].bad) return ann_yaml_error(list, "accepted is without %s", table[i].what);
+    return ANN_OK;
+}
+
+static ann_status check_stage(const ann_run_config *config, const ann_phase_config *phase, int index) {
     const ann_stage_config *stage = &phase->program[index];
     for (int i = 0; i < index; i++)
         if (strcmp(phase->program[i].name, stage->name) == 0)
@@ -362,8 +389,8 @@ static ann_status check_stage(const ann_phase_config *phase, int index) {
         return ann_yaml_error(stage->node, "accepted is exactly one of epochs and steps, found %s",
                               stage->epochs ? "both" : "neither");
     ANN_TRY(check_schedule(stage));
-    for (int i = 0; i < phase->model_count; i++)
-        if (block_matches(phase->model[i], stage->train, true)) return ANN_OK;
+    ANN_TRY(check_groups(config, phase, stage));
+    if (phase_matches(phase, stage->train)) return ANN_OK;
     return ann_yaml_error(node_of(stage->node, "train"),
                           "'%s' matches no parameter of the model; they are called "
                           "BLOCK/LAYER/weight, such as %s/%s/weight",
@@ -400,7 +427,7 @@ static ann_status check_phase(const ann_run_config *config, int p) {
     ANN_TRY(check_modes(config, phase));
     ANN_TRY(anni_config_check_augment(phase));
     ANN_TRY(anni_config_check_method(config, phase));
-    for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(phase, i));
+    for (int i = 0; i < phase->stage_count; i++) ANN_TRY(check_stage(config, phase, i));
     return ANN_OK;
 }
 

@@ -38,6 +38,11 @@ static unsigned needs_of(const ann_phase_config *phase) {
     return info ? info->needs : 0;
 }
 
+int anni_config_method_steps(const ann_phase_config *phase) {
+    const ann_method_info *info = ann_method_info_of(phase->method.kind);
+    return info ? info->steps : 1;
+}
+
 bool anni_config_has_own_loss(const ann_phase_config *phase) { return needs_of(phase) & ANN_METHOD_OWN_LOSS; }
 bool anni_config_has_inner_loss(const ann_phase_config *phase) {
     return needs_of(phase) & ANN_METHOD_INNER_LOSS;
@@ -116,14 +121,17 @@ static ann_status check_modes(const ann_run_config *config, const ann_phase_conf
     } table[] = {{"accumulate", phase->accumulate > 1},
                  {"an invariant reduction", phase->reduction.order == ANN_REDUCTION_INVARIANT},
                  {"sync.every", phase->sync.every > 0},
-                 {"comm.zero", config->comm_zero && ann_method_info_of(phase->method.kind)->steps > 1}};
+                 {"compress", phase->optimizer.compress.method != ANN_COMPRESS_NONE &&
+                                  anni_config_method_steps(phase) > 1},
+                 {"comm.zero", config->comm_zero && anni_config_method_steps(phase) > 1}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].bad) return ann_yaml_key_error(node, "accepted is without %s", table[i].what);
     return ANN_OK;
 }
 
 ann_status anni_config_check_method(const ann_run_config *config, const ann_phase_config *phase) {
-    static const char *const blocks[] = {"discriminator", "decoder", "projector", "predictor"};
+    static const char *const blocks[] = {"discriminator", "decoder", "projector",
+                                         "predictor",     "second",  "teacher"};
     if (phase->method.kind == ANN_METHOD_NONE) return ANN_OK;
     const ann_yaml_node *node = ann_yaml_find(phase->node, "method")->items[0];
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)

@@ -49,6 +49,7 @@ ann_status anni_config_decoders(ann_phase_config *phase, const ann_run_config *c
 ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_phase_config *phase,
                                        const ann_yaml_node *node) ANN_MUST_CHECK;
 /* Is it the phase's method that says what the loss is? */
+int anni_config_method_steps(const ann_phase_config *phase); /* kinds of steps; 1 without a method */
 bool anni_config_has_own_loss(const ann_phase_config *phase);
 /* Is it something else than the model's output that the loss compares? */
 bool anni_config_has_inner_loss(const ann_phase_config *phase);

@@ -45,6 +45,9 @@ static void stage_facts(FILE *out, const char *phase, const ann_stage_config *s)
         "phases.%s.program.%s.schedule = kind %d lr %.17g warmup %lld period %lld factor %.17g final %.17g\n",
         phase, s->name, (int)h->kind, h->lr, (long long)h->warmup_steps, (long long)h->period_steps,
         h->factor, h->final_lr);
+    for (int i = 0; i < s->group_count; i++)
+        fprintf(out, "phases.%s.program.%s.groups.%d = %s lr %.17g\n", phase, s->name, i, s->groups[i].match,
+                s->groups[i].lr_factor);
 }
 
 static void sampling_facts(FILE *out, const char *phase, const ann_sampling_config *s) {

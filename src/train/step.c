@@ -26,9 +26,27 @@ static int moving_room(const ann_phase_config *config) {
     return room;
 }
 
+/* The groups of parameters: those of the stage; of a method with several kinds of steps, which train
+   different ones, the blocks of the run file. groups, patterns: [ANN_MODEL_MAX_BLOCKS] scratch. */
+static void set_groups(ann_optim_part *part, ann_optim_group *groups, char (*patterns)[ANNI_NAME_BYTES],
+                       const anni_phase *phase, const ann_stage_config *stage) {
+    const ann_run_config *run = phase->run->config;
+    part->groups = stage->groups;
+    part->group_count = stage->group_count;
+    part->counts = anni_method_steps(phase->config) > 1;
+    if (!part->counts) return;
+    part->groups = groups;
+    part->group_count = run->block_count < ANN_MODEL_MAX_BLOCKS ? run->block_count : ANN_MODEL_MAX_BLOCKS;
+    for (int i = 0; i < part->group_count; i++) {
+        snprintf(patterns[i], sizeof patterns[i], "%s/*", run->blocks[i].name);
+        groups[i] = (ann_optim_group){run->blocks[i].name, patterns[i], 1};
+    }
+}
+
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
-    char trained[ANNI_LINE_BYTES];
+    char trained[ANNI_LINE_BYTES], patterns[ANN_MODEL_MAX_BLOCKS][ANNI_NAME_BYTES];
+    ann_optim_group groups[ANN_MODEL_MAX_BLOCKS];
     anni_method_trains(trained, sizeof trained, phase->config, stage, extent.step);
     anni_moving moving = {.room = moving_room(phase->config)};
     const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
@@ -37,6 +55,7 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     moving.items = invariant ? malloc((size_t)(moving.room + 1) * sizeof *moving.items) : NULL;
     if (invariant && !moving.items) ann_graph_fail(*out, ANN_ERR_MEMORY, "no memory for running statistics");
     const ann_node loss = anni_model_build(*out, phase, trained, true, extent, &moving);
+    set_groups(&part, groups, patterns, phase, &phase->config->program[stage]);
     part.local = phase->config->sync.every > 0;
     part.moving = moving.items;
     part.moving_count = moving.count;

@@ -14,6 +14,11 @@ static const struct method_case {
     const char *program; /* of 6 steps; NULL: one stage */
 } method_cases[] = {
     {"svm", "encoder, head", "loss: cross_entropy,", "svm: {}", "", NULL},
+    {"l2sp", "encoder, head", "loss: cross_entropy,", "l2sp: {}", "", NULL},
+    {"distill", "encoder, head", "loss: cross_entropy,", "distill: { teacher: tutor }", "", NULL},
+    {"mean_teacher", "encoder, head", "loss: cross_entropy,", "mean_teacher: { momentum: 0.8 }", VIEWS, NULL},
+    {"adda", "encoder, head", "loss: cross_entropy,", "adda: { discriminator: discriminator }", "", NULL},
+    {"mcd", "encoder, head", "loss: cross_entropy,", "mcd: { second: second, repeats: 2 }", "", NULL},
     {"cdan", "encoder, head", "loss: cross_entropy,", "cdan: { discriminator: joint }", "", NULL},
     {"drcn", "encoder, head", "loss: cross_entropy,", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },",
      NULL},
