@@ -70,7 +70,10 @@ ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shap
 
 /* ---- over the global batch ---- */
 
-static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
+/* A batch of one sample may be that of one rank, or the others have stand-ins. */
+static bool has_peers(const ann_method *m) {
+    return m->nn->batch_total > 0 && (m->local < m->global || m->global == 1);
+}
 
 /* 1, or 0 for a stand-in. */
 static ann_node present(const ann_method *m) {
