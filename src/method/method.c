@@ -133,7 +133,10 @@ void ann_method_follow(const ann_method *m, ann_node keep) {
 
 /* ---- over the global batch ---- */
 
-static bool has_peers(const ann_method *m) { return m->nn->batch_total > 0 && m->local < m->global; }
+/* A batch of one sample may be that of one rank, or the others have stand-ins. */
+static bool has_peers(const ann_method *m) {
+    return m->nn->batch_total > 0 && (m->local < m->global || m->global == 1);
+}
 
 ann_node ann_method_present(const ann_method *m) {
     return ann_mul_const(m->nn->graph, m->scale, (double)m->global);

@@ -5,9 +5,9 @@
        F(v) = -v a - sum_j log(1 + exp(v W + b)_j),   descent of mean_b [F(v_b) - F(v'_b)]
 
    where v' is what k steps of Gibbs sampling, h ~ sigmoid(v W + b), v ~ sigmoid(h W^T + a), make of v (CD-k),
-   or of what they made of it in the update before (persistent; chains begin at 0). No gradient goes through
-   v'. All units are binary; inputs from 0 to 1 stand for their probabilities. Over ranks, chains are those of
-   the global batch, as many as phases[].batch: one reduction of batch D elements where they persist. */
+   or of what they made of it in the update before (persistent; chains begin at 0). A draw has no gradient.
+   All units are binary; inputs from 0 to 1 stand for their probabilities. Over ranks, chains are those of the
+   global batch, as many as phases[].batch: one reduction of batch D elements where they persist. */
 #include "method/rbm.h"
 
 #include <stdio.h>
@@ -64,7 +64,7 @@ static ann_node gibbs(const ann_method *m, const anni_rbm *rbm, ann_node v) {
         const ann_node h = sample(m, rbm, "hidden", k, hidden_logits(g, rbm, v));
         v = sample(m, rbm, "visible", k, visible_logits(g, rbm, h));
     }
-    return ann_stop_grad(g, v);
+    return v;
 }
 
 /* The chains of the whole batch take the rows of this one; those of a smaller batch leave the others. */

@@ -42,13 +42,23 @@ static ann_status check_decoders(const ann_run_config *config, const ann_phase_c
     return ANN_OK;
 }
 
-ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_phase_config *phase,
-                                       const ann_yaml_node *node) {
-    const ann_yaml_node *program = ann_yaml_find(phase->node, "program");
-    const ann_yaml_node *noise = ann_yaml_find(phase->node, "noise");
+static ann_status check_stages(const ann_phase_config *phase, const ann_yaml_node *program) {
     if (phase->stage_count != phase->model_count)
         return ann_yaml_error(program, "accepted is a stage for each of the model's %d blocks, found %d",
                               phase->model_count, phase->stage_count);
+    for (int i = 0; i < phase->stage_count; i++) {
+        const ann_yaml_node *train = ann_yaml_find(phase->program[i].node, "train");
+        if (train)
+            return ann_yaml_key_error(train, "layerwise trains block '%s' in this stage; accepted is without",
+                                      phase->model[i]->name);
+    }
+    return ANN_OK;
+}
+
+ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_phase_config *phase,
+                                       const ann_yaml_node *node) {
+    const ann_yaml_node *noise = ann_yaml_find(phase->node, "noise");
+    ANN_TRY(check_stages(phase, ann_yaml_find(phase->node, "program")));
     if (noise && phase->mask_noise > 0)
         return ann_yaml_key_error(noise, "layerwise adds its own to the input of each layer, with layer: "
                                          "denoising");

@@ -46,10 +46,13 @@ static const double autoencoder_1_2[12] = {
     -0.11025154049977723, -0.17191493940138897, -0.14610580039522195, -0.069039562879669225};
 static const double autoencoder_1_3[4] = {-0.24646828882563687, -0.38486603324590568, -0.32650760503049397,
                                           -0.15333598596071341};
-static const bench_values autoencoder_1_gradients[4] = {{"upper/fc/weight", 12, autoencoder_1_0},
+static const double autoencoder_1_4[24] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                           0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+static const bench_values autoencoder_1_gradients[5] = {{"upper/fc/weight", 12, autoencoder_1_0},
                                                         {"upper/fc/bias", 3, autoencoder_1_1},
                                                         {"lower/fc/weight", 12, autoencoder_1_2},
-                                                        {"lower/fc/bias", 4, autoencoder_1_3}};
+                                                        {"lower/fc/bias", 4, autoencoder_1_3},
+                                                        {"units/fc/weight", 24, autoencoder_1_4}};
 
 /* denoising */
 static const double denoising_loss = 0.66118362911086703;

@@ -76,6 +76,11 @@ static void mistakes(void **state) {
          "blocks, found 0"},
         {NOISE PROGRAM, "    method: {layerwise: {layer: rbm}}\n" PROGRAM,
          "run.yaml:28:7: phases[0].program: accepted is a stage for each of the model's 2 blocks, found 1"},
+        {NOISE PROGRAM,
+         "    method: {layerwise: {layer: rbm}}\n    batch: 256\n    program: [{epochs: 5, lr: 0.1}, {train: "
+         "'head/*', epochs: 5, lr: 0.1}]\n",
+         "run.yaml:27:38: phases[0].program[1].train: layerwise trains block 'decoder' in this stage; "
+         "accepted is without"},
         {NOISE PROGRAM, NOISE "    method: {layerwise: {layer: rbm}}\n" STAGES,
          "run.yaml:25:5: phases[0].noise: layerwise adds its own to the input of each layer, with layer: "
          "denoising"},
