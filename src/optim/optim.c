@@ -215,14 +215,26 @@ static ann_node count_update(const anni_update *u) {
     return ann_reshape(g, now, ANN_SCALAR);
 }
 
-static void begin_update(anni_update *u, const ann_optim_part *part, double lr_factor, ann_node grad) {
+/* The host's scalars. */
+typedef struct scalars {
+    ann_node lr, step, unscale; /* the last is NONE where the loss is not scaled */
+} scalars;
+
+static scalars scalars_of(ann_graph *g, const ann_optim *optim, const ann_optim_part *part) {
+    const ann_node none = ANN_NODE_NONE;
+    return (scalars){ann_input(g, "lr", ANN_F64, ANN_SCALAR),
+                     part->counts ? none : ann_input(g, "step", ANN_F64, ANN_SCALAR),
+                     optim->loss_scaled ? ann_input(g, "loss_unscale", ANN_F64, ANN_SCALAR) : none};
+}
+
+static void begin_update(anni_update *u, const scalars *host, double lr_factor, ann_node grad) {
     ann_graph *g = u->graph;
     u->param = ann_load_block(g, u->block);
-    u->lr = ann_input(g, "lr", ANN_F64, ANN_SCALAR);
-    u->step = part->counts ? count_update(u) : ann_input(g, "step", ANN_F64, ANN_SCALAR);
+    u->lr = host->lr;
+    u->step = ann_node_is(host->step) ? host->step : count_update(u);
     if (lr_factor < 1 || lr_factor > 1) u->lr = ann_mul_const(g, u->lr, lr_factor);
     if (!ann_node_is(grad) || !ann_node_is(u->param)) return;
-    if (u->optim->loss_scaled) grad = anni_scaled(g, grad, "loss_unscale");
+    if (ann_node_is(host->unscale)) grad = ann_mul(g, grad, anni_scalar_of(u, host->unscale));
     u->grad = anni_penalise(g, u->optim, u->param, grad);
 }
 
@@ -235,12 +247,14 @@ static void end_update(const anni_update *u) {
 static void update_groups(ann_graph *g, const ann_optim *optim, const ann_optim_part *part, group *groups,
                           int count, ann_node *grads) {
     int n = 0;
+    scalars host = {ANN_NODE_NONE, ANN_NODE_NONE, ANN_NODE_NONE};
+    if (part->keep < 0) host = scalars_of(g, optim, part);
     for (int i = 0; i < count; i++) {
         anni_update *u = &groups[i].update;
         if (groups[i].n == 0) continue;
         const ann_node grad = reduce(&groups[i], part);
         if (part->keep >= 0) continue;
-        begin_update(u, part, groups[i].config->lr_factor, grad);
+        begin_update(u, &host, groups[i].config->lr_factor, grad);
         if (!ann_node_is(u->grad)) return; /* the graph has failed */
         grads[n++] = u->grad;
     }

@@ -86,6 +86,16 @@ static ann_status fill_store(const stage *s, const ann_store *before, const char
     return status;
 }
 
+/* A method may train without blocks that the model has. */
+static ann_status declare_model(const stage *s) {
+    ann_graph *graph;
+    const anni_phase *phase = s->phase;
+    if (phase->config->method.kind == ANN_METHOD_NONE || !anni_method_is_tested(phase->config)) return ANN_OK;
+    ANN_TRY(anni_eval_graph(&graph, s->store, phase, s->cursor->stage, 1));
+    ann_graph_free(graph);
+    return ANN_OK;
+}
+
 /* Every graph declares tensors, so all of them come before the store's commit. */
 static ann_status make_graphs(stage *s, size_t *shared_bytes) {
     const anni_phase *phase = s->phase;
@@ -96,6 +106,7 @@ static ann_status make_graphs(stage *s, size_t *shared_bytes) {
         if (s->tail > 0) ANN_TRY(anni_micro_declare(&s->cut[k], s->store, phase, index, s->tail, k));
         s->whole[k].scattered = s->cut[k].scattered = &s->scattered;
     }
+    ANN_TRY(declare_model(s));
     ANN_TRY(anni_outer_declare(&s->outer, s->store, phase, s->whole[0].graphs[0]));
     ANN_TRY(anni_best_declare(s->store, phase));
     ANN_TRY(anni_table_declare(s->store, phase));
