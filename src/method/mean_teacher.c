@@ -31,5 +31,8 @@ static ann_node build(ann_method *m) {
     return ann_add(g, loss, ann_mul(g, weight, ann_method_mean(m, each, ann_method_is_target(m))));
 }
 
-const ann_method_info anni_method_mean_teacher = {
-    .name = "mean_teacher", .needs = ANN_METHOD_LABELS | ANN_METHOD_TWO_VIEWS, .steps = 1, .build = build};
+const ann_method_info anni_method_mean_teacher = {.name = "mean_teacher",
+                                                  .needs = ANN_METHOD_LABELS | ANN_METHOD_ADAPTS |
+                                                           ANN_METHOD_TWO_VIEWS,
+                                                  .steps = 1,
+                                                  .build = build};

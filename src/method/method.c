@@ -71,6 +71,11 @@ ann_method_sight ann_method_part(const ann_method_sight *all, bool target) {
     return part;
 }
 
+void ann_method_put_labels(float *values, const ann_method_sight *all, const int32_t *labels) {
+    const int64_t source = all->samples - ann_method_part(all, true).samples;
+    for (int64_t i = 0; i < all->samples; i++) values[i] = i < source ? -1 : (float)labels[i - source];
+}
+
 ann_node ann_method_tensor(const ann_method *m, const char *name, ann_shape shape, ann_role role,
                            ann_init init) {
     ann_graph *g = m->nn->graph;
@@ -270,6 +275,18 @@ ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target) {
     ann_graph *g = m->nn->graph;
     const double elems = (double)(ann_shape_elems(ann_node_shape(g, target)) / m->local);
     return ann_mul_const(g, ann_method_reconstruct(m, out, target), 1 / elems);
+}
+
+ann_node ann_method_marginal(const ann_method *m, ann_node logits, ann_node mask) {
+    ann_graph *g = m->nn->graph;
+    if (!ann_node_is(logits)) return ANN_NODE_NONE;
+    const ann_node rows = ann_reshape(g, mask, ANN_SHAPE(m->local, 1));
+    const ann_node sum = ann_method_sum(m, ann_reduce_sum(g, ann_mul(g, ann_softmax(g, logits), rows), 1));
+    const ann_node count = ann_method_sum(m, ann_sum_all(g, mask));
+    const ann_node q = ann_div(g, sum, ann_max(g, ann_stop_grad(g, count), ann_scalar(g, m->nn->dtype, 1)));
+    /* q log q is 0 at 0 */
+    const ann_node log_q = ann_log(g, ann_max(g, q, ann_scalar(g, m->nn->dtype, 1e-30)));
+    return ann_method_once(m, ann_neg(g, ann_sum_all(g, ann_mul(g, q, log_q))));
 }
 
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor) {

@@ -36,6 +36,8 @@ typedef enum ann_method_layer {
     ANN_METHOD_RBM
 } ann_method_layer;
 
+typedef enum ann_method_ratio { ANN_METHOD_DISCRIMINATOR, ANN_METHOD_KLIEP, ANN_METHOD_KMM } ann_method_ratio;
+
 /* The keys of phases[].method.NAME; those that a method does not have are 0. Strings are borrowed; names are
    of blocks of the run file. */
 typedef struct ann_method_config {
@@ -47,6 +49,8 @@ typedef struct ann_method_config {
     const char *teacher;       /* the input -> [B, classes] */
     int repeats;               /* of a kind of step on each batch */
     double threshold;          /* of a probability */
+    double share;              /* of the samples of each class; 0: threshold counts */
+    ann_method_ratio ratio_by; /* how densities are compared */
     double weight;             /* of the method's own term */
     bool entropy;              /* certain samples count more */
     double target;             /* mean activation of a unit of the code */
@@ -108,6 +112,7 @@ enum {
     ANN_METHOD_TWO_VIEWS = 4,  /* augments each sample twice */
     ANN_METHOD_OWN_LOSS = 8,   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
     ANN_METHOD_PRETRAIN = 16,  /* is for phases of kind pretrain */
+    ANN_METHOD_ADAPTS = 64,    /* learns from unlabelled samples: of several sources those of the target */
     ANN_METHOD_INNER_LOSS = 32 /* phases[].loss compares something else than the model's output */
 };
 
@@ -123,6 +128,9 @@ typedef struct ann_method_sight {
 /* The rows of the target domain, or of the source; in all of them the source comes first. With a single
    domain all are the target's. */
 ann_method_sight ann_method_part(const ann_method_sight *all, bool target);
+
+/* values of a table: -1 for the source's samples, labels[target] for the target's. */
+void ann_method_put_labels(float *values, const ann_method_sight *all, const int32_t *labels);
 
 /* A number for each training sample (a pseudo-label, a weight), made between steps from all of them, and held
    until it is made again; it is in checkpoints. */
@@ -232,6 +240,9 @@ ann_node ann_method_classify(ann_method *m, ann_node logits);
 ann_node ann_method_discriminate(ann_method *m, ann_nn *nn, ann_node features, ann_node weights);
 /* Of the softmax of logits [B, C]: [B], in nats. */
 ann_node ann_method_entropy(const ann_method *m, ann_node logits);
+/* This rank's share of the entropy of the mean of softmax(logits) over the samples of the global batch that
+   are in `mask`, in nats. Over ranks: one reduction of one number a class, and one. */
+ann_node ann_method_marginal(const ann_method *m, ann_node logits, ann_node mask);
 /* Of a reconstruction, [B, elements]: (out - target)^2 or the binary cross-entropy of logits, as likeness
    says; out and target have as many elements. */
 ann_node ann_method_compare(const ann_method *m, ann_node out, ann_node target);

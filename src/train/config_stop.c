@@ -50,7 +50,7 @@ static ann_status read_choice(ann_phase_config *phase, const ann_yaml_node *map)
     const ann_method_info *info = ann_method_info_of(phase->method.kind);
     phase->choice.on = node != NULL;
     if (!node) return ANN_OK;
-    if (!info || !(info->needs & ANN_METHOD_TARGET))
+    if (!info || !(info->needs & (ANN_METHOD_TARGET | ANN_METHOD_ADAPTS)) || phase->data->source_count < 2)
         return ann_yaml_key_error(node, "it is for methods with a target domain");
     if (phase->choice.restore && phase->stop.early.on && phase->stop.early.restore_best)
         return ann_yaml_key_error(

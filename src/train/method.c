@@ -66,7 +66,9 @@ bool anni_method_has_two_views(const ann_phase_config *config) {
     return needs_of(config) & ANN_METHOD_TWO_VIEWS;
 }
 
-bool anni_method_has_target(const ann_phase_config *config) { return needs_of(config) & ANN_METHOD_TARGET; }
+bool anni_method_has_target(const ann_phase_config *config) {
+    return (needs_of(config) & (ANN_METHOD_TARGET | ANN_METHOD_ADAPTS)) && config->data->source_count > 1;
+}
 
 bool anni_method_evaluates(const ann_phase_config *config) {
     const ann_method_info *info = ann_method_info_of(config->method.kind);

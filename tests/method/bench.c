@@ -23,7 +23,8 @@ static const struct {
               {"code", BENCH_INPUTS, 2 * BENCH_FEATURES, NONE},
               {"units", BENCH_INPUTS, BENCH_FEATURES, SIGMOID},
               {"upper", BENCH_FEATURES, 3, SIGMOID},
-              {"lower", 3, BENCH_FEATURES, NONE}};
+              {"lower", 3, BENCH_FEATURES, NONE},
+              {"whole", BENCH_INPUTS, BENCH_CLASSES, NONE}};
 enum { BLOCKS = sizeof blocks / sizeof blocks[0] };
 
 static ann_node activate(ann_graph *g, activation kind, ann_node y) {
@@ -65,6 +66,7 @@ static void set_parameters(const ann_store *store) {
     for (int k = 0; k < BLOCKS; k++) {
         set_block(store, "", k, 0.5);
         set_block(store, ANN_METHOD_TEACHER "/", k, 0.4);
+        set_block(store, "tutor/", k, 0.4);
     }
 }
 

@@ -1,7 +1,7 @@
 /* A small model on which methods are compared with an independent implementation, in float64: 8 samples of 6
    numbers, 4 of a labelled source and 4 of an unlabelled target, and dense blocks whose parameters are 0.5
-   sin(1.3 i + k + 1), a teacher's 0.4 sin(...), i counting a block's elements (weight, then bias) and k
-   blocks. tests/reference/method_bench.py is its double. */
+   sin(1.3 i + k + 1), a teacher's and a tutor's 0.4 sin(...), i counting a block's elements (weight, then
+   bias) and k blocks. tests/reference/method_bench.py is its double. */
 #ifndef TESTS_METHOD_BENCH_H
 #define TESTS_METHOD_BENCH_H
 

@@ -19,6 +19,8 @@ static const struct method_case {
     {"mean_teacher", "encoder, head", "loss: cross_entropy,", "mean_teacher: { momentum: 0.8 }", VIEWS, NULL},
     {"adda", "encoder, head", "loss: cross_entropy,", "adda: { discriminator: discriminator }", "", NULL},
     {"mcd", "encoder, head", "loss: cross_entropy,", "mcd: { second: second, repeats: 2 }", "", NULL},
+    {"tent", "encoder, head", "loss: cross_entropy,", "tent: {}", "",
+     "{ steps: 6, lr: 0.02, train: '*/gamma,*/beta' }"},
     {"cdan", "encoder, head", "loss: cross_entropy,", "cdan: { discriminator: joint }", "", NULL},
     {"drcn", "encoder, head", "loss: cross_entropy,", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },",
      NULL},

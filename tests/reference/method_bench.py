@@ -16,7 +16,7 @@ BLOCKS = [("encoder", INPUTS, FEATURES, TANH), ("head", FEATURES, CLASSES, NONE)
           ("decoder", FEATURES, INPUTS, NONE), ("projector", FEATURES, 3, NONE), ("predictor", 3, 3, NONE),
           ("second", FEATURES, CLASSES, NONE), ("cdan", FEATURES * CLASSES, 1, NONE),
           ("code", INPUTS, 2 * FEATURES, NONE), ("units", INPUTS, FEATURES, SIGMOID), ("upper", FEATURES, 3, SIGMOID),
-          ("lower", 3, FEATURES, NONE)]
+          ("lower", 3, FEATURES, NONE), ("whole", INPUTS, CLASSES, NONE)]
 
 
 class Bench:
