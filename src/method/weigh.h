@@ -49,7 +49,7 @@ typedef struct ann_weigh_kliep_options {
    width is, of 2^-3 .. 2^2 times the median distance between centres and all samples, in factors of sqrt 2,
    that with the greatest likelihood in five-fold cross-validation over target samples (sample j is in fold j
    mod 5); the median distance itself with fewer than five. A width at which a target sample has no centre, or
-   a centre no source sample, within 5 sigma is passed over: there the ratio has no bound in practice. Errors
+   a centre no source sample, within 3 sigma is passed over: there the ratio has no bound in practice. Errors
    also: ANN_ERR_NUMERIC (no width is left; the given width is such a one). Cost: 2 (ns + nt) b d, b the
    number of centres, and per iteration 4 nt b, of which there are some ten to some hundred for each of 11
    widths and 5 folds; memory 8 (ns + nt) (2 b + d) bytes. Measured with ns = nt = 4000, d = 784: 0.8 s. */

@@ -11,7 +11,7 @@
 
 enum { CENTRES = 100, FOLDS = 5, NO_FOLD = -1, WIDTHS = 11, ITERATIONS = 5000 };
 static const double default_tolerance = 1e-4, fold_tolerance = 1e-2;
-static const double reach = 5; /* in widths */
+static const double reach = 3; /* in widths */
 
 typedef struct kliep {
     int64_t ns, nt, b;

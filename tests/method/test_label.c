@@ -73,6 +73,15 @@ static void test_shot_corrects(void **state) {
     assert_memory_equal(label, want, sizeof want);
 }
 
+/* Half of four samples of a class are two. */
+static void test_share(void **state) {
+    (void)state;
+    const float z[] = {0, 4, 0, 1, 0, 3, 0, 2};
+    const int32_t want[] = {1, -1, 1, -1};
+    check_ok(ann_label_balanced(label, &(ann_label_samples){.logits = z, .n = 4, .classes = 2}, 0.5));
+    assert_memory_equal(label, want, sizeof want);
+}
+
 /* A sample of zeros, and a single one. */
 static void test_small(void **state) {
     (void)state;
@@ -105,7 +114,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),      cmocka_unit_test(test_all),
         cmocka_unit_test(test_empty_class), cmocka_unit_test(test_shot_corrects),
-        cmocka_unit_test(test_small),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_share),       cmocka_unit_test(test_small),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

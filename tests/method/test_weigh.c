@@ -10,13 +10,13 @@
 #include "table.h"
 #include "weigh_values.h"
 
-enum { NS = 40, NT = 30, D = 2, GAUSS = 1500 };
-static float source[NS * D], target[NT * D];
+enum { NS = 40, MANY = 200, NT = 30, D = 2, GAUSS = 1500 };
+static float source[MANY * D], target[NT * D];
 static double w[GAUSS];
 
 /* The samples of gen_weigh.py. */
 static ann_weigh_domains domains(void) {
-    for (int i = 0; i < NS * D; i++) source[i] = 3 * table_at((uint64_t)i);
+    for (int i = 0; i < MANY * D; i++) source[i] = 3 * table_at((uint64_t)i);
     for (int i = 0; i < NT * D; i++) target[i] = 2 * table_at(500 + (uint64_t)i) + 0.25f;
     return (ann_weigh_domains){source, target, NS, NT, D, 2};
 }
@@ -51,13 +51,15 @@ static void test_kliep_values(void **state) {
     check_mean(NS);
 }
 
+/* The width with the greatest likelihood in cross-validation is not at an end of those that are tried. */
 static void test_kliep_width(void **state) {
     (void)state;
-    const ann_weigh_domains of = domains();
+    ann_weigh_domains of = domains();
     ann_weigh_report report;
+    of.ns = MANY;
     check_ok(ann_weigh_kliep(w, &report, &of, &(ann_weigh_kliep_options){0}));
     assert_true(fabs(report.width / kliep_width - 1) < 1e-12 && report.gap <= 1e-4);
-    check_mean(NS);
+    check_mean(MANY);
 }
 
 /* K's least eigenvalue bounds the distance from the optimum. Both bounds and the sum are tight there. */

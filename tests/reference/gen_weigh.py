@@ -7,7 +7,7 @@ import numpy as np
 
 from reference import doubles, integers, number, table, write
 
-NS, NT, D = 40, 30, 2
+NS, MANY, NT, D = 40, 200, 30, 2
 
 
 def float32(x):
@@ -16,6 +16,7 @@ def float32(x):
 
 source = float32(3 * table(0, NS, D))
 target = float32(2 * table(500, NT, D) + 0.25)
+many = float32(3 * table(0, MANY, D))
 
 
 def squares(a, b):
@@ -58,22 +59,24 @@ def kliep(phi, mean, start):
     return a / a.sum()
 
 
-def kernels(width, centres):
+def kernels(source, target, width, centres):
     mean = np.exp(-squares(source, centres) / (2 * width**2)).mean(0)
     return np.exp(-squares(target, centres) / (2 * width**2)), mean
 
 
-def cross_validate(centres):
+def cross_validate(source, target):
+    centres = target
     both = np.sqrt(np.concatenate([squares(source, centres), squares(target, centres)]))
     widths = np.median(both) * 2.0 ** (-3 + np.arange(11) / 2)
-    reach = np.sqrt(max(squares(target, centres).min(1).max(), squares(source, centres).min(0).max())) / 5
+    reach = np.sqrt(max(squares(target, centres).min(1).max(), squares(source, centres).min(0).max())) / 3
     best = []
     for width in widths[widths >= reach]:
-        phi, mean = kernels(width, centres)
-        folds = np.arange(NT) % 5
+        phi, mean = kernels(source, target, width, centres)
+        folds = np.arange(len(target)) % 5
         score = [np.log(phi[folds == f] / mean @ kliep(phi[folds != f], mean, np.full(len(centres), 1 / len(centres)))).mean() for f in range(5)]
         best.append((np.mean(score), width))
     ordered = sorted(best)
+    assert best[0] != ordered[-1] != best[-1]  # neither the least nor the greatest
     assert ordered[-1][0] - ordered[-2][0] > 0.01  # more than the tolerance of folds
     return ordered[-1][1]
 
@@ -81,7 +84,7 @@ def cross_validate(centres):
 def write_kliep():
     width, b = 0.4, 6
     centres = target[np.arange(b) * NT // b]
-    phi, mean = kernels(width, centres)
+    phi, mean = kernels(source, target, width, centres)
     a = kliep(phi, mean, np.full(b, 1 / b))
     basis = np.exp(-squares(source, centres) / (2 * width**2)) / mean
     q = phi / mean / (phi / mean @ a)[:, None]
@@ -92,7 +95,7 @@ def write_kliep():
         number("kliep_objective", np.log(phi / mean @ a).mean()),
         number("kliep_curvature", curvature),
         number("kliep_basis", np.linalg.norm(basis, axis=1).max()),
-        number("kliep_width", cross_validate(target)),
+        number("kliep_width", cross_validate(many, target)),
     ]
 
 
