@@ -1,16 +1,13 @@
 #include "train/choice.h"
 
 #include <math.h>
+#include "method/select.h"
 
 anni_choice anni_choice_first(void) {
     const anni_pick none = {NAN, NAN, -1};
     anni_choice choice = {.last = none, .oracle = none};
     for (int i = 0; i < ANN_CHOICE_COUNT; i++) choice.picks[i] = none;
     return choice;
-}
-
-static bool higher_is_better(ann_criterion criterion) {
-    return criterion == ANN_CHOICE_IM || criterion == ANN_CHOICE_SND;
 }
 
 /* Of equal ones the first stays. */
@@ -26,7 +23,7 @@ bool anni_choice_observe(anni_choice *choice, const double *scores, double accur
     bool chosen = false;
     for (int i = 0; i < ANN_CHOICE_COUNT; i++) {
         const bool better = take(&choice->picks[i], (anni_pick){scores[i], accuracy, step},
-                                 higher_is_better((ann_criterion)i));
+                                 ann_select_criteria[i].higher_is_better);
         if (i == (int)criterion) chosen = better;
     }
     choice->last = (anni_pick){accuracy, accuracy, step};
@@ -34,7 +31,4 @@ bool anni_choice_observe(anni_choice *choice, const double *scores, double accur
     return chosen;
 }
 
-const char *anni_choice_name(ann_criterion criterion) {
-    static const char *const names[ANN_CHOICE_COUNT] = {"entropy", "im", "snd", "dev"};
-    return names[criterion];
-}
+const char *anni_choice_name(ann_criterion criterion) { return ann_select_criteria[criterion].name; }
