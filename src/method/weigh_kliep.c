@@ -141,7 +141,7 @@ static double cross_validate(kliep *k, double width) {
 static ann_status choose_width(double *out, kliep *k, double least) {
     double median, best = -INFINITY;
     ANN_TRY(anni_median_distance(&median, k->near_source, (k->ns + k->nt) * k->b));
-    *out = k->nt < FOLDS ? median : 0;
+    *out = k->nt < FOLDS ? median : median * 4; /* the widest, unless another has a likelihood */
     for (int i = 0; i < WIDTHS && k->nt >= FOLDS; i++) {
         const double width = median * pow(2, -3 + i / 2.0);
         if (width < least) continue;

@@ -173,8 +173,8 @@ static void test_constant(void **state) {
     (void)state;
     for (int n = 1; n <= NS; n += NS - 1) {
         ann_weigh_domains of = domains();
-        for (int i = 0; i < NS * D; i++) source[i] = 1e6f;
-        for (int i = 0; i < NT * D; i++) target[i] = 1e6f;
+        for (int i = 0; i < NS * D; i++) source[i] = 0.1f;
+        for (int i = 0; i < NT * D; i++) target[i] = 0.1f;
         of.ns = n;
         of.nt = n < NT ? n : NT;
         for (int method = 0; method < 3; method++) {
