@@ -5,10 +5,11 @@
 
    An image is cut into patches, and each is hidden with probability `ratio`, drawn on its own for each patch
    and sample (the paper hides the same number in every image, and leaves hidden patches out of its encoder;
-   dense layers and convolutions need them in their place). L is phases[].loss, M the phase's model. x [B, H,
-   W,
-   ...] or [B, W]; M(x) has as many elements. In evaluation the same patches of every sample are hidden, and
-   the loss of a sample is the mean over its hidden elements. Over ranks: one reduction of one element. */
+   dense layers and convolutions need them in their place). L is phases[].loss, M the phase's model. x is
+   [B, H, W, ...] or [B, W]; M(x) has as many elements. In evaluation the same patches of every sample are
+   hidden, and the loss of a sample is the mean over its hidden elements. A batch norm before the code would
+   keep the statistics of images with hidden patches, which are not those of whole images. Over ranks: one
+   reduction of one element. */
 #include "method/method.h"
 
 /* Outside training each sample draws what sample 0 would. */
