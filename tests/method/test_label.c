@@ -13,8 +13,8 @@ static int32_t label[N];
 
 /* The samples of gen_weigh.py. */
 static ann_label_samples samples(void) {
-    for (int i = 0; i < N * CLASSES; i++) logits[i] = 4 * table_at(2000 + (uint64_t)i);
-    for (int i = 0; i < N * WIDTH; i++) features[i] = table_at(3000 + (uint64_t)i) + 0.1f;
+    for (int i = 0; i < N * CLASSES; i++) logits[i] = 4 * table_at(2000 + i);
+    for (int i = 0; i < N * WIDTH; i++) features[i] = table_at(3000 + i) + 0.1f;
     return (ann_label_samples){logits, features, N, CLASSES, WIDTH};
 }
 

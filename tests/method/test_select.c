@@ -15,8 +15,8 @@ static float logits[TARGET * CLASSES], target[TARGET * WIDTH], source[SOURCE * W
 static float held_logits[VALIDATION * CLASSES], held[VALIDATION * WIDTH];
 static int32_t held_label[VALIDATION];
 
-static void fill(float *x, int n, uint64_t first, float factor, float offset) {
-    for (int i = 0; i < n; i++) x[i] = factor * table_at(first + (uint64_t)i) + offset;
+static void fill(float *x, int n, int64_t first, float factor, float offset) {
+    for (int i = 0; i < n; i++) x[i] = factor * table_at(first + i) + offset;
 }
 
 /* The samples of gen_select.py. */
@@ -91,7 +91,7 @@ static void test_preferences(void **state) {
     (void)state;
     static float scattered[200 * 4], grouped[200 * 4], single[200 * 4];
     for (int i = 0; i < 800; i++) {
-        const float noise = table_at((uint64_t)i);
+        const float noise = table_at(i);
         scattered[i] = 4 * noise;
         grouped[i] = 0.1f * noise + (i % 4 == i / 4 % 4 ? 9 : 0);
         single[i] = 0.1f * noise + (i % 4 == 0 ? 9 : 0);

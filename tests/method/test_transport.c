@@ -14,7 +14,7 @@ static double plan[ROWS * COLUMNS];
 
 /* The costs of gen_weigh.py. */
 static void fill(void) {
-    for (int i = 0; i < ROWS * COLUMNS; i++) cost[i] = table_at(4000 + (uint64_t)i) + 0.5f;
+    for (int i = 0; i < ROWS * COLUMNS; i++) cost[i] = table_at(4000 + i) + 0.5f;
 }
 
 /* Exponents are up to 1 / epsilon, so that a number has so many roundings relative to itself; an iteration

@@ -16,8 +16,8 @@ static double w[GAUSS];
 
 /* The samples of gen_weigh.py. */
 static ann_weigh_domains domains(void) {
-    for (int i = 0; i < MANY * D; i++) source[i] = 3 * table_at((uint64_t)i);
-    for (int i = 0; i < NT * D; i++) target[i] = 2 * table_at(500 + (uint64_t)i) + 0.25f;
+    for (int i = 0; i < MANY * D; i++) source[i] = 3 * table_at(i);
+    for (int i = 0; i < NT * D; i++) target[i] = 2 * table_at(500 + i) + 0.25f;
     return (ann_weigh_domains){source, target, NS, NT, D, 2};
 }
 
@@ -123,7 +123,7 @@ static void test_ratio_values(void **state) {
 /* ---- a known ratio ---- */
 
 /* Box and Muller. */
-static float gauss_at(uint64_t index) {
+static float gauss_at(int64_t index) {
     const double u = 0.5 - (double)table_at(2 * index), v = (double)table_at(2 * index + 1);
     return (float)(sqrt(-2 * log(u)) * cos(2 * acos(-1) * v));
 }
@@ -134,7 +134,7 @@ static float standard[GAUSS], shifted[GAUSS];
 static ann_weigh_domains gaussians(void) {
     for (int i = 0; i < GAUSS; i++) {
         standard[i] = gauss_at((uint64_t)i);
-        shifted[i] = gauss_at(GAUSS + (uint64_t)i) + 0.7f;
+        shifted[i] = gauss_at(GAUSS + i) + 0.7f;
     }
     return (ann_weigh_domains){standard, shifted, GAUSS, GAUSS, 1, 1};
 }
