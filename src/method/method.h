@@ -48,6 +48,11 @@ typedef struct ann_method_config {
     const char *second;        /* features -> [B, classes], another classifier */
     const char *teacher;       /* the input -> [B, classes] */
     int repeats;               /* of a kind of step on each batch */
+    int kernels;               /* Gaussians of which one is the mean */
+    bool linear;               /* the estimate in linear time */
+    double alpha;              /* of distances of features */
+    double epsilon;            /* of the plan's entropy, in units of the mean cost */
+    double diversity;          /* of the entropy of the mean prediction */
     double threshold;          /* of a probability */
     double share;              /* of the samples of each class; 0: threshold counts */
     ann_method_ratio ratio_by; /* how densities are compared */

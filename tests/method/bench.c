@@ -191,6 +191,8 @@ static setup set_up(const bench_case *c) {
                     .domains = 2,
                     .step = c->step,
                     .stage = c->stage,
+                    .table =
+                        c->table ? ann_input(g, "table", ANN_F32, ANN_SHAPE(BENCH_BATCH)) : ANN_NODE_NONE,
                     .logits = ANN_NODE_NONE};
     m.clean = c->noisy ? m.x2 : m.x;
     s.loss = build(&m, c);
@@ -213,6 +215,7 @@ void bench_check(const bench_case *c) {
     for (int i = 0; i < c->given_count; i++) set_given(s.store, &c->given[i]);
     eval *e = eval_new(s.graph, ANN_KERNEL_REFERENCE);
     set_inputs(e, s.graph);
+    if (c->table) memcpy(eval_input(e, "table"), c->table, BENCH_BATCH * sizeof *c->table);
     eval_run(e, ANN_NODE_NONE);
     const double got = eval_scalar(e, s.loss);
     compare("loss", &got, &c->loss, 1);

@@ -29,6 +29,7 @@ typedef struct bench_case {
     double loss;
     const bench_values *gradients;
     int gradient_count;
+    const float *table;        /* [BENCH_BATCH], of a method that has one */
     const bench_values *given; /* values of tensors that are no block's */
     int given_count;
 } bench_case;
