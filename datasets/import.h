@@ -159,6 +159,15 @@ ann_status ann_dataset_split(const ann_import_options *options,
 ann_status ann_dataset_merge(const ann_import_options *options, const char *const *paths,
                              int count) ANN_MUST_CHECK;
 
+/* Transforms every sample of all splits of a dataset of u8 images [H, W, C], as the YAML file `descriptor`
+   says (datasets/descriptor.h; data/transform.h has the formulas). What is drawn for a sample depends on the
+   descriptor's seed, the name of the split, and the number of the sample in it: the same file and descriptor
+   give the same bytes. Labels, other fields, class names and provenance are kept; normalisation is computed
+   anew; the name is the descriptor's, if the options have none. Errors: also ANN_ERR_CONFIG (the descriptor).
+   Local. */
+ann_status ann_dataset_transform(const ann_import_options *options, const char *descriptor,
+                                 const char *path) ANN_MUST_CHECK;
+
 /* Describes a dataset line by line (without newlines): name, provenance, records that were skipped, size of a
    vocabulary; per split its samples, fields with dtype, shape, storage, bytes, mean and std, count of samples
    per class, checksum. Of a file of another layout: its datasets with the same number of samples, and the

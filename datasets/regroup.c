@@ -9,7 +9,7 @@
 typedef struct copy {
     const anni_regroup *regroup;
     const ann_field_info *fields[ANNI_MAX_FIELDS]; /* of the first part */
-    int field_count, label_field;                  /* -1: unlabelled */
+    int field_count, x_field, label_field;         /* -1: unlabelled */
     anni_type label_type;
     ann_arena *arena;
 } copy;
@@ -33,6 +33,8 @@ static ann_status read_record(void *self, int64_t record, void *const *fields, b
         const int from = ann_dataset_find(part->dataset, c->fields[f]->name);
         if (f == c->label_field) ANN_TRY(copy_label(c, part, pick->sample, fields[f]));
         else ANN_TRY(ann_dataset_read(part->dataset, from, &pick->sample, 1, fields[f]));
+        if (f == c->x_field && c->regroup->change != NULL)
+            c->regroup->change(c->regroup->change_self, pick->part, pick->sample, fields[f]);
     }
     return ANN_OK;
 }
@@ -68,6 +70,7 @@ static ann_status find_fields(copy *c) {
         return ann_error(ANN_ERR_UNSUPPORTED, "%s: %d fields, accepted: up to %d", c->regroup->parts[0].path,
                          c->field_count, ANNI_MAX_FIELDS);
     for (int f = 0; f < c->field_count; f++) c->fields[f] = ann_dataset_field(first, f);
+    c->x_field = ann_dataset_find(first, "x");
     c->label_field = ann_dataset_classes(first) > 0 ? ann_dataset_find(first, "y") : -1;
     c->label_type = c->regroup->label_count <= 256 ? ANNI_U8 : ANNI_I32;
     for (int p = 1; p < c->regroup->part_count; p++) ANN_TRY(check_part(c, &c->regroup->parts[p]));
@@ -141,7 +144,7 @@ static ann_status read_vocabularies(anni_vocabulary *out, const anni_regroup *r)
 /* Of everything that decides the result but the files themselves. */
 static uint64_t identity(const anni_regroup *r) {
     int64_t picks = 0;
-    uint64_t hash = ann_hash_str(r->tool);
+    uint64_t hash = ann_hash(&r->change_hash, sizeof r->change_hash, ann_hash_str(r->tool));
     for (int s = 0; s < r->split_count; s++) {
         hash = ann_hash(r->splits[s].name, strlen(r->splits[s].name), hash);
         picks += r->splits[s].count;
@@ -163,6 +166,7 @@ static ann_status write_copy(copy *c, const ann_import_options *options, const a
     anni_source source = {.format = r->tool,
                           .inputs = r->inputs,
                           .input_count = r->input_count,
+                          .provenance = r->provenance,
                           .identity = identity(r),
                           .fields = fields,
                           .field_count = c->field_count,

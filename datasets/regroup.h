@@ -1,4 +1,4 @@
-/* A new dataset of samples of existing ones: what split and merge share. Private to datasets/. */
+/* A new dataset of samples of existing ones: what split, merge and transform share. Private to datasets/. */
 #ifndef ANN_DATASETS_REGROUP_H
 #define ANN_DATASETS_REGROUP_H
 
@@ -21,7 +21,7 @@ typedef struct anni_pick {
 } anni_pick;
 
 typedef struct anni_regroup {
-    const char *tool; /* "split", "merge" */
+    const char *tool; /* "split", "merge", "transform" */
     const char *const *inputs;
     int input_count;
     const anni_part_of *parts; /* all with the fields and shapes of parts[0] */
@@ -35,6 +35,12 @@ typedef struct anni_regroup {
     const char *const *classes; /* NULL, 0: labels have no names */
     int class_count;
     int label_count; /* labels are below it */
+    /* Changes x of a sample in place; NULL: samples stay as they are. change_hash: of all that it depends on.
+     */
+    void (*change)(void *self, int part, int64_t sample, void *x);
+    void *change_self;
+    uint64_t change_hash;
+    const char *provenance; /* a line of it; NULL: none */
 } anni_regroup;
 
 /* Writes the dataset; it keeps the inputs' lines of provenance and their vocabulary. Errors: those of

@@ -10,6 +10,7 @@ static const menu_item commands[] = {
     {"verify", "FILE", "read everything and compare it with the checksums", cmd_data_verify},
     {"split", "FILE OUT.h5", "divide the samples: train and test, by numbers, or by class", cmd_data_split},
     {"merge", "FILE... OUT.h5", "make one dataset of several", cmd_data_merge},
+    {"transform", "DESCRIPTOR.yaml FILE OUT.h5", "make a dataset of another domain", cmd_data_transform},
     {"sample", "FILE", "show some samples: a contact sheet, text or a table", cmd_data_sample},
     {"bpe", "TEXT... OUT.bpe", "learn a byte-pair encoding of text", cmd_data_bpe},
 };

@@ -8,6 +8,7 @@ int cmd_data_info(int argc, char **argv);
 int cmd_data_verify(int argc, char **argv);
 int cmd_data_split(int argc, char **argv);
 int cmd_data_merge(int argc, char **argv);
+int cmd_data_transform(int argc, char **argv);
 int cmd_data_sample(int argc, char **argv);
 int cmd_data_bpe(int argc, char **argv);
 

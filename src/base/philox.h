@@ -20,6 +20,7 @@
 #define ANN_STREAM_AUGMENT 0xA06Au         /* parameters of augmentation */
 #define ANN_STREAM_AUGMENT_ELEMENT 0xA06Bu /* its numbers per element */
 #define ANN_STREAM_MIXUP 0xA06Cu           /* partners and shares */
+#define ANN_STREAM_TRANSFORM 0xA06Du       /* keys of the ops that make a dataset of another one */
 #define ANN_STREAM_JUDGE 0x10D6u           /* where iterations of a judge of features begin */
 
 typedef struct ann_philox4 {

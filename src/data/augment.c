@@ -147,15 +147,25 @@ void ann_augment_free(ann_augment *augment) { free(augment); }
 
 /* ---- a sample's way ---- */
 
-static int64_t elems_of(const ann_augment *a) { return a->channels * a->height * a->width; }
-
-static size_t plane_bytes(const ann_augment *a) {
-    return ann_align_up((size_t)elems_of(a) * sizeof(float), ANN_ALIGN_BYTES);
+size_t anni_image_bytes(int64_t channels, int64_t height, int64_t width) {
+    return ann_align_up((size_t)(channels * height * width) * sizeof(float), ANN_ALIGN_BYTES);
 }
 
-size_t ann_augment_scratch_bytes(const ann_augment *a) { return 2 * plane_bytes(a); }
+anni_image anni_image_in(void *planes, int64_t channels, int64_t height, int64_t width) {
+    char *spare = (char *)planes + anni_image_bytes(channels, height, width);
+    return (anni_image){.channels = channels,
+                        .height = height,
+                        .width = width,
+                        .pixels = height * width,
+                        .now = planes,
+                        .spare = (float *)(void *)spare};
+}
 
-static void load_u8(anni_image *image, const uint8_t *in) {
+size_t ann_augment_scratch_bytes(const ann_augment *a) {
+    return 2 * anni_image_bytes(a->channels, a->height, a->width);
+}
+
+void anni_image_load_u8(anni_image *image, const uint8_t *in) {
     for (int64_t c = 0; c < image->channels; c++)
         for (int64_t i = 0; i < image->pixels; i++)
             image->now[c * image->pixels + i] = (float)in[i * image->channels + c] * (1.0f / 255.0f);
@@ -167,7 +177,7 @@ static void load_f32(anni_image *image, const float *in) {
             image->now[c * image->pixels + i] = in[i * image->channels + c];
 }
 
-static void store_u8(uint8_t *out, const anni_image *image) {
+void anni_image_store_u8(uint8_t *out, const anni_image *image) {
     for (int64_t c = 0; c < image->channels; c++)
         for (int64_t i = 0; i < image->pixels; i++)
             out[i * image->channels + c] =
@@ -219,16 +229,11 @@ static void apply_ops(const ann_augment *a, anni_image *image, const version *v)
 void ann_augment_apply(const ann_augment *a, void *sample, int64_t epoch, int64_t sample_id, int view,
                        void *scratch) {
     const version v = {epoch, sample_id, view};
-    anni_image image = {.channels = a->channels,
-                        .height = a->height,
-                        .width = a->width,
-                        .pixels = a->height * a->width,
-                        .now = scratch,
-                        .spare = (float *)(void *)((char *)scratch + plane_bytes(a))};
+    anni_image image = anni_image_in(scratch, a->channels, a->height, a->width);
     if (a->op_count == 0) return;
-    if (a->dtype == ANN_U8) load_u8(&image, sample);
+    if (a->dtype == ANN_U8) anni_image_load_u8(&image, sample);
     else load_f32(&image, sample);
     apply_ops(a, &image, &v);
-    if (a->dtype == ANN_U8) store_u8(sample, &image);
+    if (a->dtype == ANN_U8) anni_image_store_u8(sample, &image);
     else store_f32(sample, &image);
 }

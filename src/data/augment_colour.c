@@ -13,7 +13,7 @@ static float grey_at(const anni_image *image, int64_t i) {
 
 /* ---- brightness and contrast ---- */
 
-static void scale(anni_image *image, float factor) {
+void anni_brighten(anni_image *image, float factor) {
     float *x = image->now;
     for (int64_t i = 0; i < image->channels * image->pixels; i++) x[i] = anni_clamp01(x[i] * factor);
 }
@@ -37,7 +37,7 @@ static void stretch(anni_image *image, float factor) {
 void anni_brightness(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca,
                      const anni_draws *d) {
     (void)pca;
-    scale(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST, op->brightness));
+    anni_brighten(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST, op->brightness));
 }
 
 void anni_contrast(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca,
@@ -88,7 +88,7 @@ static void turn_hue(anni_image *image, float turns) {
 void anni_jitter(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca,
                  const anni_draws *d) {
     (void)pca;
-    if (op->brightness > 0) scale(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST, op->brightness));
+    if (op->brightness > 0) anni_brighten(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST, op->brightness));
     if (op->contrast > 0) stretch(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST + 1, op->contrast));
     if (op->saturation > 0) saturate(image, (float)anni_draw_factor(d, ANNI_DRAW_FIRST + 2, op->saturation));
     if (op->hue > 0) turn_hue(image, (float)anni_draw_between(d, ANNI_DRAW_FIRST + 3, -op->hue, op->hue));

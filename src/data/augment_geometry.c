@@ -54,11 +54,15 @@ static anni_affine about_centre(const anni_image *image, double a, double b, dou
     return (anni_affine){{a, b, x - a * x - b * y, c, d, y - c * x - d * y}};
 }
 
-static anni_affine rotate_map(const ann_augment_op *op, const anni_image *image, const anni_draws *d) {
+anni_affine anni_rotation(const anni_image *image, double degrees) {
     static const double degree = 0.017453292519943295769;
-    const double angle = degree * anni_draw_between(d, ANNI_DRAW_FIRST, -op->degrees, op->degrees);
+    const double angle = degree * degrees;
     /* y points down: the output is turned counter-clockwise, so its pixels come from clockwise of them. */
     return about_centre(image, cos(angle), -sin(angle), sin(angle), cos(angle));
+}
+
+static anni_affine rotate_map(const ann_augment_op *op, const anni_image *image, const anni_draws *d) {
+    return anni_rotation(image, anni_draw_between(d, ANNI_DRAW_FIRST, -op->degrees, op->degrees));
 }
 
 static anni_affine zoom_map(const ann_augment_op *op, const anni_image *image, const anni_draws *d) {

@@ -1,4 +1,5 @@
-/* What the files of augmentation share: the image being worked on, and its draws. Private to augment*.c. */
+/* What the files of augmentation share: the image being worked on, and its draws. Private to augment*.c and
+   transform*.c, which uses the same kernels. */
 #ifndef ANN_DATA_AUGMENT_OPS_H
 #define ANN_DATA_AUGMENT_OPS_H
 
@@ -27,6 +28,15 @@ typedef struct anni_image {
     int64_t channels, height, width, pixels;
     float *now, *spare;
 } anni_image;
+
+/* Bytes of one of its planes, a multiple of ANN_ALIGN_BYTES. */
+size_t anni_image_bytes(int64_t channels, int64_t height, int64_t width);
+/* An image in memory of two planes. */
+anni_image anni_image_in(void *planes, int64_t channels, int64_t height, int64_t width);
+/* From and to u8 [H, W, C], of which 255 stands for 1; what is outside of 0..1 is cut, and rounded to the
+ * nearest. */
+void anni_image_load_u8(anni_image *image, const uint8_t *in);
+void anni_image_store_u8(uint8_t *out, const anni_image *image);
 
 static inline void anni_image_swap(anni_image *image) {
     float *now = image->now;
@@ -93,6 +103,8 @@ bool anni_joins(const ann_augment_op *group, const ann_augment_op *next);
 /* Puts the op behind those that `map` stands for. */
 void anni_geometry_draw(anni_affine *map, const ann_augment_op *op, const anni_image *image,
                         const anni_draws *d);
+/* Counter-clockwise about the centre. */
+anni_affine anni_rotation(const anni_image *image, double degrees);
 /* `group` says what lies outside. */
 void anni_resample(anni_image *image, const anni_affine *map, const ann_augment_op *group);
 
@@ -104,5 +116,9 @@ typedef void anni_augment_fn(anni_image *image, const ann_augment_op *op, const 
 anni_augment_fn anni_brightness, anni_contrast, anni_jitter, anni_grayscale, anni_pca_colour; /* _colour.c */
 anni_augment_fn anni_gaussian, anni_mask, anni_salt_pepper;                                   /* _noise.c */
 anni_augment_fn anni_erase, anni_blur;                                                        /* _region.c */
+
+/* What some of them do once they have drawn. */
+void anni_brighten(anni_image *image, float factor); /* of brightness */
+void anni_blur_by(anni_image *image, double sigma);  /* 0..ANNI_BLUR_MAX pixels */
 
 #endif

@@ -95,11 +95,9 @@ static void blur_row(float *out, const float *in, int64_t w, const float *weight
     }
 }
 
-void anni_blur(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca, const anni_draws *d) {
-    (void)pca;
+void anni_blur_by(anni_image *image, double sigma) {
     float weight[MAX_RADIUS + 1] = {0};
-    const int64_t radius =
-        gaussian_weights(weight, anni_draw_between(d, ANNI_DRAW_FIRST, op->blur[0], op->blur[1]));
+    const int64_t radius = gaussian_weights(weight, sigma);
     if (radius == 0) return;
     for (int64_t c = 0; c < image->channels; c++) {
         float *now = image->now + c * image->pixels, *spare = image->spare + c * image->pixels;
@@ -107,4 +105,9 @@ void anni_blur(anni_image *image, const ann_augment_op *op, const ann_colour_pca
         for (int64_t y = 0; y < image->height; y++)
             blur_row(now + y * image->width, spare + y * image->width, image->width, weight, radius);
     }
+}
+
+void anni_blur(anni_image *image, const ann_augment_op *op, const ann_colour_pca *pca, const anni_draws *d) {
+    (void)pca;
+    anni_blur_by(image, anni_draw_between(d, ANNI_DRAW_FIRST, op->blur[0], op->blur[1]));
 }

@@ -22,7 +22,7 @@ make_graph() {
     cp "$ANNULUS_SOURCE/launch/runs/fashion-graph.yaml" run.yaml && mkdir data || exit 1
     {
         "$ANNULUS" data import idx --name fashion-mnist /usr/share/datasets/fashion-mnist data/fashion-mnist.h5 &&
-            "$ANNULUS_SOURCE/datasets/fashion-negative" data/fashion-negative.h5
+            "$ANNULUS" data transform "$ANNULUS_SOURCE/datasets/fashion-negative.yaml" data/fashion-mnist.h5 data/fashion-negative.h5
     } >data.log 2>&1 || { echo "no data: $(cat data.log)"; exit 1; }
     graph plain || { echo "the graph has failed: $(cat plain.log)"; exit 1; }
 }

@@ -123,6 +123,21 @@ data 0 merge class-1.h5 class-0.h5 merged.h5 && data 0 verify merged.h5
 data 0 info merged.h5 && has out "train     40 samples" && has out "class-1.h5 xxh3:" && has out "train-images-idx3-ubyte xxh3:"
 has out "class 0          30  dark" 1
 
+# ---- other domains
+data 2 transform a.yaml tiny.h5 && has err "DESCRIPTOR.yaml, FILE and OUT.h5 are needed"
+data 2 transform --classes a,b a.yaml tiny.h5 no.h5 && has err "unknown option --classes"
+data 2 transform nothing.yaml tiny.h5 no.h5 && has err "nothing.yaml"
+printf '%s\n' 'transform:' '  - blurr: { sigma: 1 }' >wrong.yaml
+data 2 transform wrong.yaml tiny.h5 no.h5 && says "error: wrong.yaml:2:5: transform[0].blurr: unknown op, did you mean 'blur'?"
+data 0 transform --help && has out "- texture: {"
+for descriptor in "$ANNULUS_SOURCE"/datasets/*.yaml; do
+    domain=$(basename "$descriptor" .yaml)
+    data 0 transform "$descriptor" tiny.h5 "$domain.h5" && data 0 verify "$domain.h5"
+    data 0 info "$domain.h5" && has out "name      $domain" && has out "$domain.yaml xxh3:" && has out "train-images-idx3-ubyte xxh3:"
+    has out "class 0          30  dark" 1
+done
+data 0 transform --shard 7 "$descriptor" tiny.h5 shards.h5 && data 0 verify shards.h5 && data 0 info shards.h5 && has out "6 shards"
+
 # ---- indexes, and one flipped byte anywhere
 flip() { perl -e 'open F, "+<", $ARGV[0]; binmode F; seek F, $ARGV[1], 0; read F, $b, 1; seek F, $ARGV[1], 0; print F chr(ord($b) ^ 1)' "$@"; }
 data 0 import idx --shard 15 --classes dark,bright idx 'many%.h5' && data 0 verify 'many%.h5'
