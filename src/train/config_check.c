@@ -358,25 +358,25 @@ static bool phase_matches(const ann_phase_config *phase, const char *pattern) {
     return false;
 }
 
+/* A method may train blocks beside the model, such as a discriminator. */
+static bool group_matches(const ann_run_config *config, const ann_phase_config *phase, const char *pattern) {
+    const int beside = phase->method.kind == ANN_METHOD_NONE ? 0 : config->block_count;
+    for (int i = 0; i < beside; i++)
+        if (block_matches(&config->blocks[i], pattern, true)) return true;
+    return phase_matches(phase, pattern);
+}
+
 /* Every group takes something of the model. What is in no group is found when the graph is built. */
 static ann_status check_groups(const ann_run_config *config, const ann_phase_config *phase,
                                const ann_stage_config *stage) {
     const ann_yaml_node *list = ann_yaml_find(stage->node, "groups");
     if (!list) return ANN_OK;
     for (int i = 0; i < stage->group_count; i++)
-        if (!phase_matches(phase, stage->groups[i].match))
+        if (!group_matches(config, phase, stage->groups[i].match))
             return ann_yaml_error(ann_yaml_find(list->items[i], "match"),
                                   "'%s' matches no parameter of the model", stage->groups[i].match);
-    const struct {
-        const char *what;
-        bool bad;
-    } table[] = {{"compress", phase->optimizer.compress.method != ANN_COMPRESS_NONE},
-                 {"sync.every", phase->sync.every > 0},
-                 {"comm.zero", config->comm_zero},
-                 {"a method of several kinds of steps", anni_config_method_steps(phase) > 1}};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].bad) return ann_yaml_error(list, "accepted is without %s", table[i].what);
-    return ANN_OK;
+    if (anni_config_method_steps(phase) == 1) return ANN_OK;
+    return ann_yaml_error(list, "accepted is without a method of several kinds of steps");
 }
 
 static ann_status check_stage(const ann_run_config *config, const ann_phase_config *phase, int index) {
