@@ -232,7 +232,14 @@ static const bad_file bad_files[] = {
     {"warmup_steps: 100", "final_lr: 1",
      "run.yaml:28:67: phases[0].program[0].schedule.final_lr: is above lr 0.001"},
     {"steps: 100, lr", "groups: [{match: 'head/*'}, {match: 'decoder/*', lr: 2}], steps: 100, lr",
-     "run.yaml:39:77: phases[1].program[0].groups[1].match: 'decoder/*' matches no parameter of the model"},
+     "run.yaml:39:77: phases[1].program[0].groups[1].match: 'decoder/*' matches no parameter of the model "
+     "that is in no group before"},
+    {"steps: 100, lr", "groups: [{match: 'decoder/*'}, {match: '*'}], steps: 100, lr",
+     "run.yaml:39:58: phases[1].program[0].groups[0].match: 'decoder/*' matches no parameter of the model"},
+    {"steps: 100, lr", "groups: [{match: '*'}, {match: 'head/*', lr: 2}], steps: 100, lr",
+     "run.yaml:39:72: phases[1].program[0].groups[1].match: 'head/*' matches no parameter of the model that "
+     "is "
+     "in no group before"},
     {"steps: 100, lr", "groups: [{lr: 2}], steps: 100, lr",
      "run.yaml:39:50: phases[1].program[0].groups[0]: the key 'match' is missing, accepted is a text"},
     {"steps: 100, lr", "groups: [{match: '*', lr: -1}], steps: 100, lr",
