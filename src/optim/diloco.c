@@ -8,6 +8,7 @@
 #include "optim/rule.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 bool ann_optim_outer_has_anchor(const ann_optim_outer *outer) {
     return outer->lr != 1 || outer->momentum != 0; /* NOLINT: exactly the default */
@@ -25,6 +26,11 @@ typedef struct packed {
 static ann_node mean_of(ann_graph *g, const packed *p, int ranks) {
     return ann_mul_const(g, ann_allreduce(g, ann_pack(g, p->loads, p->count, p->offsets, p->elems), 0),
                          1.0 / ranks);
+}
+
+/* The block of all parameters, or that of a group. */
+static bool holds_params(const char *block) {
+    return strcmp(block, "params") == 0 || strncmp(block, "params.", sizeof "params." - 1) == 0;
 }
 
 static void list_params(packed *p, ann_graph *g, ann_block block) {
@@ -91,17 +97,30 @@ static void move_params(ann_graph *g, const ann_optim_outer *outer, ann_block bl
     anni_put(&u, u.param, moved);
 }
 
+/* Of every group of parameters; how many there are. p: scratch. */
+static int move_groups(ann_graph *g, const ann_optim_outer *outer, packed *p, int ranks) {
+    const ann_store *store = ann_graph_store(g);
+    int groups = 0;
+    for (int32_t i = 0; i < ann_store_block_count(store); i++) {
+        const ann_block block = {i};
+        if (!holds_params(ann_store_block_name(store, block))) continue;
+        p->count = 0;
+        list_params(p, g, block);
+        move_params(g, outer, block, mean_of(g, p, ranks));
+        groups++;
+    }
+    return groups;
+}
+
 void ann_optim_build_outer(ann_graph *g, const ann_optim_outer *outer, const ann_graph *inner, int ranks) {
-    ann_store *store = ann_graph_store(g);
-    const ann_block block = anni_find_block(store, "params");
-    const size_t room = (size_t)ann_store_count(store) + 1;
+    const size_t room = (size_t)ann_store_count(ann_graph_store(g)) + 1;
     packed p = {.loads = malloc(room * sizeof *p.loads), .offsets = malloc(room * sizeof *p.offsets)};
     ann_scope_push(g, "outer");
-    if (block.id < 0) ann_graph_fail(g, ANN_ERR_NOT_FOUND, "no trained parameters in the store");
-    if (!p.loads || !p.offsets) ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for the outer step");
-    if (block.id >= 0 && p.loads && p.offsets) {
-        list_params(&p, g, block);
-        move_params(g, outer, block, mean_of(g, &p, ranks));
+    if (!p.loads || !p.offsets) {
+        ann_graph_fail(g, ANN_ERR_MEMORY, "no memory for the outer step");
+    } else if (move_groups(g, outer, &p, ranks) == 0) {
+        ann_graph_fail(g, ANN_ERR_NOT_FOUND, "no trained parameters in the store");
+    } else {
         p.count = 0;
         p.elems = 0;
         list_running(&p, g, inner);

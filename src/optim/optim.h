@@ -114,12 +114,12 @@ typedef struct ann_optim_outer {
     double lr, momentum;
 } ann_optim_outer;
 
-/* Whether it needs "anchor/params", the parameters after the last outer step, which must hold them before the
-   first one. */
+/* Whether it needs the blocks "anchor/params", the parameters after the last outer step, which must hold them
+   before the first one. */
 bool ann_optim_outer_has_anchor(const ann_optim_outer *outer);
-/* Appends the outer step of `ranks` ranks to g: parameters of the block "params" and every running tensor
-   that `inner` assigns become the same on all of them. g and inner are over one store; moments
-   "anchor/params" and "outer/params" are made here. Errors: ANN_ERR_NOT_FOUND (no block "params"). */
+/* Appends the outer step of `ranks` ranks to g: parameters of all groups and every running tensor that
+   `inner` assigns become the same on all of them. g and inner are over one store; moments "anchor/params" and
+   "outer/params", or those of each group, are made here. Errors: ANN_ERR_NOT_FOUND (nothing is trained). */
 void ann_optim_build_outer(ann_graph *g, const ann_optim_outer *outer, const ann_graph *inner, int ranks);
 
 typedef enum ann_schedule_kind {

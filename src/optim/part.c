@@ -28,7 +28,7 @@ int ann_optim_part_kinds(int count) {
 
 static ann_node load_sum(ann_graph *g, ann_block block, int j) {
     ann_store *store = ann_graph_store(g);
-    char prefix[32], name[64];
+    char prefix[32], name[96];
     snprintf(prefix, sizeof prefix, "sum%d", j);
     snprintf(name, sizeof name, "%s/%s", prefix, ann_store_block_name(store, block));
     ann_block sum = anni_find_block(store, name);

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ALIGN_ELEMS = 16 };
 
@@ -63,7 +64,8 @@ static void measure(matrix *m, const ann_shape *shape, int64_t rank) {
     if (rank * (m->rows + m->cols) < m->rows * m->cols) m->rank = rank;
 }
 
-/* Declares Q of each matrix, all in the block "powersgd_q": made for the first graph over a store. */
+/* Declares Q of each matrix, all in the block "powersgd_q", or "powersgd_q.NAME" of a group of parameters:
+   made for the first graph over a store. */
 static ann_status declare(builder *b, ann_tensor *q) {
     ann_store *store = ann_graph_store(b->g);
     int n = 0;
@@ -80,8 +82,11 @@ static ann_status declare(builder *b, ann_tensor *q) {
                                   ANN_ROLE_MOMENT, (ann_init){ANN_INIT_NORMAL, 1}));
         m->q = ann_load(b->g, q[n++]);
     }
-    ann_block block = anni_find_block(store, "powersgd_q");
-    return n && block.id < 0 ? ann_store_group(&block, store, "powersgd_q", q, n) : ANN_OK;
+    char name[96];
+    (void)snprintf(name, sizeof name, "powersgd_q%s",
+                   ann_store_block_name(store, b->u->block) + strlen("params"));
+    ann_block block = anni_find_block(store, name);
+    return n && block.id < 0 ? ann_store_group(&block, store, name, q, n) : ANN_OK;
 }
 
 /* ---- orthonormal columns ---- */

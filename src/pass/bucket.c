@@ -5,10 +5,17 @@
    -> elementwise ops with flat vectors of the store -> assigns. All these nodes have the shape [elems] of the
    pack. This pass replaces each such *flat* node by one clone per bucket; a sum over a flat vector becomes
    the sum of the buckets' sums, and the largest k elements become the largest of each bucket, in proportion
-   to its size. */
+   to its size. What feeds them and depends on no gradient (blocks of the store, constants) may be wanted
+   whole as well, by the update of another group of parameters of just that size, and gets both; dead nodes
+   are dropped later. There is a pack for each group of parameters: they are cut one after the other. */
 #include "pass/rewrite.h"
 
 #include <stdlib.h>
+
+enum {
+    FLAT = 1, /* has a clone per bucket */
+    CUT = 2   /* and nothing else: it depends on the pack */
+};
 
 typedef struct split {
     anni_rewrite rw;
@@ -16,7 +23,7 @@ typedef struct split {
     int n_buckets;
     int64_t *bounds;  /* [n_buckets + 1] */
     int *first_input; /* [n_buckets + 1]: inputs of the pack */
-    uint8_t *flat;    /* [count] */
+    uint8_t *flat;    /* [count]: FLAT, CUT */
     ann_node *parts;  /* [count * n_buckets] */
 } split;
 
@@ -27,23 +34,26 @@ static bool has_flat_shape(const ann_graph *g, ann_node n, int64_t elems) {
     return shape->rank == 1 && shape->dim[0] == elems;
 }
 
-static bool is_flat(const split *s, ann_node n, ann_node pack) {
+static uint8_t mark_of(const split *s, ann_node n, ann_node pack) {
     const ann_graph *g = s->rw.from;
-    if (!has_flat_shape(g, n, s->elems)) return false;
+    if (!has_flat_shape(g, n, s->elems)) return 0;
     const ann_op op = ann_node_op(g, n);
-    if (n.id == pack.id || op == ANN_OP_BLOCK || op == ANN_OP_FILL) return true;
-    if (op == ANN_OP_BCAST) return ann_shape_elems(ann_node_shape(g, anni_in(g, n, 0))) == 1;
-    if (op != ANN_OP_ALLREDUCE && op != ANN_OP_ASSIGN && op != ANN_OP_TOPK &&
-        !(anni_op_info(op)->flags & ANNI_ELEMENTWISE))
-        return false;
+    if (n.id == pack.id) return FLAT | CUT;
+    if (op == ANN_OP_BLOCK || op == ANN_OP_FILL) return FLAT;
+    if (op == ANN_OP_BCAST) return ann_shape_elems(ann_node_shape(g, anni_in(g, n, 0))) == 1 ? FLAT : 0;
+    const bool cuts = op == ANN_OP_ALLREDUCE || op == ANN_OP_ASSIGN || op == ANN_OP_TOPK;
+    if (!cuts && !(anni_op_info(op)->flags & ANNI_ELEMENTWISE)) return 0;
     const ann_node *in;
     const int n_in = ann_node_inputs(g, n, &in);
-    for (int i = 0; i < n_in; i++)
-        if (!s->flat[in[i].id]) return false;
-    return true;
+    uint8_t mark = 0;
+    for (int i = 0; i < n_in; i++) {
+        if (!s->flat[in[i].id]) return 0;
+        mark |= s->flat[in[i].id];
+    }
+    return cuts && !(mark & CUT) ? 0 : mark;
 }
 
-/* Every use of a flat node must be one that can be cut too. */
+/* Every use of a node that is cut must be one that can be cut too. */
 static bool can_split(const split *s) {
     const ann_graph *g = s->rw.from;
     for (int32_t id = 0; id < s->rw.count; id++) {
@@ -51,10 +61,10 @@ static bool can_split(const split *s) {
         if (!s->rw.live[id] || s->flat[id] || ann_node_op(g, (ann_node){id}) == ANN_OP_REDUCE_SUM) continue;
         const int n = ann_node_inputs(g, (ann_node){id}, &in);
         for (int i = 0; i < n; i++)
-            if (s->flat[in[i].id]) return false;
+            if (s->flat[in[i].id] & CUT) return false;
     }
     for (int i = 0; i < ann_graph_output_count(g); i++)
-        if (s->flat[ann_graph_output(g, i, NULL).id]) return false;
+        if (s->flat[ann_graph_output(g, i, NULL).id] & CUT) return false;
     return true;
 }
 
@@ -148,8 +158,9 @@ static void copy_effects(split *s) {
     }
     for (int i = 0; i < ann_graph_effect_count(from); i++) {
         const ann_node n = ann_graph_effect(from, i);
-        for (int b = 0; b < (s->flat[n.id] ? s->n_buckets : 1); b++)
-            ann_effect(s->rw.to, s->flat[n.id] ? s->parts[n.id * s->n_buckets + b] : s->rw.map[n.id]);
+        const bool cut = s->flat[n.id] & CUT;
+        for (int b = 0; b < (cut ? s->n_buckets : 1); b++)
+            ann_effect(s->rw.to, cut ? s->parts[n.id * s->n_buckets + b] : s->rw.map[n.id]);
     }
 }
 
@@ -160,9 +171,11 @@ static ann_status split_graph(split *s, ann_node pack, const ann_bucket_options 
     for (int32_t id = 0; id < s->rw.count; id++) {
         const ann_node old = {id};
         if (!s->rw.live[id]) continue;
-        if (s->flat[id])
-            for (int b = 0; b < s->n_buckets; b++) s->parts[id * s->n_buckets + b] = part(s, old, b);
-        else if (ann_node_op(s->rw.from, old) == ANN_OP_REDUCE_SUM && s->flat[anni_in(s->rw.from, old, 0).id])
+        for (int b = 0; b < s->n_buckets && s->flat[id]; b++)
+            s->parts[id * s->n_buckets + b] = part(s, old, b);
+        if (s->flat[id] & CUT) continue;
+        if (ann_node_op(s->rw.from, old) == ANN_OP_REDUCE_SUM &&
+            s->flat[anni_in(s->rw.from, old, 0).id] & CUT)
             s->rw.map[id] = sum_of_parts(s, old);
         else anni_rewrite_clone(&s->rw, old);
     }
@@ -199,31 +212,41 @@ static bool mark_flat(split *s, ann_node pack) {
     bool writes = false;
     s->elems = ann_shape_elems(ann_node_shape(g, pack));
     for (int32_t id = 0; id < s->rw.count; id++) {
-        s->flat[id] = s->rw.live[id] && is_flat(s, (ann_node){id}, pack);
+        s->flat[id] = s->rw.live[id] ? mark_of(s, (ann_node){id}, pack) : 0;
         writes = writes || (s->flat[id] && ann_node_op(g, (ann_node){id}) == ANN_OP_ASSIGN);
     }
     return writes && can_split(s);
 }
 
-/* The pack of a reduction that can be cut, around which s->flat is marked; or none. */
-static ann_node find_pack(split *s) {
+/* The pack of the first reduction that can be cut, around which s->flat is marked, or none. The first *passed
+   reductions are not looked at; it becomes the number of those before that one. */
+static ann_node find_pack(split *s, int *passed) {
     const ann_graph *g = s->rw.from;
+    int number = 0;
     for (int32_t id = 0; id < s->rw.count; id++) {
         if (!s->rw.live[id] || ann_node_op(g, (ann_node){id}) != ANN_OP_ALLREDUCE) continue;
+        if (number++ < *passed) continue;
         const ann_node pack = pack_behind(g, anni_in(g, (ann_node){id}, 0));
-        if (ann_node_is(pack) && mark_flat(s, pack)) return pack;
+        if (!ann_node_is(pack) || !mark_flat(s, pack)) continue;
+        *passed = number - 1;
+        return pack;
     }
     return ANN_NODE_NONE;
 }
 
-ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph, const ann_bucket_options *options) {
+/* Cuts one pack, behind the first *passed reductions, which then are the buckets' too; *last: there was none.
+ */
+static ann_status split_next(ann_graph **out, const ann_graph *graph, const ann_bucket_options *options,
+                             int *passed, bool *last) {
     split s = {0};
     ANN_TRY(anni_rewrite_begin(&s.rw, graph));
     ann_status status = ANN_OK;
     s.flat = calloc((size_t)s.rw.count + 1, 1);
     if (s.flat) {
-        const ann_node pack = find_pack(&s);
-        status = ann_node_is(pack) ? split_graph(&s, pack, options) : copy_graph(&s.rw);
+        const ann_node pack = find_pack(&s, passed);
+        *last = !ann_node_is(pack);
+        status = *last ? copy_graph(&s.rw) : split_graph(&s, pack, options);
+        *passed += s.n_buckets;
     } else {
         status = ann_error(ANN_ERR_MEMORY, "no memory for marks");
     }
@@ -232,4 +255,20 @@ ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph, const ann_bu
     free(s.first_input);
     free(s.parts);
     return anni_rewrite_end(&s.rw, out, status);
+}
+
+ann_status ann_pass_bucket(ann_graph **out, const ann_graph *graph, const ann_bucket_options *options) {
+    ann_bucket_options next = *options;
+    ann_graph *made = NULL;
+    int passed = 0;
+    for (bool last = false; !last;) {
+        ann_graph *cut;
+        const ann_status status = split_next(&cut, made ? made : graph, &next, &passed, &last);
+        ann_graph_free(made);
+        ANN_TRY(status);
+        made = cut;
+        next.first_bytes = next.bucket_bytes;
+    }
+    *out = made;
+    return ANN_OK;
 }

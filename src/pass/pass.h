@@ -16,8 +16,8 @@ ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand w
    quarter of that. So the reduction of one part can run while the next is computed, and what is computed
    between two looks at the messages is short. */
 ann_status ann_pass_slice(ann_graph **out, const ann_graph *graph, int64_t slice_bytes) ANN_MUST_CHECK;
-/* Cuts allreduce(pack(...)), compression between the two, and the elementwise update behind them into buckets
-   of at most bucket_bytes (the first at most first_bytes), so that the reduction of one can run while
+/* Cuts each allreduce(pack(...)), compression between the two, and the elementwise update behind them into
+   buckets of at most bucket_bytes (the first at most first_bytes), so that the reduction of one can run while
    backward computes the next. topk, and with it the most elements of a SPARSE message, are shared out by
    size, at least one to each bucket. */
 typedef struct ann_bucket_options {

@@ -60,22 +60,30 @@ static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
     [ANN_LAYER_BATCH_NORM] = {"gamma", "beta", "mean", "var"},
 };
 
-static bool layer_matches(const char *block, const ann_layer_config *layer, const char *pattern,
-                          bool params_only) {
+typedef bool (*name_test)(const void *of, const char *name);
+
+static bool layer_has(const char *block, const ann_layer_config *layer, bool params_only, name_test test,
+                      const void *of) {
     for (int t = 0; t < 5 && tensor_names[layer->kind][t]; t++) {
         if (layer->kind == ANN_LAYER_BATCH_NORM && params_only && t >= 2) break; /* running statistics */
         if (t == 1 && !layer->bias && layer->kind == ANN_LAYER_CONV2D) continue;
         char name[320];
         snprintf(name, sizeof name, "%s/%s/%s", block, layer->name, tensor_names[layer->kind][t]);
-        if (ann_name_matches(pattern, name)) return true;
+        if (test(of, name)) return true;
     }
     return false;
 }
 
-static bool block_matches(const ann_block_config *block, const char *pattern, bool params_only) {
+static bool block_has(const ann_block_config *block, bool params_only, name_test test, const void *of) {
     for (int i = 0; i < block->layer_count; i++)
-        if (layer_matches(block->name, &block->layers[i], pattern, params_only)) return true;
+        if (layer_has(block->name, &block->layers[i], params_only, test, of)) return true;
     return false;
+}
+
+static bool is_matched(const void *pattern, const char *name) { return ann_name_matches(pattern, name); }
+
+static bool block_matches(const ann_block_config *block, const char *pattern, bool params_only) {
+    return block_has(block, params_only, is_matched, pattern);
 }
 
 static bool has_block(const ann_phase_config *phase, const ann_block_config *block) {
@@ -358,25 +366,41 @@ static bool phase_matches(const ann_phase_config *phase, const char *pattern) {
     return false;
 }
 
-/* Every group takes something of the model. What is in no group is found when the graph is built. */
+typedef struct choice {
+    const ann_optim_group *groups;
+    int index;
+} choice;
+
+/* A parameter is of the first group that matches. */
+static bool is_of_group(const void *of, const char *name) {
+    const choice *c = of;
+    for (int i = 0; i < c->index; i++)
+        if (ann_name_matches(c->groups[i].match, name)) return false;
+    return ann_name_matches(c->groups[c->index].match, name);
+}
+
+/* A method may train blocks beside the model, such as a discriminator. */
+static bool group_takes_any(const ann_run_config *config, const ann_phase_config *phase, choice group) {
+    const int beside = phase->method.kind == ANN_METHOD_NONE ? 0 : config->block_count;
+    for (int i = 0; i < beside; i++)
+        if (block_has(&config->blocks[i], true, is_of_group, &group)) return true;
+    for (int i = 0; i < phase->model_count; i++)
+        if (block_has(phase->model[i], true, is_of_group, &group)) return true;
+    return false;
+}
+
+/* What is in no group is found when the graph is built. */
 static ann_status check_groups(const ann_run_config *config, const ann_phase_config *phase,
                                const ann_stage_config *stage) {
     const ann_yaml_node *list = ann_yaml_find(stage->node, "groups");
     if (!list) return ANN_OK;
     for (int i = 0; i < stage->group_count; i++)
-        if (!phase_matches(phase, stage->groups[i].match))
+        if (!group_takes_any(config, phase, (choice){stage->groups, i}))
             return ann_yaml_error(ann_yaml_find(list->items[i], "match"),
-                                  "'%s' matches no parameter of the model", stage->groups[i].match);
-    const struct {
-        const char *what;
-        bool bad;
-    } table[] = {{"compress", phase->optimizer.compress.method != ANN_COMPRESS_NONE},
-                 {"sync.every", phase->sync.every > 0},
-                 {"comm.zero", config->comm_zero},
-                 {"a method of several kinds of steps", anni_config_method_steps(phase) > 1}};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].bad) return ann_yaml_error(list, "accepted is without %s", table[i].what);
-    return ANN_OK;
+                                  "'%s' matches no parameter of the model%s", stage->groups[i].match,
+                                  i > 0 ? " that is in no group before" : "");
+    if (anni_config_method_steps(phase) == 1) return ANN_OK;
+    return ann_yaml_error(list, "accepted is without a method of several kinds of steps");
 }
 
 static ann_status check_stage(const ann_run_config *config, const ann_phase_config *phase, int index) {

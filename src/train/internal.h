@@ -430,7 +430,7 @@ ann_status anni_fold(ann_comm *comm, ann_store *store, const char *pattern) ANN_
 /* They become `factor` times what they are. */
 void anni_scale(ann_store *store, const char *pattern, double factor);
 /* Blocks of which the sum over ranks counts: what error feedback has not yet sent. */
-#define ANNI_SUMMED_BLOCKS "error/params"
+#define ANNI_SUMMED_BLOCKS "error/params,error/params.*"
 
 /* ---- tuning.c: which algorithm each message takes ---- */
 

@@ -42,11 +42,18 @@ static ann_block find_block(const ann_store *store, const char *name) {
 }
 
 void anni_outer_drop_anchor(ann_store *store) {
-    const ann_block params = find_block(store, "params"), anchor = find_block(store, "anchor/params");
-    if (anchor.id < 0) return;
-    memcpy(ann_store_block_data(store, anchor), ann_store_block_data(store, params),
-           (size_t)ann_store_block_elems(store, params) *
-               ann_dtype_bytes(ann_store_block_dtype(store, params)));
+    static const char prefix[] = "anchor/";
+    const size_t length = sizeof prefix - 1;
+    for (int32_t i = 0; i < ann_store_block_count(store); i++) {
+        const ann_block anchor = {i};
+        const char *name = ann_store_block_name(store, anchor);
+        if (strncmp(name, prefix, length) != 0) continue;
+        const ann_block params = find_block(store, name + length);
+        if (params.id < 0) continue;
+        memcpy(ann_store_block_data(store, anchor), ann_store_block_data(store, params),
+               (size_t)ann_store_block_elems(store, params) *
+                   ann_dtype_bytes(ann_store_block_dtype(store, params)));
+    }
 }
 
 ann_status anni_outer_fold(ann_comm *comm, ann_store *store) {

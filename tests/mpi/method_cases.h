@@ -37,6 +37,9 @@ static const struct method_case {
     {"drcn", "encoder, head", "loss: cross_entropy,", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },",
      NULL},
     {"dann", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", "", NULL},
+    {"dann_groups", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", "",
+     "{ steps: 6, lr: 0.02, groups: [{ match: discriminator/*, lr: 10 }, { match: encoder/*, lr: 0.1 }, "
+     "{ match: '*' }] }"},
     {"sparse", "units, decoder", "loss: mse,", "sparse: { target: 0.2, weight: 0.1 }", "", NULL},
     {"contractive", "units, decoder", "loss: bce,", "contractive: { weight: 0.1 }", "noise: { mask: 0.2 },",
      NULL},

@@ -41,6 +41,10 @@ typedef struct problem {
     double total[TENSORS][MOST_ELEMS]; /* of this rank's gradients so far */
 } problem;
 
+/* 0: all tensors are one group. */
+static const ann_optim_group halves[] = {{"ab", "a,b", 1}, {"cd", "*", 1}};
+static int group_count;
+
 /* Instead of the communicator's; NULL: not. */
 static const ann_channel_ops *channels;
 
@@ -68,7 +72,8 @@ static ann_status build(problem *p, const ann_compress *compress, int64_t bucket
     }
     /* A factor makes each gradient a computation of its own, behind which its message can start. */
     loss = ann_mul(g, loss, ann_input(g, "one", ANN_F32, ANN_SCALAR));
-    ann_optim_build(g, &optim, loss, "*");
+    const ann_optim_part part = {.keep = -1, .groups = halves, .group_count = group_count};
+    ann_optim_build_part(g, &optim, loss, "*", &part);
     ANN_TRY(ann_graph_status(g));
     ANN_TRY(ann_store_commit(p->store));
     ANN_TRY(ann_pass_standard(&lowered, g, &passes));
@@ -276,6 +281,15 @@ static void matrices_of_low_rank_are_exact(void **state) {
     problem_free(&p);
 }
 
+static void groups_have_residuals_of_their_own(void **state) {
+    group_count = 2;
+    feedback_loses_nothing(state);
+    buckets_keep_what_is_rounded(state);
+    projection_of_the_true_sum(state);
+    matrices_of_low_rank_are_exact(state);
+    group_count = 0;
+}
+
 /* ---- failure ---- */
 
 static const ann_compress every_method[] = {{ANN_COMPRESS_NONE, 0, 0, false},
@@ -354,8 +368,17 @@ static void a_peer_that_fails_anywhere_changes_nothing(void **state) {
             problem_free(&p);
         }
         /* and the vote */
-        assert_all_ranks(messages == 1 + (every_method[m].method == ANN_COMPRESS_POWERSGD ? 3 : TENSORS));
+        const int of_matrices = group_count ? 3 * group_count : 3;
+        assert_all_ranks(messages ==
+                         1 + (every_method[m].method == ANN_COMPRESS_POWERSGD ? of_matrices : TENSORS));
     }
+}
+
+static void groups_fail_together(void **state) {
+    group_count = 2;
+    a_failed_step_changes_nothing(state);
+    a_peer_that_fails_anywhere_changes_nothing(state);
+    group_count = 0;
 }
 
 /* ---- resume ---- */
@@ -375,12 +398,16 @@ static const char run_file[] =
     "      optimizer: { kind: momentum, momentum: 0.999999 },\n"
     "      compress: { method: %s }, program: [{ steps: 20, lr: %g }] }\n";
 
+/* As after --set; NULL: all parameters are one group. */
+static const char *run_groups;
+#define TWO_GROUPS "phases[0].program[0].groups=[{match: net/out/*, lr: 0.5}, {match: '*'}]"
+
 static bool run(ann_comm *over, const char *name, const char *method, double lr, bool resume) {
     char text[2 * sizeof run_file + 3 * SCRATCH_PATH_BYTES];
     ann_run_config *config;
     const ann_train_options options = {.threads = 1, .resume = resume};
     snprintf(text, sizeof text, run_file, dir, name, dir, method, lr);
-    ann_status status = ann_run_config_parse(&config, "tiny.yaml", text, NULL, 0);
+    ann_status status = ann_run_config_parse(&config, "tiny.yaml", text, &run_groups, run_groups ? 1 : 0);
     if (status == ANN_OK) {
         status = ann_train(over, config, &options);
         ann_run_config_free(config);
@@ -447,10 +474,12 @@ static void a_resume_on_as_many_ranks_is_the_same(void **state) {
     (void)state;
     static const char *const names[] = {"bf16", "topk", "powersgd"};
     for (int i = 0; i < 3; i++) {
-        assert_all_ranks(run(comm, names[i], names[i], 0.01, false));
-        assert_all_ranks(rank != 0 || set_final_apart(names[i]));
-        assert_all_ranks(run(comm, names[i], names[i], 0.01, true));
-        assert_all_ranks(rank != 0 || compare_values(names[i], false, 1, 1) == 0);
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", names[i], run_groups ? "-groups" : "");
+        assert_all_ranks(run(comm, name, names[i], 0.01, false));
+        assert_all_ranks(rank != 0 || set_final_apart(name));
+        assert_all_ranks(run(comm, name, names[i], 0.01, true));
+        assert_all_ranks(rank != 0 || compare_values(name, false, 1, 1) == 0);
     }
 }
 
@@ -459,7 +488,7 @@ static void a_resume_on_one_rank_keeps_the_sum(void **state) {
     static const char *const names[] = {"topk", "powersgd"};
     for (int i = 0; i < 2; i++) {
         char name[64];
-        snprintf(name, sizeof name, "sum-%s", names[i]);
+        snprintf(name, sizeof name, "sum-%s%s", names[i], run_groups ? "-groups" : "");
         ann_comm *alone = NULL;
         assert_all_ranks(run(comm, name, names[i], 0, false));
         assert_all_ranks(rank != 0 || set_final_apart(name));
@@ -470,6 +499,13 @@ static void a_resume_on_one_rank_keeps_the_sum(void **state) {
         if (worst > 0) print_message("%s: %g\n", names[i], worst);
         assert_all_ranks(worst < 1e-4);
     }
+}
+
+static void groups_are_resumed_alike(void **state) {
+    run_groups = TWO_GROUPS;
+    a_resume_on_as_many_ranks_is_the_same(state);
+    a_resume_on_one_rank_keeps_the_sum(state);
+    run_groups = NULL;
 }
 
 static int setup(void **state) {
@@ -489,10 +525,13 @@ int main(int argc, char **argv) {
         cmocka_unit_test(each_bucket_keeps_its_share),
         cmocka_unit_test(projection_of_the_true_sum),
         cmocka_unit_test(matrices_of_low_rank_are_exact),
+        cmocka_unit_test(groups_have_residuals_of_their_own),
         cmocka_unit_test(a_failed_step_changes_nothing),
         cmocka_unit_test(a_peer_that_fails_anywhere_changes_nothing),
+        cmocka_unit_test(groups_fail_together),
         cmocka_unit_test(a_resume_on_as_many_ranks_is_the_same),
         cmocka_unit_test(a_resume_on_one_rank_keeps_the_sum),
+        cmocka_unit_test(groups_are_resumed_alike),
     };
     const int failed = cmocka_run_group_tests(tests, setup, stage_end);
     MPI_Finalize();

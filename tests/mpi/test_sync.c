@@ -38,12 +38,18 @@ static const char run_file[] = "name: tiny\n"
                                "    %s\n"
                                "    program: [{ steps: %d, lr: %g }]\n";
 
+/* Of parameters, as after --set; NULL: all are one group. */
+static const char *groups;
+#define RATES                                                                                                \
+    "phases[0].program[0].groups=[{match: net/conv/*, lr: 0.5}, {match: net/fc/*, lr: 2}, {match: '*'}]"
+#define ONE_RATE "phases[0].program[0].groups=[{match: net/conv/*}, {match: '*'}]"
+
 static bool train(double losses[STEPS], const char *name, const char *mode, double lr) {
     char text[2 * sizeof run_file + 3 * SCRATCH_PATH_BYTES];
     ann_run_config *config;
     const ann_train_options options = {.threads = 1};
     snprintf(text, sizeof text, run_file, dir, name, dir, BATCH, mode, STEPS, lr);
-    ann_status status = ann_run_config_parse(&config, name, text, NULL, 0);
+    ann_status status = ann_run_config_parse(&config, name, text, &groups, groups ? 1 : 0);
     if (status == ANN_OK) status = ann_train(comm, config, &options);
     if (status != ANN_OK) fprintf(stderr, "%s: %s\n", ann_status_name(status), ann_error_text());
     ann_run_config_free(config);
@@ -93,6 +99,31 @@ static void diloco_of_single_steps_is_nesterov(void **state) {
                       "optimizer: { kind: sgd }\n    sync: { every: 1, outer_momentum: 0.8 }", 0.02);
 }
 
+static void with_groups_too(void **state) {
+    groups = RATES;
+    micro_batches_make_the_whole_batch(state);
+    meeting_after_each_step_is_summing(state);
+    micro_batches_of_ranks_apart(state);
+    diloco_of_single_steps_is_nesterov(state);
+    groups = NULL;
+}
+
+/* The same elements are summed and moved alike: only how a message is cut into chunks may differ. */
+static void groups_of_one_rate_are_one(void **state) {
+    (void)state;
+    static const char mode[] =
+        "optimizer: { kind: momentum }\n    sync: { every: 5, outer_lr: 0.7, outer_momentum: 0.9 }";
+    double one[STEPS] = {0}, two[STEPS] = {0}, rates[STEPS] = {0};
+    assert_all_ranks(train(one, "one_group", mode, 0.02));
+    groups = ONE_RATE;
+    assert_all_ranks(train(two, "two_groups", mode, 0.02));
+    groups = RATES;
+    assert_all_ranks(train(rates, "two_rates", mode, 0.02));
+    groups = NULL;
+    assert_all_ranks(distance(one, two) <= 1e-4);
+    assert_all_ranks(rank != 0 || distance(one, rates) > 1e-3);
+}
+
 static void meeting_seldom_is_something_else(void **state) {
     (void)state;
     double a[STEPS] = {0}, b[STEPS] = {0};
@@ -138,6 +169,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(meeting_after_each_step_is_summing),
         cmocka_unit_test(micro_batches_of_ranks_apart),
         cmocka_unit_test(diloco_of_single_steps_is_nesterov),
+        cmocka_unit_test(with_groups_too),
+        cmocka_unit_test(groups_of_one_rate_are_one),
         cmocka_unit_test(meeting_seldom_is_something_else),
         cmocka_unit_test(one_rank_fails_and_all_say_why),
     };

@@ -66,9 +66,9 @@ static bool run_ok(const char *name, double dropout, const char *optimizer, doub
     return status == ANN_OK;
 }
 
-static void check_curve(const char *name, double dropout, const char *optimizer, double lr) {
+static void check_curve(const char *name, double dropout, const char *optimizer, double lr, const char *set) {
     double losses[STEPS];
-    assert_all_ranks(run_ok(name, dropout, optimizer, lr, "steps", STEPS, NULL));
+    assert_all_ranks(run_ok(name, dropout, optimizer, lr, "steps", STEPS, set));
     const bool good = rank != 0 || (curve_read(losses, STEPS, dir, name, "loss") == STEPS &&
                                     curve_is_golden(name, losses, STEPS, 1e-4));
     assert_all_ranks(good);
@@ -76,8 +76,25 @@ static void check_curve(const char *name, double dropout, const char *optimizer,
 
 static void same_curve_on_every_number_of_ranks(void **state) {
     (void)state;
-    check_curve("train_plain", 0, "momentum", 0.02);
-    check_curve("train_dropout", 0.3, "adam", 0.002);
+    check_curve("train_plain", 0, "momentum", 0.02, NULL);
+    check_curve("train_dropout", 0.3, "adam", 0.002, NULL);
+}
+
+#define ONE_RATE "phases[0].program[0].groups=[{match: 'net/conv/*,net/bn/*'}, {match: '*'}]"
+#define RATES                                                                                                \
+    "phases[0].program[0].groups=[{match: 'net/conv/*,net/bn/*', lr: 0.1}, {match: net/fc/*, lr: 0.5}, "     \
+    "{match: '*'}]"
+
+static void groups_too(void **state) {
+    (void)state;
+    double one[STEPS] = {0}, two[STEPS] = {0};
+    check_curve("train_groups", 0.3, "adamw", 0.002, RATES);
+    assert_all_ranks(run_ok("one_group", 0, "momentum", 0.02, "steps", STEPS, NULL));
+    assert_all_ranks(run_ok("two_groups", 0, "momentum", 0.02, "steps", STEPS, ONE_RATE));
+    bool same = rank != 0 || (curve_read(one, STEPS, dir, "one_group", "loss") == STEPS &&
+                              curve_read(two, STEPS, dir, "two_groups", "loss") == STEPS);
+    for (int i = 0; i < STEPS; i++) same = same && fabs(one[i] - two[i]) <= 1e-4 * one[i];
+    assert_all_ranks(same);
 }
 
 /* Every tensor of the final checkpoint. */
@@ -166,6 +183,7 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_curve_on_every_number_of_ranks),
+        cmocka_unit_test(groups_too),
         cmocka_unit_test(same_bits_on_the_same_number_of_ranks),
         cmocka_unit_test(empty_share_of_the_last_batch),
         cmocka_unit_test(more_ranks_than_samples_in_a_batch),

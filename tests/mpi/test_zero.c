@@ -43,6 +43,10 @@ typedef struct job {
     const char *name, *data, *every, *zero, *optimizer;
 } job;
 
+/* Of parameters, as after --set; NULL: all are one group. */
+static const char *groups;
+#define TWO_GROUPS "phases[0].program[0].groups=[{match: net/a/*, lr: 0.5}, {match: '*', lr: 2}]"
+
 static ann_status run_on(ann_comm *on, job j, bool (*stop)(void)) {
     char text[2 * sizeof run_file + 3 * SCRATCH_PATH_BYTES];
     const bool huge = strcmp(j.data, "huge") == 0;
@@ -50,7 +54,7 @@ static ann_status run_on(ann_comm *on, job j, bool (*stop)(void)) {
     const ann_train_options options = {.threads = 1, .stop_requested = stop};
     snprintf(text, sizeof text, run_file, dir, j.name, dir, j.data, j.every, j.zero, huge ? 64 : 4,
              huge ? "pretrain" : "supervised", huge ? "mse" : "cross_entropy", j.optimizer);
-    ANN_TRY(ann_run_config_parse(&config, "tiny.yaml", text, NULL, 0));
+    ANN_TRY(ann_run_config_parse(&config, "tiny.yaml", text, &groups, groups ? 1 : 0));
     const ann_status status = ann_train(on, config, &options);
     ann_run_config_free(config);
     return status;
@@ -128,15 +132,34 @@ static void clipping_by_the_norm_of_all_chunks(void **state) {
     assert_all_ranks(clipped > 1e-3);
 }
 
+static void groups_with_and_without(void **state) {
+    (void)state;
+    groups = TWO_GROUPS;
+    assert_all_ranks(run_ok((job){"groups_off", "tiny", "never", "false", "adamw"}));
+    assert_all_ranks(run_ok((job){"groups_on", "tiny", "1 epochs", "true", "adamw"}));
+    assert_all_ranks(run_ok((job){"groups_clip_off", "tiny", "never", "false", "adam, clip_norm: 0.3"}));
+    assert_all_ranks(run_ok((job){"groups_clip_on", "tiny", "never", "true", "adam, clip_norm: 0.3"}));
+    groups = NULL;
+    assert_all_ranks(run_ok((job){"groups_none", "tiny", "never", "true", "adamw"}));
+    const double d = difference("groups_off", "groups_on");
+    const double clipped = difference("groups_clip_off", "groups_clip_on");
+    const double rates = difference("groups_on", "groups_none");
+    print_message("groups: difference %g, clipped %g, rates of their own %g\n", d, clipped, rates);
+    assert_all_ranks(d == 0);
+    assert_all_ranks(clipped <= 22 * 16 * 1.2e-7);
+    assert_all_ranks(rates > 1e-3);
+}
+
 static int polls;
 static bool stop_soon(void) { return ++polls > 1; }
 
 static void resumed_without_and_on_one_rank(void **state) {
     (void)state;
-    const job whole = {"whole", "tiny", "never", "false", "adam"};
+    const job whole = {groups ? "whole_groups" : "whole", "tiny", "never", "false", "adam"};
     assert_all_ranks(run_ok(whole));
     for (int one = 0; one < 2; one++) {
-        const char *name = one ? "stopped_one" : "stopped";
+        char name[32];
+        snprintf(name, sizeof name, "stopped%s%s", one ? "_one" : "", groups ? "_groups" : "");
         job j = {name, "tiny", "never", "true", "adam"};
         char path[SCRATCH_PATH_BYTES];
         polls = 0;
@@ -154,10 +177,16 @@ static void resumed_without_and_on_one_rank(void **state) {
         } else {
             assert_all_ranks(run_ok(j));
         }
-        const double d = difference("whole", name);
+        const double d = difference(whole.name, name);
         print_message("%s: difference %g\n", name, d);
         assert_all_ranks(one ? d < 1e-3 : d == 0);
     }
+}
+
+static void groups_resumed(void **state) {
+    groups = TWO_GROUPS;
+    resumed_without_and_on_one_rank(state);
+    groups = NULL;
 }
 
 /* One sample makes the loss of one rank infinite. */
@@ -202,7 +231,9 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_weights_with_and_without),
         cmocka_unit_test(clipping_by_the_norm_of_all_chunks),
+        cmocka_unit_test(groups_with_and_without),
         cmocka_unit_test(resumed_without_and_on_one_rank),
+        cmocka_unit_test(groups_resumed),
         cmocka_unit_test(a_failed_step_changes_nothing),
         cmocka_unit_test(a_batch_that_is_not_finite_is_skipped),
         cmocka_unit_test(refused_with_micro_batches),

@@ -41,7 +41,7 @@ static void bind(problem *p, const char *name, const double *data) {
     if (ann_plan_has_input(p->plan, name)) check_ok(ann_plan_bind(p->plan, name, data));
 }
 
-static void problem_new(problem *p, const ann_optim *optim) {
+static void problem_new(problem *p, const ann_optim *optim, const ann_optim_part *part) {
     const ann_pass_options passes = {.bucket = {1024, 1024}, .eager_updates = true, .fuse = true};
     const ann_plan_options options = {.threads = 1, .policy = ANN_KERNEL_FAST};
     ann_graph *graph, *lowered;
@@ -49,7 +49,7 @@ static void problem_new(problem *p, const ann_optim *optim) {
     check_ok(ann_graph_new(&graph, p->store));
     const ann_node first = loss_of(graph, "net/first", OPTIM_SPLIT, "a1", "t1");
     const ann_node second = loss_of(graph, "net/second", OPTIM_PARAMS - OPTIM_SPLIT, "a2", "t2");
-    ann_optim_build(graph, optim, ann_add(graph, first, second), "net/*");
+    ann_optim_build_part(graph, optim, ann_add(graph, first, second), "net/*", part);
     check_ok(ann_graph_status(graph));
     check_ok(ann_store_commit(p->store));
     check_ok(ann_pass_standard(&lowered, graph, &passes));
@@ -78,10 +78,10 @@ static void problem_free(problem *p) {
 }
 
 /* Each of the 20 steps adds a handful of roundings, which the dynamics do not amplify by more than 1e3. */
-static void compare(const ann_optim *optim, const double *expected) {
+static void compare_part(const ann_optim *optim, const ann_optim_part *part, const double *expected) {
     const double tolerance = 20 * 16 * 1e3 * 0x1p-53;
     problem p;
-    problem_new(&p, optim);
+    problem_new(&p, optim, part);
     for (int step = 0; step < OPTIM_STEPS; step++) {
         p.lr = 0.05;
         p.step = step + 1;
@@ -94,6 +94,10 @@ static void compare(const ann_optim *optim, const double *expected) {
         }
     }
     problem_free(&p);
+}
+
+static void compare(const ann_optim *optim, const double *expected) {
+    compare_part(optim, &(ann_optim_part){.keep = -1}, expected);
 }
 
 static void test_sgd(void **state) {
@@ -130,6 +134,33 @@ static void test_clipping(void **state) {
     compare(&(ann_optim){.kind = ANN_OPTIM_MOMENTUM, .momentum = 0.9, .l2 = 0.1, .clip_norm = 0.5},
             optim_clip_norm);
     compare(&(ann_optim){.kind = ANN_OPTIM_SGD, .clip_value = 0.4}, optim_clip_value);
+}
+
+/* ---- groups ---- */
+
+static const ann_optim_group both_rates[] = {{"slow", "net/first", 0.2}, {"fast", "net/*", 2}};
+
+static void compare_groups(const ann_optim *optim, const double *expected) {
+    ann_optim_part part = {.keep = -1, .groups = both_rates, .group_count = 2};
+    compare_part(optim, &part, expected);
+    part.counts = true;
+    compare_part(optim, &part, expected);
+}
+
+static void test_groups_have_rates_of_their_own(void **state) {
+    (void)state;
+    compare_groups(&(ann_optim){.kind = ANN_OPTIM_MOMENTUM, .momentum = 0.9}, optim_groups_momentum);
+    compare_groups(&(ann_optim){.kind = ANN_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8},
+                   optim_groups_adam);
+    compare_groups(
+        &(ann_optim){.kind = ANN_OPTIM_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1},
+        optim_groups_adamw);
+}
+
+static void test_groups_are_clipped_together(void **state) {
+    (void)state;
+    compare_groups(&(ann_optim){.kind = ANN_OPTIM_MOMENTUM, .momentum = 0.9, .l2 = 0.1, .clip_norm = 0.5},
+                   optim_groups_clip_norm);
 }
 
 /* ---- which parameters ---- */
@@ -237,6 +268,8 @@ int main(void) {
         cmocka_unit_test(test_adamw),
         cmocka_unit_test(test_penalties),
         cmocka_unit_test(test_clipping),
+        cmocka_unit_test(test_groups_have_rates_of_their_own),
+        cmocka_unit_test(test_groups_are_clipped_together),
         cmocka_unit_test(test_block_is_in_reverse_order_of_use),
         cmocka_unit_test(test_shared_parameter_gets_the_sum),
         cmocka_unit_test(test_nothing_to_train_is_an_error),

@@ -46,6 +46,32 @@ def sgd(**k):
     return lambda p: torch.optim.SGD(p, lr=0.05, **k)
 
 
+def groups(p):
+    """The first tensor with a fifth of the rate, the second with twice the rate."""
+    return [{"params": [p[0]], "lr": 0.05 * 0.2}, {"params": [p[1]], "lr": 0.05 * 2}]
+
+
+def take_turns():
+    """Steps of two kinds: one trains both tensors, then two train the second with another loss. Returns both tensors after each
+    three, and the norm of the whole gradient, which is clipped, of each first."""
+    p = [torch.tensor(P0[:4], requires_grad=True), torch.tensor(P0[4:], requires_grad=True)]
+    a, t = torch.tensor(A), torch.tensor(T)
+    optimizers = [torch.optim.Adam([q], lr=0.05, betas=(0.9, 0.99), eps=1e-8) for q in p]
+    path, norms = [], []
+    for _ in range(STEPS):
+        for kind in (0, 1, 1):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            e = torch.cat(p) - t if kind == 0 else p[1] - t[4:] - 0.25 * p[0].detach().sum()
+            (0.5 * (a if kind == 0 else a[4:]) * e**2 + 0.25 * e**4).sum().backward()
+            norm = torch.nn.utils.clip_grad_norm_(p if kind == 0 else p[1:], 1.5)
+            norms += [norm.item()] if kind == 0 else []
+            for optimizer in optimizers[kind:]:
+                optimizer.step()
+        path += torch.cat(p).tolist()
+    return path, norms
+
+
 CASES = {
     "sgd": train(sgd()),
     "momentum": train(sgd(momentum=0.9)),
@@ -57,7 +83,12 @@ CASES = {
     "momentum_weight_decay": train(sgd(momentum=0.9, weight_decay=0.3)),
     "clip_norm": train(sgd(momentum=0.9), clip_norm=0.5, l2=0.1),
     "clip_value": train(sgd(), clip_value=0.4),
+    "groups_momentum": train(lambda p: torch.optim.SGD(groups(p), lr=0.05, momentum=0.9)),
+    "groups_adam": train(lambda p: torch.optim.Adam(groups(p), betas=(0.9, 0.99), eps=1e-8)),
+    "groups_adamw": train(lambda p: torch.optim.AdamW(groups(p), betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1)),
+    "groups_clip_norm": train(lambda p: torch.optim.SGD(groups(p), lr=0.05, momentum=0.9), clip_norm=0.5, l2=0.1),
 }
+CASES["turns"], TURNS_NORM = take_turns()
 
 
 def write_optim():
@@ -70,6 +101,8 @@ def write_optim():
         f.write("\n/* The parameters after each step. */\n")
         for name, path in CASES.items():
             f.write(array("optim_" + name, path))
+        f.write("\n/* The norm of the gradient before each step. */\n")
+        f.write(array("optim_turns_norm", TURNS_NORM))
         f.write("\n#endif\n")
 
 

@@ -92,6 +92,22 @@ static void test_augment_of_phase(void **state) {
     free(text);
 }
 
+static void test_groups_of_parameters(void **state) {
+    (void)state;
+    ann_run_config *c;
+    char *text =
+        good_file_with("steps: 100, lr", "groups: [{match: 'head/*', lr: 10}, {match: '*'}], steps: 100, lr");
+    check_ok(ann_run_config_parse(&c, "run.yaml", text, NULL, 0));
+    const ann_stage_config *stage = &c->phases[1].program[0];
+    assert_int_equal(stage->group_count, 2);
+    assert_string_equal(stage->groups[0].match, "head/*");
+    assert_true(stage->groups[0].lr_factor == 10 && stage->groups[1].lr_factor == 1);
+    assert_string_not_equal(stage->groups[0].name, stage->groups[1].name);
+    assert_int_equal(c->phases[1].program[1].group_count, 0);
+    ann_run_config_free(c);
+    free(text);
+}
+
 /* Every op is a section of its own name, and its required keys are all it needs. */
 static void test_every_op(void **state) {
     (void)state;
@@ -215,6 +231,25 @@ static const bad_file bad_files[] = {
      "run.yaml:40:42: phases[1].program[1].schedule: the kind step needs period_steps"},
     {"warmup_steps: 100", "final_lr: 1",
      "run.yaml:28:67: phases[0].program[0].schedule.final_lr: is above lr 0.001"},
+    {"steps: 100, lr", "groups: [{match: 'head/*'}, {match: 'decoder/*', lr: 2}], steps: 100, lr",
+     "run.yaml:39:77: phases[1].program[0].groups[1].match: 'decoder/*' matches no parameter of the model "
+     "that is in no group before"},
+    {"steps: 100, lr", "groups: [{match: 'decoder/*'}, {match: '*'}], steps: 100, lr",
+     "run.yaml:39:58: phases[1].program[0].groups[0].match: 'decoder/*' matches no parameter of the model"},
+    {"steps: 100, lr", "groups: [{match: '*'}, {match: 'head/*', lr: 2}], steps: 100, lr",
+     "run.yaml:39:72: phases[1].program[0].groups[1].match: 'head/*' matches no parameter of the model that "
+     "is "
+     "in no group before"},
+    {"steps: 100, lr", "groups: [{lr: 2}], steps: 100, lr",
+     "run.yaml:39:50: phases[1].program[0].groups[0]: the key 'match' is missing, accepted is a text"},
+    {"steps: 100, lr", "groups: [{match: '*', lr: -1}], steps: 100, lr",
+     "run.yaml:39:67: phases[1].program[0].groups[0].lr: '-1' is out of range, accepted is a number from 0 "
+     "to "
+     "1000000"},
+    {"steps: 100, lr", "groups: [{match: '*', factor: 2}], steps: 100, lr",
+     "run.yaml:39:63: phases[1].program[0].groups[0].factor: unknown key, accepted are: match, lr"},
+    {"steps: 100, lr", "groups: '*', steps: 100, lr",
+     "run.yaml:39:49: phases[1].program[0].groups: found '*', accepted is a list"},
     {"lr: 0.001}]", "lr: fast}]",
      "run.yaml:47:32: phases[2].program[0].lr: found 'fast', accepted is a number from 0 to 1000000"},
     /* augmentation */
@@ -266,8 +301,8 @@ static void test_bad_files(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sampling),         cmocka_unit_test(test_synchronising),
-        cmocka_unit_test(test_augment_of_phase), cmocka_unit_test(test_every_op),
-        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_augment_of_phase), cmocka_unit_test(test_groups_of_parameters),
+        cmocka_unit_test(test_every_op),         cmocka_unit_test(test_bad_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
