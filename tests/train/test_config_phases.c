@@ -153,7 +153,8 @@ static const bad_file bad_files[] = {
      "run.yaml:34:39: phases[1].load.transpose: found a list, accepted is a text"},
     /* kinds and resources */
     {"kind: supervised", "kind: adapt",
-     "run.yaml:41:5: phases[2]: the key 'data' is missing: kind adapt without a method needs data of its own"},
+     "run.yaml:41:5: phases[2]: the key 'data' is missing: kind adapt without a method needs data of its "
+     "own"},
     {"kind: supervised", "kind: adapt\n    data: {path: /proc/self/exe}",
      "run.yaml:42:11: phases[2].kind: an adaptation needs 'load: {from: PHASE, tensors: PATTERN}' with an "
      "earlier phase, or 'load: {file: PATH}'"},
