@@ -191,6 +191,8 @@ typedef struct ann_phase_config {
     ann_target_kind target;
     ann_input_kind input;
     ann_method_config method;
+    const ann_block_config *const *others; /* [other_count] blocks that the method uses beside the model */
+    int other_count;
     double mask_noise;     /* 0: none */
     int64_t labels;        /* 0: all samples */
     const char *load_from; /* another phase's name; or */

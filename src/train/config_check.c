@@ -363,6 +363,8 @@ static ann_status check_schedule(const ann_stage_config *stage) {
 static bool phase_matches(const ann_phase_config *phase, const char *pattern) {
     for (int i = 0; i < phase->model_count; i++)
         if (block_matches(phase->model[i], pattern, true)) return true;
+    for (int i = 0; i < phase->other_count; i++)
+        if (block_matches(phase->others[i], pattern, true)) return true;
     return false;
 }
 

@@ -21,6 +21,28 @@ static ann_status find_kind(ann_method_kind *out, const ann_yaml_node *node) {
                               nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* The blocks that the method names, but `features`, which is one of the model's. */
+static ann_status find_others(ann_phase_config *phase, const ann_run_config *config,
+                              const ann_yaml_node *map) {
+    static const char *const keys[] = {"discriminator", "decoder", "projector",
+                                       "predictor",     "second",  "teacher"};
+    enum { KEYS = sizeof keys / sizeof keys[0] };
+    const ann_yaml_node *decoders = ann_yaml_find(map, "decoders");
+    const int room = KEYS + phase->method.decoder_count;
+    const ann_block_config **others = ann_arena_alloc(config->memory->arena, (size_t)room * sizeof *others);
+    if (!others) return ann_error(ANN_ERR_MEMORY, "out of memory while reading a run file");
+    int n = 0;
+    for (int i = 0; i < KEYS; i++) {
+        const ann_yaml_node *node = ann_yaml_find(map, keys[i]);
+        if (node) ANN_TRY(anni_config_find_block(&others[n++], config, node));
+    }
+    for (int i = 0; i < phase->method.decoder_count; i++)
+        ANN_TRY(anni_config_find_block(&others[n++], config, decoders->items[i]));
+    phase->others = others;
+    phase->other_count = n;
+    return ANN_OK;
+}
+
 ann_status anni_config_method(ann_phase_config *phase, const ann_run_config *config,
                               const ann_yaml_node *map) {
     const ann_yaml_node *node = ann_yaml_find(map, "method");
@@ -30,7 +52,8 @@ ann_status anni_config_method(ann_phase_config *phase, const ann_run_config *con
         return ann_yaml_error(node, "a method is a map of one, such as dann: {discriminator: domain}");
     ANN_TRY(find_kind(&phase->method.kind, node->items[0]));
     ANN_TRY(anni_config_section(section_of(phase->method.kind), node->items[0], &phase->method));
-    return anni_config_decoders(phase, config, node->items[0]);
+    ANN_TRY(anni_config_decoders(phase, config, node->items[0]));
+    return find_others(phase, config, node->items[0]);
 }
 
 static unsigned needs_of(const ann_phase_config *phase) {
@@ -58,12 +81,6 @@ void anni_method_facts(FILE *out, const ann_phase_config *phase) {
 }
 
 /* ---- checks ---- */
-
-static ann_status check_block(const ann_run_config *config, const ann_yaml_node *map, const char *key) {
-    const ann_yaml_node *node = ann_yaml_find(map, key);
-    const ann_block_config *block;
-    return node ? anni_config_find_block(&block, config, node) : ANN_OK;
-}
 
 /* A key that says nothing as the others stand. */
 static ann_status check_unused(const ann_method_config *method, const ann_yaml_node *map) {
@@ -130,12 +147,8 @@ static ann_status check_modes(const ann_run_config *config, const ann_phase_conf
 }
 
 ann_status anni_config_check_method(const ann_run_config *config, const ann_phase_config *phase) {
-    static const char *const blocks[] = {"discriminator", "decoder", "projector",
-                                         "predictor",     "second",  "teacher"};
     if (phase->method.kind == ANN_METHOD_NONE) return ANN_OK;
     const ann_yaml_node *node = ann_yaml_find(phase->node, "method")->items[0];
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
-        ANN_TRY(check_block(config, node, blocks[i]));
     ANN_TRY(check_unused(&phase->method, node));
     ANN_TRY(check_features(phase, node));
     ANN_TRY(check_needs(phase, node));

@@ -155,6 +155,9 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
             p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
     fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);
     anni_method_facts(out, p);
+    for (int i = 0; i < p->other_count; i++)
+        for (int j = 0; j < p->others[i]->layer_count; j++)
+            layer_facts(out, p->others[i]->name, &p->others[i]->layers[j]);
     fprintf(out, "phases.%s.labels = %lld\n", p->name, (long long)p->labels);
     load_facts(out, p);
     fprintf(out, "phases.%s.batch = %lld\n", p->name, (long long)p->batch);
