@@ -8,7 +8,7 @@
 enum { ANNI_IMAGE_MAX_SIDE = 1 << 15, ANNI_IMAGE_MAX_PIXELS = 1 << 26 };
 
 typedef struct anni_image {
-    int height, width, channels; /* 1 or 3 */
+    int height, width, channels; /* 1 or 3; to be resized: any number */
     uint8_t *pixels;             /* [height, width, channels] */
     size_t room;                 /* of pixels; grows */
 } anni_image;
@@ -19,6 +19,8 @@ typedef struct anni_image {
    says what, without the file's name. Owner of pixels: the caller, free. */
 ann_status anni_image_decode(anni_image *image, const uint8_t *bytes, size_t size,
                              int channels) ANN_MUST_CHECK;
+/* A size to resize to; 0 x 0: none is wanted. Errors: ANN_ERR_ARG. */
+ann_status anni_image_check_size(int height, int width) ANN_MUST_CHECK;
 /* Resizes to out [height, width, channels], in each direction: where the image becomes smaller, a pixel is
    the mean over the part of the image that it covers; where it becomes larger, it lies between its neighbours
    (bilinear). In integers: the same on every machine. Errors: ANN_ERR_MEMORY. */

@@ -77,6 +77,15 @@ static void resize_columns(uint8_t *out, const taps *rows, int height, size_t ro
     }
 }
 
+ann_status anni_image_check_size(int height, int width) {
+    if (height == 0 && width == 0) return ANN_OK;
+    if (height >= 1 && width >= 1 && height <= ANNI_IMAGE_MAX_SIDE && width <= ANNI_IMAGE_MAX_SIDE &&
+        (int64_t)height * width <= ANNI_IMAGE_MAX_PIXELS)
+        return ANN_OK;
+    return ann_error(ANN_ERR_ARG, "import: a size of %d x %d, accepted: 1 to %d a side and %d pixels in all",
+                     height, width, ANNI_IMAGE_MAX_SIDE, ANNI_IMAGE_MAX_PIXELS);
+}
+
 ann_status anni_image_resize(uint8_t *out, int height, int width, const anni_image *image) {
     const int column_room = tap_room(image->width, width), row_room = tap_room(image->height, height);
     const size_t row_elems = (size_t)width * (size_t)image->channels;

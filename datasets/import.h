@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/status.h"
+#include "tensor/tensor.h"
 
 /* What all formats have in common. */
 typedef struct ann_import_options {
@@ -112,6 +113,21 @@ typedef struct ann_import_images_options {
 } ann_import_images_options;
 ann_status ann_import_images(const ann_import_options *options,
                              const ann_import_images_options *images) ANN_MUST_CHECK;
+
+/* Somebody's HDF5 file of images. x becomes u8 [H,W,C]: floats are from 0 to 1, and v becomes round(255 v);
+   integers are from 0 to 255 and stay; [H,W] is [H,W,1]. A record with any other value in x, with NaN or Inf
+   in any field, or with a label that is negative or beyond the classes is bad. Class labels become i32, other
+   fields what the reader delivers (datasets/README.md, Layout). Class names are those of the file. */
+typedef struct ann_import_hdf5_options {
+    const char *path;
+    const struct ann_field_source *train, *test; /* where the fields lie; without any, they are those of
+                                                    /train, and of /test if there is one */
+    int train_count, test_count;
+    ann_shape shape;   /* of one sample of x, [H,W,C] or [H,W]; rank 0: as stored */
+    int height, width; /* every image is resized to this (as images are); 0: as stored */
+} ann_import_hdf5_options;
+ann_status ann_import_hdf5(const ann_import_options *options,
+                           const ann_import_hdf5_options *hdf5) ANN_MUST_CHECK;
 
 /* Texts: one stream of tokens, one text after the other, cut into samples. Field "x" of a sample is length +
    1 tokens, u8 if the vocabulary is at most 256 and i32 otherwise; the last token is also the first one of

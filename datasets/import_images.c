@@ -132,13 +132,8 @@ static ann_status import_listed(import *im) {
 }
 
 static ann_status check_options(const ann_import_options *options, const ann_import_images_options *o) {
-    const bool has_size = o->height != 0 || o->width != 0;
     if (o->folder == NULL) return ann_error(ANN_ERR_ARG, "import: no folder");
-    if (has_size && (o->height < 1 || o->width < 1 || o->height > ANNI_IMAGE_MAX_SIDE ||
-                     o->width > ANNI_IMAGE_MAX_SIDE || (int64_t)o->height * o->width > ANNI_IMAGE_MAX_PIXELS))
-        return ann_error(ANN_ERR_ARG,
-                         "import: a size of %d x %d, accepted: 1 to %d a side and %d pixels in all",
-                         o->height, o->width, ANNI_IMAGE_MAX_SIDE, ANNI_IMAGE_MAX_PIXELS);
+    ANN_TRY(anni_image_check_size(o->height, o->width));
     if (options->class_count > 0)
         return ann_error(ANN_ERR_ARG, "import: class names, but folders have names themselves");
     return ANN_OK;

@@ -155,6 +155,7 @@ static const menu_item formats[] = {
     {"csv", "FILE... OUT.h5", "comma-separated values, types inferred and shown", cmd_import_csv},
     {"npy", "--x FILE OUT.h5", "numpy's arrays, one file for each field", cmd_import_npy},
     {"images", "FOLDER OUT.h5", "folders of PNG and JPEG files, one a class", cmd_import_images},
+    {"hdf5", "IN.h5 OUT.h5", "somebody's HDF5 file of images", cmd_import_hdf5},
     {"text", "TEXT... OUT.h5", "texts as bytes, characters or byte pairs", cmd_import_text},
 };
 

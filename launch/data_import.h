@@ -11,6 +11,7 @@ int cmd_import_cifar(int argc, char **argv);
 int cmd_import_csv(int argc, char **argv);
 int cmd_import_npy(int argc, char **argv);
 int cmd_import_images(int argc, char **argv);
+int cmd_import_hdf5(int argc, char **argv);
 int cmd_import_text(int argc, char **argv);
 
 /* The part of a format's help that describes the common options. */

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "cmd_data.h"
 #include "data_sample.h"
+#include "data_text.h"
 
 static const char help[] =
     "annulus data sample shows some samples of a dataset: images as a contact sheet (PNG), text as text, "
@@ -42,32 +43,17 @@ typedef struct request {
 
 /* ---- the command line ---- */
 
-/* "x=train/data" becomes a field; the text is cut at '='. */
 static bool parse_fields(const cli *c, ann_field_source *fields, const char **texts, int count) {
     for (int i = 0; i < count; i++) {
-        char *text = (char *)(uintptr_t)texts[i], *equals = strchr(text, '=');
-        if (equals == NULL || equals == text || equals[1] == '\0') {
-            cli_wrong(c, "--field: found '%s', accepted is NAME=PATH", text);
-            return false;
-        }
-        *equals = '\0';
-        fields[i] = (ann_field_source){text, equals + 1};
+        if (data_text_field(&fields[i], texts[i])) continue;
+        cli_wrong(c, "--field: found '%s', accepted is NAME=PATH", texts[i]);
+        return false;
     }
     return true;
 }
 
 static bool parse_shape(const cli *c, ann_shape *shape, const char *text) {
-    const char *at = text;
-    *shape = (ann_shape){0};
-    while (shape->rank < ANN_MAX_RANK) {
-        char *end;
-        const long long extent = strtoll(at, &end, 10);
-        if (end == at || extent < 1 || extent > 1 << 30) break;
-        shape->dim[shape->rank++] = extent;
-        if (*end == '\0') return true;
-        if (*end != ',') break;
-        at = end + 1;
-    }
+    if (data_text_shape(shape, text)) return true;
     cli_wrong(c, "--shape: found '%s', accepted are extents such as 28,28,1", text);
     return false;
 }

@@ -1,6 +1,6 @@
 /* annulus data import images */
-#include <stdlib.h>
 #include "data_import.h"
+#include "data_text.h"
 
 static const char command[] = "annulus data import images";
 
@@ -20,18 +20,6 @@ static const char help[] =
     "  --gray             one channel, the brightness; without it three, red, green and "
     "blue\n" IMPORT_OPTIONS_HELP;
 
-static bool read_size(const char *text, ann_import_images_options *out) {
-    char *end;
-    if (!text) return true;
-    const long height = strtol(text, &end, 10);
-    if (end == text || *end != 'x') return false;
-    char *start = end + 1;
-    const long width = strtol(start, &end, 10);
-    out->height = (int)height;
-    out->width = (int)width;
-    return end != start && !*end && height >= 1 && width >= 1 && height <= 32768 && width <= 32768;
-}
-
 int cmd_import_images(int argc, char **argv) {
     ann_import_images_options images = {0};
     const char *size = NULL;
@@ -41,7 +29,7 @@ int cmd_import_images(int argc, char **argv) {
     int count, code;
     if (!import_begin(&args, &code, command, help, options, 2, argc, argv, &count)) return code;
     if (count != 2) return import_wrong(&args, command, "FOLDER and OUT.h5 are needed");
-    if (!read_size(size, &images))
+    if (size && !data_text_size(&images.height, &images.width, size))
         return import_wrong(&args, command, "--size: accepted is HxW, rows and columns from 1 to 32768");
     images.folder = argv[0];
     args.options.out = argv[1];

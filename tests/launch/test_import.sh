@@ -4,10 +4,10 @@
 . "${BASH_SOURCE%/*}/cli.bash"
 
 # ---- command lines
-for format in idx cifar csv npy images text; do
+for format in idx cifar csv npy images hdf5 text; do
     data 0 import $format --help && has out "usage: annulus data import $format" && has out "--skip-bad" && has out "--shard N"
 done
-data 2 import && has err "a format is needed, accepted are idx, cifar, csv, npy, images, text"
+data 2 import && has err "a format is needed, accepted are idx, cifar, csv, npy, images, hdf5, text"
 data 2 import cvs x y && has err "unknown format 'cvs', did you mean 'csv'?"
 data 2 import csv table.csv && has err "annulus data import csv: FILE and OUT.h5 are needed"
 data 2 import csv --delimiter ab t.csv t.h5 && has err "--delimiter: accepted is one character, or tab"
@@ -22,6 +22,12 @@ data 2 import npy --x a.npy --test-y c x.h5 && has err "--test-y without --y"
 data 2 import images --size 28 folder x.h5 && has err "--size: accepted is HxW"
 data 2 import images folder && has err "FOLDER and OUT.h5 are needed"
 data 2 import cifar --test t.bin x.h5 && has err "--train is missing"
+data 2 import hdf5 a.h5 && has err "IN.h5 and OUT.h5 are needed"
+data 2 import hdf5 --train x a.h5 x.h5 && has err "--train: accepted is NAME=PATH,NAME=PATH..."
+data 2 import hdf5 --test x=a a.h5 x.h5 && has err "--test without --train"
+data 2 import hdf5 --shape 2,a a.h5 x.h5 && has err "--shape: accepted are extents such as 16,16,1"
+data 2 import hdf5 --size 28 a.h5 x.h5 && has err "--size: accepted is HxW"
+data 4 import hdf5 nowhere.h5 x.h5 && has err "nowhere.h5: No such file or directory"
 data 4 import images nowhere x.h5 && has err "nowhere: No such file or directory"
 data 4 import cifar nowhere x.h5 && has err "nowhere/data_batch_1.bin: No such file or directory"
 
@@ -42,6 +48,18 @@ data 0 info n.h5 && has out "train     40 samples" && has out "test      10 samp
 data 0 import npy --x x.npy --y y.npy --shard 20 s.h5 && data 0 verify s.h5
 [ "$(ls s-train-*.h5 | wc -l)" = 3 ] || { echo "not three shards"; ls; bad=1; }
 data 1 import npy --x x.npy --shard 20 s.h5 && has err "s.h5: exists; a dataset in shards is not written over another one"
+
+# ---- hdf5: the dataset that npy has made, its rows taken as images
+data 0 import hdf5 --shape 2,2,1 --size 3x3 n.h5 h.h5 && data 0 verify h.h5
+data 0 info h.h5 && has out "[40,3,3,1]" && has out "[10,3,3,1]" && has out "n.h5 xxh3:" && has out "mask"
+data 0 import hdf5 --train x=train/mask,y=train/y --shape 1,4 --test-fraction 0.1 --shard 20 n.h5 hs.h5 && data 0 verify hs.h5
+data 0 info hs.h5 && has out "[36,1,4,1]" && has out "[4,1,4,1]"
+if [ -r "${ANNULUS_TEST_DATA:-}/usps.h5" ]; then
+    data 0 import hdf5 --train x=train/data,y=train/target --test x=test/data,y=test/target --shape 16,16,1 --size 28x28 "$ANNULUS_TEST_DATA/usps.h5" u.h5
+    data 0 verify u.h5 && data 0 info u.h5 && has out "[7291,28,28,1]" && has out "[2007,28,28,1]" && has out "class 0        1194" 1
+else
+    echo "skipped: usps.h5 is not there (ANNULUS_TEST_DATA)"
+fi
 
 # ---- cifar
 perl -e 'print pack("C*", $_ % 10, map { $_ % 256 } 1 .. 3072) for 1 .. 20' >batch.bin
