@@ -11,6 +11,10 @@ ann_status ann_pass_simplify(ann_graph **out, const ann_graph *graph) ANN_MUST_C
 /* Replaces composites by their expansions: all of them, or only those without a kernel for their dtype. */
 typedef enum ann_expand { ANN_EXPAND_ALL, ANN_EXPAND_NO_KERNEL } ann_expand;
 ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand which) ANN_MUST_CHECK;
+/* Joins reductions of packs that follow each other, each the gradient of a group of parameters, as long as
+   the message is at most bucket_bytes and until it is half full. Not for graphs that ann_pass_zero cuts: it
+   needs a reduction for each update. */
+ann_status ann_pass_join(ann_graph **out, const ann_graph *graph, int64_t bucket_bytes) ANN_MUST_CHECK;
 /* Cuts matrix products that are packed for a reduction into products of some of their rows, of at most
    slice_bytes each, and the last, behind whose reduction nothing else is left to compute, of at most a
    quarter of that. So the reduction of one part can run while the next is computed, and what is computed
@@ -51,8 +55,8 @@ ann_status ann_pass_fuse(ann_graph **out, const ann_graph *graph) ANN_MUST_CHECK
    step changes nothing). */
 ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_updates) ANN_MUST_CHECK;
 
-/* The standard pipeline: simplify, expand, slice, bucket, zero, simplify, fuse, order. trace, if given, is
- * called with each stage's name and graph. */
+/* The standard pipeline: simplify, expand, join, slice, bucket, zero, simplify, fuse, order. trace, if given,
+ * is called with each stage's name and graph. */
 typedef struct ann_pass_options {
     int64_t slice_bytes; /* 0: products stay whole, as ann_pass_zero needs them */
     ann_bucket_options bucket;

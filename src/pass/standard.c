@@ -11,6 +11,9 @@ static ann_status run_expand(ann_graph **out, const ann_graph *g, const ann_pass
     (void)o;
     return ann_pass_expand(out, g, ANN_EXPAND_NO_KERNEL);
 }
+static ann_status run_join(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
+    return ann_pass_join(out, g, o->bucket.bucket_bytes);
+}
 static ann_status run_slice(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
     return ann_pass_slice(out, g, o->slice_bytes);
 }
@@ -32,14 +35,16 @@ ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph, const ann_
     static const struct {
         const char *name;
         stage run;
-    } stages[] = {{"simplify", run_simplify}, {"expand", run_expand}, {"simplify", run_simplify},
-                  {"slice", run_slice},       {"bucket", run_bucket}, {"zero", run_zero},
-                  {"simplify", run_simplify}, {"fuse", run_fuse},     {"order", run_order}};
+    } stages[] = {{"simplify", run_simplify}, {"expand", run_expand},     {"simplify", run_simplify},
+                  {"join", run_join},         {"slice", run_slice},       {"bucket", run_bucket},
+                  {"zero", run_zero},         {"simplify", run_simplify}, {"fuse", run_fuse},
+                  {"order", run_order}};
     const ann_graph *now = graph;
     ann_graph *made = NULL;
     if (options->trace) options->trace(options->to, "built", graph);
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         if (stages[i].run == run_fuse && !options->fuse) continue;
+        if (stages[i].run == run_join && options->zero.size > 1) continue;
         if (stages[i].run == run_slice && options->slice_bytes == 0) continue;
         if (stages[i].run == run_zero && options->zero.size < 2) continue;
         ann_graph *next;

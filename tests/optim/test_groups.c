@@ -227,13 +227,17 @@ enum { ELEMS = 32, TENSORS = 4 };
 
 static const char *const names[TENSORS] = {"a/x", "a/y", "b/x", "b/y"};
 
-/* A step of sum(p^3), where groups a and b are of the same size, which tells their vectors apart by nothing
-   but what they depend on. Returns the number of messages; values: [TENSORS][ELEMS]. */
-static int cubes(double values[TENSORS][ELEMS], int group_count, int64_t bucket_bytes, double clip_norm) {
-    static const ann_optim_group of[] = {{"a", "a/*", 1}, {"b", "b/*", 1}};
+/* Of the same size, which tells their vectors apart by nothing but what they depend on; and one that is
+   smaller. */
+static const ann_optim_group halves[] = {{"a", "a/*", 1}, {"b", "b/*", 1}},
+                             quarter[] = {{"a", "a/x", 1}, {"b", "*", 1}};
+
+/* Steps of sum(p^3). Returns the number of messages; values: [TENSORS][ELEMS]. */
+static int cubes(double values[TENSORS][ELEMS], const ann_optim_group *of, int64_t bucket_bytes,
+                 double clip_norm) {
     const ann_optim adam = {
         .kind = ANN_OPTIM_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .clip_norm = clip_norm};
-    const ann_optim_part part = {.keep = -1, .groups = of, .group_count = group_count};
+    const ann_optim_part part = {.keep = -1, .groups = of, .group_count = of ? 2 : 0};
     _Alignas(64) double lr = 0.1;
     _Alignas(64) double step;
     ann_store *store;
@@ -270,19 +274,36 @@ static int cubes(double values[TENSORS][ELEMS], int group_count, int64_t bucket_
 static void every_group_is_cut_into_buckets(void **state) {
     (void)state;
     double one[TENSORS][ELEMS], two[TENSORS][ELEMS], cut[TENSORS][ELEMS];
-    cubes(one, 0, 1 << 20, 0);
-    cubes(two, 2, 1 << 20, 0);
-    assert_int_equal(cubes(cut, 2, ELEMS * sizeof(double), 0), TENSORS);
+    cubes(one, NULL, 1 << 20, 0);
+    assert_int_equal(cubes(two, halves, 3 * ELEMS * sizeof(double), 0), 2); /* two groups do not fit */
+    assert_int_equal(cubes(cut, halves, ELEMS * sizeof(double), 0), TENSORS);
     assert_memory_equal(one, two, sizeof one);
     assert_memory_equal(one, cut, sizeof one);
+}
+
+static void small_groups_share_a_message(void **state) {
+    (void)state;
+    double one[TENSORS][ELEMS], two[TENSORS][ELEMS];
+    const int64_t both = TENSORS * ELEMS * sizeof(double);
+    for (int clipped = 0; clipped < 2; clipped++) {
+        const double clip_norm = clipped ? 0.5 : 0;
+        assert_int_equal(cubes(one, NULL, 2 * both, clip_norm), 1);
+        assert_int_equal(cubes(two, halves, both, clip_norm), 2); /* the first one is half of a bucket */
+        assert_int_equal(cubes(two, quarter, both - 64, clip_norm), 3); /* too large; the rest is cut */
+        assert_int_equal(cubes(two, quarter, both, clip_norm), 1);
+        assert_int_equal(cubes(two, halves, both + 64, clip_norm), 1);
+        for (int i = 0; i < TENSORS; i++)
+            for (int k = 0; k < ELEMS; k++)
+                assert_true(fabs(one[i][k] - two[i][k]) <= clipped * 3 * 0.1 * 128 * 0x1p-53);
+    }
 }
 
 /* The norm is a sum of 128 squares in another order, and the rate at most 0.1 per step. */
 static void buckets_of_all_groups_make_the_norm(void **state) {
     (void)state;
     double one[TENSORS][ELEMS], cut[TENSORS][ELEMS];
-    cubes(one, 0, 1 << 20, 0.5);
-    assert_int_equal(cubes(cut, 2, ELEMS * sizeof(double), 0.5), TENSORS);
+    cubes(one, NULL, 1 << 20, 0.5);
+    assert_int_equal(cubes(cut, halves, ELEMS * sizeof(double), 0.5), TENSORS);
     for (int i = 0; i < TENSORS; i++)
         for (int k = 0; k < ELEMS; k++) assert_true(fabs(one[i][k] - cut[i][k]) <= 3 * 0.1 * 128 * 0x1p-53);
 }
@@ -294,6 +315,7 @@ int main(void) {
         cmocka_unit_test(a_tensor_is_of_the_first_group_that_matches),
         cmocka_unit_test(what_is_not_a_group_is_refused),
         cmocka_unit_test(every_group_is_cut_into_buckets),
+        cmocka_unit_test(small_groups_share_a_message),
         cmocka_unit_test(buckets_of_all_groups_make_the_norm),
     };
     ann_kernel_init();

@@ -134,11 +134,30 @@ static void strict_accepts_nothing_of_it(void **state) {
     assert_int_equal(run_loading("data", load, false), ANN_ERR_CONFIG); /* a dataset has none that fit */
 }
 
+/* What a checkpoint of our own has beside the model: moments, residuals, thin matrices. */
+static void state_of_training_is_not_missed(void **state) {
+    (void)state;
+    static const char *const modes[][2] = {
+        {"phases.pre.optimizer={kind: momentum}", "phases.pre.compress={method: topk}"},
+        {"phases.pre.optimizer={kind: adam}", "phases.pre.compress={method: powersgd}"},
+        {"phases.pre.optimizer={kind: sgd}", "phases.pre.sync={every: 2, outer_momentum: 0.9}"},
+    };
+    char load[2 * SCRATCH_PATH_BYTES], name[32];
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "own%d", i);
+        snprintf(load, sizeof load, "phases.pre.load={file: %s/%s/pre, strict: true}", run_dir, name);
+        check_ok(run_train(&(run_options){.name = name, .sets = {modes[i][0], modes[i][1]}}));
+        check_ok(run_train(&(run_options){.name = "mine", .sets = {load}}));
+        assert_null(strstr(run_printed(), "skipped"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tensors_are_turned_and_renamed),
         cmocka_unit_test(what_does_not_fit_is_left_out),
         cmocka_unit_test(strict_accepts_nothing_of_it),
+        cmocka_unit_test(state_of_training_is_not_missed),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
