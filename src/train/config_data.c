@@ -91,6 +91,7 @@ static ann_status read_source(ann_data_source *train, ann_data_source *test, con
     }
     test->limit = 0;
     test->left_out = is_word(of_test, "none");
+    if (test->left_out) test->split = "train"; /* it may have no other */
     return of_test && !test->left_out ? read_fields(test, config, of_test) : ANN_OK;
 }
 

@@ -525,8 +525,8 @@ ann_status anni_metrics_test(anni_run *run, const anni_phase *phase,
 /* The record of an evaluation's scores, */
 ann_status anni_metrics_choice(anni_run *run, const anni_phase *phase, const anni_cursor *cursor,
                                const double *scores) ANN_MUST_CHECK;
-/* and what came of all of them: a line for each way of choosing. */
-void anni_choice_say(const anni_run *run, const anni_phase *phase, const anni_choice *choice);
+/* and at the end of the phase what came of all of them, told to people, too. Local. */
+ann_status anni_choice_tell(anni_run *run, const anni_phase *phase, const anni_cursor *cursor) ANN_MUST_CHECK;
 void anni_table(const anni_run *run);
 
 /* ---- metrics.c: OUTPUT/PHASE/metrics.jsonl, on rank 0; the others do nothing ---- */

@@ -188,7 +188,7 @@ static ann_status end_choice(anni_phase *phase, anni_cursor *cursor, ann_store *
     const ann_choice_config *config = &phase->config->choice;
     const anni_pick *pick = &cursor->choice.picks[config->criterion];
     if (!config->on) return ANN_OK;
-    anni_choice_say(phase->run, phase, &cursor->choice);
+    ANN_TRY(ann_agree(phase->run->comm, anni_choice_tell(phase->run, phase, cursor)));
     if (!config->restore || pick->step < 0 || pick->step == cursor->step) return ANN_OK;
     anni_best_restore(store);
     anni_say(phase->run, "%s  takes back the weights of step %lld, the choice of %s", phase->config->name,

@@ -67,23 +67,33 @@ ann_status anni_metrics_choice(anni_run *run, const anni_phase *phase, const ann
     return anni_metrics_write(run, line);
 }
 
-static void say_pick(const anni_run *run, const char *phase, const char *how, const anni_pick *pick) {
-    if (pick->step >= 0)
-        anni_say(run, "%s  %-16s %6.2f %%  (step %lld)", phase, how, 100 * pick->accuracy,
-                 (long long)pick->step);
+/* One way of choosing: a line for people, and a member of the record. Returns its length. */
+static int tell_pick(const anni_run *run, const char *phase, const char *how, bool asked,
+                     const anni_pick *pick, char *record, size_t size) {
+    char number[32], name[48];
+    if (pick->step < 0) return 0;
+    snprintf(name, sizeof name, "%s%s", how, asked ? " (choice)" : "");
+    anni_say(run, "%s  %-16s %6.2f %%  (step %lld)", phase, name, 100 * pick->accuracy,
+             (long long)pick->step);
+    return snprintf(record, size, ",\"%s\":%s", how, json_number(number, pick->accuracy));
 }
 
-void anni_choice_say(const anni_run *run, const anni_phase *phase, const anni_choice *choice) {
+ann_status anni_choice_tell(anni_run *run, const anni_phase *phase, const anni_cursor *cursor) {
+    const anni_choice *choice = &cursor->choice;
     const char *name = phase->config->name;
+    char line[ANNI_LINE_BYTES];
     anni_say(run, "%s  target accuracy by the choice of the evaluation:", name);
-    say_pick(run, name, "last", &choice->last);
-    for (int i = 0; i < ANN_CHOICE_COUNT; i++) {
-        char how[32];
-        const bool chosen = i == (int)phase->config->choice.criterion;
-        snprintf(how, sizeof how, "%s%s", anni_choice_name((ann_criterion)i), chosen ? " (choice)" : "");
-        say_pick(run, name, how, &choice->picks[i]);
-    }
-    say_pick(run, name, "oracle", &choice->oracle);
+    int used =
+        snprintf(line, sizeof line, "{\"event\":\"chosen\",\"phase\":\"%s\",\"step\":%lld,\"position\":%lld",
+                 name, (long long)cursor->step, (long long)cursor->position);
+    used += tell_pick(run, name, "last", false, &choice->last, line + used, sizeof line - (size_t)used);
+    for (int i = 0; i < ANN_CHOICE_COUNT; i++)
+        used += tell_pick(run, name, anni_choice_name((ann_criterion)i),
+                          i == (int)phase->config->choice.criterion, &choice->picks[i], line + used,
+                          sizeof line - (size_t)used);
+    used += tell_pick(run, name, "oracle", false, &choice->oracle, line + used, sizeof line - (size_t)used);
+    snprintf(line + used, sizeof line - (size_t)used, "}\n");
+    return anni_metrics_write(run, line);
 }
 
 /* ---- the progress line ---- */
