@@ -121,7 +121,7 @@ static void use_facts(FILE *out, const ann_data_source *train, const ann_data_so
     if (train->limit > 0) fprintf(out, " limit %lld", (long long)train->limit);
     if (train->hides_labels) fprintf(out, " labels hidden");
     if (test->left_out) fprintf(out, " test none");
-    if (test->split) fprintf(out, " test train");
+    else if (test->split) fprintf(out, " test train");
 }
 
 /* What is taken from the files, wherever they lie. */
