@@ -250,7 +250,7 @@ static ann_status import_file(import *im) {
                           .split_count = im->split_count,
                           .read = read_record,
                           .self = im};
-    for (int s = 0; s < im->split_count; s++) {
+    for (int s = 0; s < im->split_count && s < SPLITS; s++) {
         source.splits[s].name = split_names[s];
         source.splits[s].count = im->splits[s].source.samples;
     }

@@ -28,6 +28,8 @@ static ann_status hash_decoded(ann_hasher *hasher, const anni_rows *rows) {
 static ann_status hash_field(uint64_t *out, const ann_dataset *d, int f, int source, uint64_t seed) {
     const int64_t first = d->source_first[source], end = d->source_first[source + 1];
     if (f == d->label_field) {
+        if (d->hidden != NULL)
+            return ann_error(ANN_ERR_ARG, "%s: its labels are hidden, and have no checksum", d->hidden);
         *out = ann_hash(d->labels + first, (size_t)(end - first) * sizeof *d->labels, seed);
         return ANN_OK;
     }

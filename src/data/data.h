@@ -39,8 +39,10 @@ typedef struct ann_data_source {
     /* Use only the first `limit` samples of a keyed order of this source (0: all). A larger limit of the same
        subset_seed contains a smaller one. */
     int64_t limit;
-    bool hides_labels; /* the labels of its samples are -1 to whoever asks */
-    bool left_out;     /* none of its samples is used; the numbers of the others' domains stay */
+    /* The class labels of its samples are -1 to whoever asks; the file's are checked for nothing, do not say
+       how many classes there are, and count for the checksum alone. */
+    bool hides_labels;
+    bool left_out; /* none of its samples is used; the numbers of the others' domains stay */
 } ann_data_source;
 
 /* Opens one split. limit: use only the first `limit` samples of a keyed order of the split (0: all) - for
@@ -50,8 +52,8 @@ typedef struct ann_data_source {
    names file and dataset: ANN_ERR_NOT_FOUND (missing file), ANN_ERR_IO (unreadable), ANN_ERR_FORMAT (not
    HDF5, truncated, wrong rank, dtype, or unequal sample counts; sources that differ in fields, shapes or
    class names), ANN_ERR_NUMERIC (a f32 field holds NaN or Inf: names the sample), ANN_ERR_CORRUPT (a label
-   outside the classes), ANN_ERR_ARG (limit above the number of samples, or of a class), ANN_ERR_MEMORY.
-   Local. */
+   outside the classes), ANN_ERR_ARG (limit above the number of samples, or of a class; `balanced`
+   where labels are hidden; all sources left out), ANN_ERR_MEMORY. Local. */
 typedef struct ann_dataset_options {
     const ann_data_source *sources; /* their samples are numbered one source after the other */
     int source_count;  /* with more than one, a field "domain" (the source's index, i32) is added if there is
@@ -73,12 +75,14 @@ const ann_field_info *ann_dataset_field(const ann_dataset *dataset, int i);
 int ann_dataset_find(const ann_dataset *dataset, const char *name);        /* -1 if absent */
 int ann_dataset_classes(const ann_dataset *dataset);                       /* 0 if unlabelled */
 const char *ann_dataset_class_name(const ann_dataset *dataset, int label); /* NULL if it has none */
-int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample);     /* -1 if unlabelled */
+int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample);     /* -1 if unlabelled or hidden */
+bool ann_dataset_hides_labels(const ann_dataset *dataset);                 /* of any source */
 /* Of the whole split, as the file's attribute says it; computed at open where there is none. With several
    sources: of all of theirs. */
 uint64_t ann_dataset_checksum(const ann_dataset *dataset);
 /* The same from the data: XXH3 of x as delivered, and that as the seed of XXH3 of y; it does not depend on
-   how the file stores them. Reads the whole split. Errors: those of ann_dataset_read. Local. */
+   how the file stores them. Reads the whole split. Errors: those of ann_dataset_read; ANN_ERR_ARG (labels
+   that are hidden). Local. */
 ann_status ann_dataset_compute_checksum(uint64_t *out, const ann_dataset *dataset) ANN_MUST_CHECK;
 /* XXH3 of one field of the whole split, as delivered. A file of ours states it, for all fields but y, in
    the attribute "checksum" of the field: false if it does not (or if there are several sources). Local. */

@@ -102,6 +102,8 @@ int32_t ann_dataset_label(const ann_dataset *dataset, int64_t sample) {
     return dataset->labels[dataset->subset == NULL ? sample : dataset->subset[sample]];
 }
 
+bool ann_dataset_hides_labels(const ann_dataset *dataset) { return dataset->hidden != NULL; }
+
 const char *ann_dataset_skipped(const ann_dataset *dataset, int i) {
     for (int s = 0; s < dataset->source_count; s++) {
         const anni_data_source *source = &dataset->sources[s];

@@ -25,9 +25,10 @@ struct ann_dataset {
     int field_count;
     int64_t all; /* samples of the sources */
     int64_t samples;
-    int64_t *subset; /* [samples] which of `all`; NULL: all, in order */
-    int label_field; /* -1: unlabelled */
-    int32_t *labels; /* [all] */
+    int64_t *subset;    /* [samples] which of `all`; NULL: all, in order */
+    int label_field;    /* -1: unlabelled */
+    int32_t *labels;    /* [all]; -1 where they are hidden */
+    const char *hidden; /* name of a source whose labels are; NULL: none */
     int32_t classes;
     const char *const *class_names; /* [classes], or NULL */
     anni_cache *cache;              /* NULL: no block is decoded while reading */

@@ -132,28 +132,41 @@ static ann_status join_fields(ann_dataset *d) {
 
 enum { LABEL_LIMIT = 1 << 20 }; /* of classes without names */
 
-static ann_status load_labels(ann_dataset *d, int32_t limit) {
-    int32_t largest = 0;
-    const anni_dataset_field *y = &d->fields[d->label_field];
+static ann_status check_labels(int32_t *largest, const anni_rows *rows, const int32_t *labels,
+                               int32_t limit) {
+    for (int64_t s = 0; s < rows->count; s++) {
+        if (labels[s] < 0 || labels[s] >= limit)
+            return ann_error(ANN_ERR_CORRUPT,
+                             "%s: sample %" PRId64 " has label %" PRId32 ", accepted: 0 to %" PRId32,
+                             rows->where, rows->stored_first + s, labels[s], limit - 1);
+        if (labels[s] > *largest) *largest = labels[s];
+    }
+    return ANN_OK;
+}
+
+/* Those that are to be hidden are hashed, if the file states no checksum, before they are (subset.c). */
+static ann_status load_labels_of(int32_t *largest, ann_dataset *d, int source, bool hidden, int32_t limit) {
+    const anni_column *y = anni_data_source_find(&d->sources[source], "y");
     for (int i = 0; i < y->rows_count; i++) {
-        const anni_rows *rows = y->rows[i];
+        anni_rows *rows = &y->rows[i];
         int32_t *labels = d->labels + rows->first;
         if (rows->data != NULL) memcpy(labels, rows->data, anni_rows_bytes(rows));
         else ANN_TRY(anni_rows_decode(rows, 0, rows->count, labels));
-        for (int64_t s = 0; s < rows->count; s++) {
-            if (labels[s] < 0 || labels[s] >= limit)
-                return ann_error(ANN_ERR_CORRUPT,
-                                 "%s: sample %" PRId64 " has label %" PRId32 ", accepted: 0 to %" PRId32,
-                                 rows->where, rows->stored_first + s, labels[s], limit - 1);
-            if (labels[s] > largest) largest = labels[s];
-        }
-        anni_rows_close(y->rows[i]);
+        if (!hidden) ANN_TRY(check_labels(largest, rows, labels, limit));
+        anni_rows_close(rows);
     }
+    return ANN_OK;
+}
+
+static ann_status load_labels(ann_dataset *d, const ann_dataset_options *options, int32_t limit) {
+    int32_t largest = -1;
+    for (int s = 0; s < d->source_count; s++)
+        ANN_TRY(load_labels_of(&largest, d, s, options->sources[s].hides_labels, limit));
     d->classes = d->class_names != NULL ? limit : largest + 1;
     return ANN_OK;
 }
 
-static ann_status join_labels(ann_dataset *d) {
+static ann_status join_labels(ann_dataset *d, const ann_dataset_options *options) {
     if (d->label_field < 0) return ANN_OK;
     int32_t limit = LABEL_LIMIT;
     for (int s = 0; s < d->source_count && d->class_names == NULL; s++) {
@@ -164,7 +177,7 @@ static ann_status join_labels(ann_dataset *d) {
     void *labels = NULL;
     ANN_TRY(ann_mem_alloc(&labels, (size_t)d->all * sizeof *d->labels));
     d->labels = labels;
-    return load_labels(d, limit);
+    return load_labels(d, options, limit);
 }
 
 /* ---- storage ---- */
@@ -215,6 +228,6 @@ ann_status anni_dataset_join(ann_dataset *d, const ann_dataset_options *options)
     ANN_TRY(check_sources(d));
     ANN_TRY(add_domain(d));
     ANN_TRY(join_fields(d));
-    ANN_TRY(join_labels(d));
+    ANN_TRY(join_labels(d, options));
     return join_storage(d, options->cache_bytes > 0 ? options->cache_bytes : CACHE_BYTES);
 }

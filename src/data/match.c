@@ -23,7 +23,7 @@ static ann_status check_field(const ann_dataset *train, const ann_dataset *test,
 ann_status ann_data_check_match(const ann_dataset *train, const ann_dataset *test) {
     for (int f = 0; f < train->field_count; f++)
         ANN_TRY(check_field(train, test, ann_dataset_field(train, f)));
-    if (train->labels != NULL && test->classes > train->classes)
+    if (train->classes > 0 && test->classes > train->classes)
         return ann_error(ANN_ERR_FORMAT, "%s/y has labels to %" PRId32 ", those of %s end at %" PRId32,
                          test->name, test->classes - 1, train->name, train->classes - 1);
     return ANN_OK;

@@ -85,26 +85,25 @@ static ann_status choose_of_sources(ann_dataset *d, const ann_dataset_options *o
 
 /* ---- all ---- */
 
-static void hide_labels(ann_dataset *d, const ann_dataset_options *options) {
-    for (int s = 0; d->labels != NULL && s < d->source_count; s++)
-        for (int64_t i = d->source_first[s]; options->sources[s].hides_labels && i < d->source_first[s + 1];
-             i++)
-            d->labels[i] = -1;
-}
-
-static bool hides_any(const ann_dataset_options *options) {
-    for (int i = 0; i < options->source_count; i++)
-        if (options->sources[i].hides_labels) return true;
-    return false;
+/* From here on nobody can tell them. */
+static ann_status hide_labels(ann_dataset *d, const ann_dataset_options *options) {
+    for (int s = 0; s < d->source_count; s++) {
+        if (!options->sources[s].hides_labels || ann_dataset_find(d, "y") < 0) continue;
+        if (d->labels == NULL)
+            return ann_error(ANN_ERR_FORMAT, "%s: y is no class label, and only those can be hidden",
+                             d->sources[s].name);
+        d->hidden = d->sources[s].name;
+        for (int64_t i = d->source_first[s]; i < d->source_first[s + 1]; i++) d->labels[i] = -1;
+    }
+    return ANN_OK;
 }
 
 static ann_status choose_of_all(ann_dataset *d, const ann_dataset_options *options) {
     if (options->limit < 0 || options->limit > d->all)
         return ann_error(ANN_ERR_ARG, "%s: limit %" PRId64 ", accepted: 1 to %" PRId64 " (0: all)", d->name,
                          options->limit, d->all);
-    if (options->balanced && hides_any(options))
-        return ann_error(ANN_ERR_ARG, "%s: a balanced limit needs labels, and those of a source are hidden",
-                         d->name);
+    if (options->balanced && d->hidden != NULL)
+        return ann_error(ANN_ERR_ARG, "%s: a balanced limit needs labels, and they are hidden", d->hidden);
     if (options->balanced && d->labels == NULL)
         return ann_error(ANN_ERR_ARG, "%s: a balanced limit needs labels, and there are none", d->name);
     void *subset = NULL;
@@ -128,8 +127,7 @@ ann_status anni_dataset_choose(ann_dataset *d, const ann_dataset_options *option
     if (limits && options->limit != 0)
         return ann_error(ANN_ERR_ARG, "%s: a limit of all sources, and limits of some; accepted is one kind",
                          d->name);
-    if (limits) ANN_TRY(choose_of_sources(d, options));
-    else if (options->limit != 0) ANN_TRY(choose_of_all(d, options));
-    hide_labels(d, options);
-    return ANN_OK;
+    ANN_TRY(hide_labels(d, options));
+    if (limits) return choose_of_sources(d, options);
+    return options->limit != 0 ? choose_of_all(d, options) : ANN_OK;
 }

@@ -72,6 +72,14 @@ static void test_is_train(ann_data_source *test, const ann_data_source *train) {
     test->hides_labels = false;
 }
 
+/* What is opened and left out is the training split: there may be no other. */
+static void test_is_none(ann_data_source *test, const ann_data_source *train) {
+    *test = *train;
+    test->split = "train";
+    test->limit = 0;
+    test->left_out = true;
+}
+
 /* Both splits of one file; `own` is its map, or its path alone. */
 static ann_status read_source(ann_data_source *train, ann_data_source *test, const ann_run_config *config,
                               const ann_yaml_node *own, const ann_yaml_node *all) {
@@ -89,10 +97,12 @@ static ann_status read_source(ann_data_source *train, ann_data_source *test, con
         test_is_train(test, train);
         return ANN_OK;
     }
+    if (is_word(of_test, "none")) {
+        test_is_none(test, train);
+        return ANN_OK;
+    }
     test->limit = 0;
-    test->left_out = is_word(of_test, "none");
-    if (test->left_out) test->split = "train"; /* it may have no other */
-    return of_test && !test->left_out ? read_fields(test, config, of_test) : ANN_OK;
+    return of_test ? read_fields(test, config, of_test) : ANN_OK;
 }
 
 /* ---- the whole ---- */
@@ -108,6 +118,9 @@ static ann_status read_sources(ann_data_config *data, const ann_run_config *conf
     if (!train || !test) return out_of_memory();
     for (int i = 0; i < n; i++)
         ANN_TRY(read_source(&train[i], &test[i], config, list ? list->items[i] : map, map));
+    int left_out = 0;
+    for (int i = 0; i < n; i++) left_out += test[i].left_out;
+    if (left_out == n) return ann_yaml_error(map, "with test: none there is no file left for the test split");
     data->train = train;
     data->test = test;
     data->source_count = n;

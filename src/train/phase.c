@@ -59,13 +59,13 @@ static ann_status check_hold(const anni_phase *phase) {
                           phase->config->name, text);
 }
 
-/* More labels than there are is a mistake in the run file. */
-static ann_status as_labels_error(const anni_phase *phase, ann_status status) {
+/* More labels, or samples of a source, than there are is a mistake in the run file. */
+static ann_status as_limit_error(const anni_phase *phase, ann_status status) {
     if (status != ANN_ERR_ARG) return status;
     char text[768];
     snprintf(text, sizeof text, "%s", ann_error_text());
-    return ann_error(ANN_ERR_CONFIG, "%s: phase %s: labels: %s", phase->run->config->path,
-                     phase->config->name, text);
+    return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s: %s", phase->run->config->path, phase->config->name,
+                     phase->config->labels > 0 ? "labels" : "data", text);
 }
 
 static ann_status open_parts(anni_phase *phase) {
@@ -85,7 +85,7 @@ static ann_status open_parts(anni_phase *phase) {
                                       .subset_seed = config->seed,
                                       .cache_bytes = cache_bytes};
     ANN_TRY(anni_facts(&phase->facts, config, phase->config));
-    ANN_TRY(as_labels_error(phase, ann_dataset_open(&phase->train, &train)));
+    ANN_TRY(as_limit_error(phase, ann_dataset_open(&phase->train, &train)));
     ANN_TRY(ann_dataset_open(&phase->test, &test));
     ANN_TRY(ann_data_check_match(phase->train, phase->test));
     ANN_TRY(anni_lineage_begin(phase));

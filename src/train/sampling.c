@@ -55,6 +55,11 @@ static ann_status add_strata(ann_order_options *o, const tables *t, const anni_p
     const bool classes = s->balance == ANN_BALANCE_CLASS;
     ANN_TRY(read_numbers(t->numbers, phase, classes ? "y" : "domain"));
     o->strata = classes ? ann_dataset_classes(phase->train) : 0;
+    if (classes && ann_dataset_hides_labels(phase->train))
+        return ann_yaml_error(
+            node_of(phase->config, "balance"),
+            "class needs the labels of all samples, and those of a source are hidden; accepted "
+            "are none, source, weight");
     for (int64_t i = 0; i < o->samples; i++) {
         if (!(t->numbers[i] >= 0 && t->numbers[i] <= 1 << 20))
             return ann_yaml_error(node_of(phase->config, "balance"),

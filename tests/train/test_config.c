@@ -73,6 +73,25 @@ static void test_checkpoints(void **state) {
     ann_run_config_free(c);
 }
 
+/* Parts of the training split alone, and splits without a source. */
+static void test_parts_of_sources(void **state) {
+    (void)state;
+    const char *const sets[] = {"data={sources: [{path: /bin/sh, test: none}, "
+                                "{path: /bin/ls, limit: 50, labels: hide, train: {x: a}}, "
+                                "{path: /bin/ls, limit: 7, test: train, labels: hide}]}"};
+    ann_run_config *c;
+    if (ann_run_config_parse(&c, "run.yaml", good_file, sets, 1) != ANN_OK) fail_msg("%s", ann_error_text());
+    const ann_data_source *train = c->data->train, *test = c->data->test;
+    assert_true(train[0].limit == 0 && !train[0].hides_labels && !train[0].left_out);
+    assert_true(test[0].left_out);
+    assert_true(train[1].limit == 50 && train[1].hides_labels && train[1].field_count == 1);
+    assert_true(test[1].limit == 0 && !test[1].hides_labels && test[1].field_count == 0 && !test[1].left_out);
+    assert_true(train[2].limit == 7 && train[2].hides_labels);
+    assert_true(test[2].limit == 7 && !test[2].hides_labels);
+    assert_string_equal(test[2].split, "train");
+    ann_run_config_free(c);
+}
+
 /* Each source takes what it does not say from all of them; a phase may have its own data. */
 static void test_data(void **state) {
     (void)state;
@@ -184,6 +203,15 @@ static const bad_file bad_files[] = {
      "run.yaml:4:18: data.sources[0]: the key 'path' is missing, accepted is a text"},
     {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, test: [x]}]}",
      "run.yaml:4:47: data.sources[0].test: found a list, accepted is a map"},
+    {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, test: none}]}",
+     "run.yaml:4:7: data: with test: none there is no file left for the test split"},
+    {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, test: nine}]}",
+     "run.yaml:4:47: data.sources[0].test: found 'nine', accepted is a map"},
+    {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, limit: -1}]}",
+     "run.yaml:4:48: data.sources[0].limit: '-1' is out of range, accepted is an integer from 0 to "
+     "1000000000000"},
+    {"{path: /proc/self/exe}", "{sources: [{path: /proc/self/exe, labels: none}]}",
+     "run.yaml:4:49: data.sources[0].labels: found 'none', accepted is keep, hide"},
     {"{path: /proc/self/exe}", "{path: /proc/self/exe, train: {y: a}}",
      "run.yaml:4:37: data.train: names no field x, accepted is a map such as {x: train/data, y: "
      "train/target}"},
@@ -271,10 +299,10 @@ static void test_reference(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_file), cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_data),      cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_bad_override),
-        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_good_file),    cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_data),         cmocka_unit_test(test_parts_of_sources),
+        cmocka_unit_test(test_overrides),    cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_bad_override), cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/philox.h"
+#include "support/tiny_data.h"
 
 /* ---- the same samples from somewhere else ---- */
 
@@ -67,6 +68,77 @@ static void several_sources(void **state) {
     snprintf(sources, sizeof sources, "data={sources: [%s/tiny.h5, {path: %s/tiny.h5}]}", run_dir, run_dir);
     check_ok(run_train(&(run_options){.name = "twice", .sets = {sources}}));
     assert_non_null(strstr(run_printed(), "pre  ledger ok: 500 samples x 2 epochs each used exactly once"));
+}
+
+/* ---- a target without labels ---- */
+
+/* tiny.h5 whose training labels are all `label`. */
+static void make_target(const char *name, uint8_t label) {
+    char path[SCRATCH_PATH_BYTES];
+    static uint8_t y[TINY_TRAIN];
+    memset(y, label, sizeof y);
+    const hid_t from = H5Fopen(scratch_path(path, "%s/tiny.h5", run_dir), H5F_ACC_RDONLY, H5P_DEFAULT);
+    const hid_t to =
+        H5Fcreate(scratch_path(path, "%s/%s", run_dir, name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(from >= 0 && to >= 0);
+    copy(from, "/train", to, "/train");
+    copy(from, "/test", to, "/test");
+    const hid_t id = H5Dopen2(to, "/train/y", H5P_DEFAULT);
+    assert_true(H5Dwrite(id, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, y) >= 0);
+    assert_true(H5Dclose(id) >= 0 && H5Fclose(to) >= 0 && H5Fclose(from) >= 0);
+}
+
+/* A labelled source that is not tested, and `limit` samples of a target. */
+static ann_status train_adapted(const char *name, const char *target, int limit, const char *labels,
+                                const char *set) {
+    char data[3 * SCRATCH_PATH_BYTES];
+    snprintf(data, sizeof data,
+             "data={sources: [{path: %s/tiny.h5, test: none}, {path: %s/%s, limit: %d, labels: %s}]}",
+             run_dir, run_dir, target, limit, labels);
+    return run_train(&(run_options){
+        .name = name,
+        .resume = true,
+        .sets = {data, "phases.fine.labels=0", "phases.fine.sampling={balance: source}", set}});
+}
+
+/* Whatever the target's labels say, the same bits come out; it alone is tested. */
+static void hidden_labels_touch_nothing(void **state) {
+    (void)state;
+    make_target("zeros.h5", 0);
+    make_target("nonsense.h5", 200);
+    check_ok(train_adapted("hidden", "zeros.h5", 60, "hide", NULL));
+    check_ok(train_adapted("nonsense", "nonsense.h5", 60, "hide", NULL));
+    check_same("hidden", "nonsense", "loss");
+    check_same("hidden", "nonsense", "test_loss");
+    check_same("hidden", "nonsense", "test_accuracy");
+    check_ok(train_adapted("seen", "zeros.h5", 60, "keep", NULL));
+    assert_true(run_metric("seen", "test_loss", 1) != run_metric("hidden", "test_loss", 1));
+}
+
+/* Another limit is another run; and what limits and hidden labels make impossible is said. */
+static void parts_are_facts(void **state) {
+    (void)state;
+    make_target("part.h5", 1);
+    check_ok(train_adapted("facts", "part.h5", 60, "hide", NULL));
+    assert_int_equal(train_adapted("facts", "part.h5", 61, "hide", NULL), ANN_OK);
+    assert_non_null(strstr(run_printed(), "limit 61 labels hidden"));
+    assert_non_null(strstr(run_printed(), "limit 60 labels hidden"));
+    char tested[3 * SCRATCH_PATH_BYTES];
+    snprintf(tested, sizeof tested, "data={sources: [%s/tiny.h5, %s/part.h5]}", run_dir, run_dir);
+    check_ok(
+        run_train(&(run_options){.name = "facts", .resume = true, .sets = {tested, "phases.fine.labels=0"}}));
+    assert_non_null(strstr(run_printed(), "shape as stored\", the checkpoint was made with"));
+    assert_non_null(strstr(run_printed(), "shape as stored test none\""));
+    assert_int_equal(train_adapted("no", "part.h5", 60, "hide", "phases.fine.sampling={balance: class}"),
+                     ANN_ERR_CONFIG);
+    assert_non_null(strstr(ann_error_text(), "balance: class needs the labels of all samples, and those of a "
+                                             "source are hidden; accepted are none, source, weight"));
+    assert_int_equal(train_adapted("no", "part.h5", 251, "hide", NULL), ANN_ERR_CONFIG);
+    assert_non_null(strstr(ann_error_text(), "phase pre: data: "));
+    assert_non_null(strstr(ann_error_text(), "part.h5: /train: limit 251, accepted: 1 to 250"));
+    assert_int_equal(train_adapted("no", "part.h5", 0, "hide", "phases.fine.labels=40"), ANN_ERR_CONFIG);
+    assert_non_null(strstr(ann_error_text(), "phase fine: labels: "));
+    assert_non_null(strstr(ann_error_text(), "a balanced limit needs labels, and they are hidden"));
 }
 
 /* ---- regression ---- */
@@ -154,10 +226,9 @@ static void what_regression_needs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(other_places_same_results),
-        cmocka_unit_test(several_sources),
-        cmocka_unit_test(regression_on_columns),
-        cmocka_unit_test(what_regression_needs),
+        cmocka_unit_test(other_places_same_results),   cmocka_unit_test(several_sources),
+        cmocka_unit_test(hidden_labels_touch_nothing), cmocka_unit_test(parts_are_facts),
+        cmocka_unit_test(regression_on_columns),       cmocka_unit_test(what_regression_needs),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
