@@ -66,3 +66,43 @@ ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channel
     ann_scope_pop(g);
     return y;
 }
+
+/* Of an input of so many. */
+static int32_t transposed_extent(int64_t in, int32_t stride, int32_t pads, int32_t dilation, int32_t kernel,
+                                 int64_t more) {
+    return (int32_t)((in - 1) * stride - pads + (int64_t)dilation * (kernel - 1) + 1 + more);
+}
+
+ann_node ann_nn_conv_transpose2d(ann_nn *nn, const char *name, ann_node x, int64_t channels,
+                                 ann_window window, const int64_t more[2], bool bias) {
+    ann_graph *g = nn->graph;
+    if (!ann_node_is(x)) return x;
+    const ann_shape *in = ann_node_shape(g, x);
+    const int64_t groups = window.groups ? window.groups : 1;
+    if (in->rank != 4 || in->dim[3] % groups != 0 || channels % groups != 0)
+        return ann_graph_fail(
+            g, ANN_ERR_SHAPE,
+            "conv_transpose2d %s: the input must be [N,H,W,C], and C and the %lld channels must be "
+            "divisible by %lld groups",
+            name, (long long)channels, (long long)groups);
+    window.in_h = transposed_extent(in->dim[1], window.stride_h, window.pad_top + window.pad_bottom,
+                                    window.dilation_h, window.kernel_h, more[0]);
+    window.in_w = transposed_extent(in->dim[2], window.stride_w, window.pad_left + window.pad_right,
+                                    window.dilation_w, window.kernel_w, more[1]);
+    /* an output gets a kernel's elements over the stride's */
+    const int64_t kernel = (int64_t)window.kernel_h * window.kernel_w,
+                  step = (int64_t)window.stride_h * window.stride_w;
+    const int64_t taps = kernel > step ? kernel / step : 1;
+    const ann_shape shape = ANN_SHAPE(in->dim[3], window.kernel_h, window.kernel_w, channels / groups);
+    const int64_t inputs = in->dim[3];
+    ann_scope_push(g, name);
+    const ann_node w = anni_nn_tensor(nn, name, "weight", shape, ANN_ROLE_PARAM,
+                                      weight_init(nn, taps * inputs / groups, kernel * channels / groups));
+    ann_node y = ann_conv2d_dx(g, x, w, window);
+    if (bias)
+        y = ann_add(g, y,
+                    anni_nn_tensor(nn, name, "bias", ANN_SHAPE(channels), ANN_ROLE_PARAM,
+                                   (ann_init){ANN_INIT_ZERO, 0}));
+    ann_scope_pop(g);
+    return y;
+}

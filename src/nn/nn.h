@@ -44,6 +44,12 @@ ann_node ann_nn_dense(ann_nn *nn, const char *name, ann_node x, int64_t units);
    [channels] if bias. */
 ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channels, ann_window window,
                        bool bias);
+/* Transposed convolution (Zeiler et al., CVPR 2010), the adjoint of conv2d: x [N,H,W,C] ->
+   [N,OH,OW,channels], OH = (H - 1) stride_h - pad_top - pad_bottom + dilation_h (kernel_h - 1) + 1 + more[0],
+   and OW alike; more: rows and columns that are added at the end, each less than the stride. "name/weight"
+   [C, kernel_h, kernel_w, channels/groups], "name/bias" [channels] if bias. */
+ann_node ann_nn_conv_transpose2d(ann_nn *nn, const char *name, ann_node x, int64_t channels,
+                                 ann_window window, const int64_t more[2], bool bias);
 /* Over all axes but the last: Ioffe and Szegedy 2015. "name/gamma", "name/beta" [C]; running "name/mean",
    "name/var" (role STATE; the variance with Bessel's correction), moved by `momentum` (new = (1-m) old + m
    batch) when training and trained. Over several ranks: 2 reductions of C elements on channel 0, and 2
@@ -56,6 +62,11 @@ ann_node ann_nn_dropout(ann_nn *nn, const char *name, ann_node x, double p);
 /* Masking noise (Vincent et al. 2008): zeroes each element with probability p, without rescaling; only when
    training. */
 ann_node ann_nn_mask_noise(ann_nn *nn, const char *name, ann_node x, double p);
+
+/* Normal noise of deviation sigma, and salt and pepper: each element becomes 0 or 1, evenly, with probability
+   p (Vincent, Larochelle, Lajoie, Bengio, Manzagol, JMLR 2010); only when training. */
+ann_node ann_nn_gaussian_noise(ann_nn *nn, const char *name, ann_node x, double sigma);
+ann_node ann_nn_salt_pepper(ann_nn *nn, const char *name, ann_node x, double p);
 
 /* Declares (or finds) the tensor "layer/part" and loads it. For the layers of this folder. */
 ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, ann_shape shape, ann_role role,

@@ -37,8 +37,9 @@ static ann_status find_layer_kind(ann_layer_kind *out, const ann_yaml_node *node
     const char *nearest = ann_nearest_word(node->key, names, ANN_LAYER_KIND_COUNT);
     if (nearest) return ann_yaml_key_error(node, "unknown layer, did you mean '%s'?", nearest);
     return ann_yaml_key_error(
-        node, "unknown layer, accepted are: dense, conv2d, max_pool, avg_pool, global_avg_pool, "
-              "flatten, batch_norm, dropout, activation");
+        node,
+        "unknown layer, accepted are: dense, conv2d, conv_transpose2d, max_pool, avg_pool, global_avg_pool, "
+        "flatten, unflatten, upsample, batch_norm, dropout, activation");
 }
 
 static ann_status read_layer(ann_layer_config *layer, const ann_yaml_node *item) {

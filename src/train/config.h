@@ -25,10 +25,13 @@ typedef enum ann_activation {
 typedef enum ann_layer_kind {
     ANN_LAYER_DENSE,
     ANN_LAYER_CONV2D,
+    ANN_LAYER_CONV_TRANSPOSE2D,
     ANN_LAYER_MAX_POOL,
     ANN_LAYER_AVG_POOL,
     ANN_LAYER_GLOBAL_AVG_POOL,
     ANN_LAYER_FLATTEN,
+    ANN_LAYER_UNFLATTEN,
+    ANN_LAYER_UPSAMPLE,
     ANN_LAYER_BATCH_NORM,
     ANN_LAYER_DROPOUT,
     ANN_LAYER_ACTIVATION,
@@ -43,7 +46,9 @@ typedef struct ann_layer_config {
     int64_t units;    /* dense */
     int64_t channels; /* conv2d */
     int64_t kernel[2], stride[2], dilation[2],
-        padding[2]; /* h, w: conv2d, pools (a pool's stride is its kernel by default) */
+        padding[2];            /* h, w: conv2d, pools (a pool's stride is its kernel by default) */
+    int64_t output_padding[2]; /* h, w: conv_transpose2d */
+    int64_t size[2];           /* h, w: unflatten; times: upsample */
     int64_t groups;
     bool bias;
     double momentum, eps;      /* batch_norm */
@@ -193,9 +198,9 @@ typedef struct ann_phase_config {
     ann_method_config method;
     const ann_block_config *const *others; /* [other_count] blocks that the method uses beside the model */
     int other_count;
-    double mask_noise;     /* 0: none */
-    int64_t labels;        /* 0: all samples */
-    const char *load_from; /* another phase's name; or */
+    double mask_noise, gaussian_noise, salt_pepper; /* 0: none */
+    int64_t labels;                                 /* 0: all samples */
+    const char *load_from;                          /* another phase's name; or */
     const char *load_file; /* a file of tensors, or a checkpoint's folder; both NULL: nothing is loaded */
     ann_load_checkpoint load_checkpoint; /* of load_from */
     const char *load_tensors;            /* pattern of the tensors that are loaded */

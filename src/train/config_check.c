@@ -30,7 +30,12 @@ static ann_status check_names(const ann_block_config *block) {
 }
 
 static ann_status check_layer(const ann_layer_config *l) {
-    if (l->kind == ANN_LAYER_CONV2D && l->channels % l->groups)
+    const bool transposed = l->kind == ANN_LAYER_CONV_TRANSPOSE2D;
+    for (int i = 0; i < 2 && transposed; i++)
+        if (l->output_padding[i] >= l->stride[i])
+            return ann_yaml_error(node_of(l->node, "output_padding"),
+                                  "the output padding is not smaller than the stride");
+    if ((l->kind == ANN_LAYER_CONV2D || transposed) && l->channels % l->groups)
         return ann_yaml_error(node_of(l->node, "groups"), "%lld groups do not divide %lld channels",
                               (long long)l->groups, (long long)l->channels);
     if (l->kind == ANN_LAYER_MAX_POOL && l->kernel[0] * l->kernel[1] > ANN_MAX_POOL_WINDOW)
@@ -57,6 +62,7 @@ static ann_status check_blocks(const ann_run_config *config) {
 static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
     [ANN_LAYER_DENSE] = {"weight", "bias"},
     [ANN_LAYER_CONV2D] = {"weight", "bias"},
+    [ANN_LAYER_CONV_TRANSPOSE2D] = {"weight", "bias"},
     [ANN_LAYER_BATCH_NORM] = {"gamma", "beta", "mean", "var"},
 };
 
@@ -66,7 +72,7 @@ static bool layer_has(const char *block, const ann_layer_config *layer, bool par
                       const void *of) {
     for (int t = 0; t < 5 && tensor_names[layer->kind][t]; t++) {
         if (layer->kind == ANN_LAYER_BATCH_NORM && params_only && t >= 2) break; /* running statistics */
-        if (t == 1 && !layer->bias && layer->kind == ANN_LAYER_CONV2D) continue;
+        if (t == 1 && !layer->bias && layer->kind != ANN_LAYER_BATCH_NORM) continue;
         char name[320];
         snprintf(name, sizeof name, "%s/%s/%s", block, layer->name, tensor_names[layer->kind][t]);
         if (test(of, name)) return true;

@@ -59,7 +59,7 @@ ann_status anni_config_check_layerwise(const ann_run_config *config, const ann_p
                                        const ann_yaml_node *node) {
     const ann_yaml_node *noise = ann_yaml_find(phase->node, "noise");
     ANN_TRY(check_stages(phase, ann_yaml_find(phase->node, "program")));
-    if (noise && phase->mask_noise > 0)
+    if (noise && (phase->mask_noise > 0 || phase->gaussian_noise > 0 || phase->salt_pepper > 0))
         return ann_yaml_key_error(noise, "layerwise adds its own to the input of each layer, with layer: "
                                          "denoising");
     if (phase->stop.early.on || phase->stop.target.on)

@@ -18,6 +18,11 @@ static void layer_facts(FILE *out, const char *block, const ann_layer_config *l)
         {"kernel", l->kernel}, {"stride", l->stride}, {"dilation", l->dilation}, {"padding", l->padding}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         fprintf(out, " %s %lldx%lld", pairs[i].name, (long long)pairs[i].hw[0], (long long)pairs[i].hw[1]);
+    if (l->kind == ANN_LAYER_CONV_TRANSPOSE2D)
+        fprintf(out, " output_padding %lldx%lld", (long long)l->output_padding[0],
+                (long long)l->output_padding[1]);
+    if (l->kind == ANN_LAYER_UNFLATTEN || l->kind == ANN_LAYER_UPSAMPLE)
+        fprintf(out, " size %lldx%lld", (long long)l->size[0], (long long)l->size[1]);
     fprintf(out, " momentum %.17g eps %.17g p %.17g activation %s slope %.17g alpha %.17g\n", l->momentum,
             l->eps, l->p, ann_activation_name(l->activation), l->slope, l->alpha);
 }
@@ -154,6 +159,9 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     fprintf(out, "phases.%s.input = %s\n", p->name,
             p->input == ANN_INPUT_STANDARDIZE ? "standardize" : "scale");
     fprintf(out, "phases.%s.noise.mask = %.17g\n", p->name, p->mask_noise);
+    if (p->gaussian_noise > 0 || p->salt_pepper > 0)
+        fprintf(out, "phases.%s.noise = gaussian %.17g salt_pepper %.17g\n", p->name, p->gaussian_noise,
+                p->salt_pepper);
     anni_method_facts(out, p);
     for (int i = 0; i < p->other_count; i++)
         for (int j = 0; j < p->others[i]->layer_count; j++)

@@ -31,16 +31,45 @@ static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x
     }
 }
 
+/* [B, ...] -> [B, h, w, channels]. */
+static ann_node unflatten(ann_graph *g, const ann_layer_config *layer, ann_node x) {
+    if (!ann_node_is(x)) return x;
+    const ann_shape *shape = ann_node_shape(g, x);
+    const int64_t batch = shape->dim[0], pixels = layer->size[0] * layer->size[1],
+                  elems = ann_shape_elems(shape) / batch;
+    if (elems % pixels != 0)
+        return ann_graph_fail(g, ANN_ERR_SHAPE,
+                              "unflatten: %lld elements of a sample are no image of %lld x %lld",
+                              (long long)elems, (long long)layer->size[0], (long long)layer->size[1]);
+    return ann_reshape(g, x, ANN_SHAPE(batch, layer->size[0], layer->size[1], elems / pixels));
+}
+
+static ann_node upsample(ann_graph *g, const ann_layer_config *layer, ann_node x) {
+    if (!ann_node_is(x)) return x;
+    const ann_shape s = *ann_node_shape(g, x);
+    if (s.rank != 4) return ann_graph_fail(g, ANN_ERR_SHAPE, "upsample: the input must be [N,H,W,C]");
+    const int64_t h = layer->size[0], w = layer->size[1];
+    const ann_node rows = ann_reshape(g, x, ANN_SHAPE(s.dim[0] * s.dim[1], 1, s.dim[2], 1, s.dim[3]));
+    const ann_node each = ann_bcast(g, rows, ANN_SHAPE(s.dim[0] * s.dim[1], h, s.dim[2], w, s.dim[3]));
+    return ann_reshape(g, each, ANN_SHAPE(s.dim[0], s.dim[1] * h, s.dim[2] * w, s.dim[3]));
+}
+
 static ann_node apply_layer(ann_nn *nn, const char *name, const ann_layer_config *layer, ann_node x) {
     ann_graph *g = nn->graph;
     switch (layer->kind) {
     case ANN_LAYER_DENSE: return activate(g, layer, ann_nn_dense(nn, name, x, layer->units));
     case ANN_LAYER_CONV2D:
         return activate(g, layer, ann_nn_conv2d(nn, name, x, layer->channels, window_of(layer), layer->bias));
+    case ANN_LAYER_CONV_TRANSPOSE2D:
+        return activate(g, layer,
+                        ann_nn_conv_transpose2d(nn, name, x, layer->channels, window_of(layer),
+                                                layer->output_padding, layer->bias));
     case ANN_LAYER_MAX_POOL: return ann_max_pool2d(g, x, window_of(layer));
     case ANN_LAYER_AVG_POOL: return ann_avg_pool2d(g, x, window_of(layer));
     case ANN_LAYER_GLOBAL_AVG_POOL: return ann_global_avg_pool(g, x);
     case ANN_LAYER_FLATTEN: return ann_flatten(g, x);
+    case ANN_LAYER_UNFLATTEN: return unflatten(g, layer, x);
+    case ANN_LAYER_UPSAMPLE: return upsample(g, layer, x);
     case ANN_LAYER_BATCH_NORM: return ann_nn_batch_norm(nn, name, x, layer->momentum, layer->eps);
     case ANN_LAYER_DROPOUT: return ann_nn_dropout(nn, name, x, layer->p);
     case ANN_LAYER_ACTIVATION: return activate(g, layer, x);
@@ -77,6 +106,16 @@ static ann_node input_of(ann_graph *g, const anni_phase *phase, const char *view
         return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
     const ann_node shift = ann_input(g, "x_shift", ANN_F32, ANN_SHAPE(field->channels));
     return ann_mul(g, ann_add(g, x, shift), ann_input(g, "x_scale", ANN_F32, ANN_SHAPE(field->channels)));
+}
+
+/* phases[].noise; the first name is that of the mask alone, which there was first. */
+static ann_node disturb(ann_nn *nn, const ann_phase_config *config, const char *name, ann_node x) {
+    char gaussian[32], salt_pepper[32];
+    snprintf(gaussian, sizeof gaussian, "%s/gaussian", name);
+    snprintf(salt_pepper, sizeof salt_pepper, "%s/salt_pepper", name);
+    x = ann_nn_gaussian_noise(nn, gaussian, x, config->gaussian_noise);
+    x = ann_nn_mask_noise(nn, name, x, config->mask_noise);
+    return ann_nn_salt_pepper(nn, salt_pepper, x, config->salt_pepper);
 }
 
 /* Per sample, [B]: the mean over a sample's elements. */
@@ -208,8 +247,7 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
     if (anni_method_table(phase->config)) m.table = ann_input(g, "table", ANN_F32, ANN_SHAPE(extent.local));
     if (anni_method_has_two_views(phase->config))
-        m.x2 = ann_nn_mask_noise(nn, "noise2", input_of(g, phase, "x2", extent.local),
-                                 phase->config->mask_noise);
+        m.x2 = disturb(nn, phase->config, "noise2", input_of(g, phase, "x2", extent.local));
     const ann_node share = anni_method_build(&m, phase);
     output_hits(g, &m);
     ann_output(g, "loss_sum", ann_mul_const(g, share, (double)extent.global));
@@ -261,7 +299,7 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
         set_statistics(&nn, phase, extent, sample_weight, moving);
     }
     const ann_node clean = input_of(g, phase, "x", extent.local);
-    const ann_node x = ann_nn_mask_noise(&nn, "noise", clean, config->mask_noise);
+    const ann_node x = disturb(&nn, config, "noise", clean);
     if (training && config->method.kind != ANN_METHOD_NONE)
         return method_loss(&nn, phase, x, clean, sample_weight, extent);
     const ann_node each = anni_method_evaluates(config) ? method_test_loss(&nn, phase, clean, extent)

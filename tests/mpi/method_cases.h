@@ -40,6 +40,8 @@ static const struct method_case {
     {"dann_groups", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", "",
      "{ steps: 6, lr: 0.02, groups: [{ match: discriminator/*, lr: 10 }, { match: encoder/*, lr: 0.1 }, "
      "{ match: '*' }] }"},
+    {"sparse_conv", "units, images", "loss: bce,", "sparse: { target: 0.4, weight: 0.1 }",
+     "noise: { gaussian: 0.1, mask: 0.1, salt_pepper: 0.1 },", NULL},
     {"sparse", "units, decoder", "loss: mse,", "sparse: { target: 0.2, weight: 0.1 }", "", NULL},
     {"contractive", "units, decoder", "loss: bce,", "contractive: { weight: 0.1 }", "noise: { mask: 0.2 },",
      NULL},
