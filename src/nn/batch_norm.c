@@ -30,8 +30,15 @@ static void move_running(ann_nn *nn, ann_node running, ann_node batch, double mo
         else ann_graph_fail(g, ANN_ERR_INTERNAL, "no room for running statistics");
         return;
     }
-    const ann_node value = ann_add(g, ann_mul_const(g, running, 1.0 - momentum),
-                                   ann_mul_const(g, ann_stop_grad(g, batch), momentum));
+    const ann_node seen = ann_stop_grad(g, batch);
+    if (nn->momentum) {
+        const ann_node share = ann_cast(g, *nn->momentum, nn->dtype);
+        ann_effect(g,
+                   ann_assign(g, running, ann_add(g, running, ann_mul(g, share, ann_sub(g, seen, running)))));
+        return;
+    }
+    const ann_node value =
+        ann_add(g, ann_mul_const(g, running, 1.0 - momentum), ann_mul_const(g, seen, momentum));
     ann_effect(g, ann_assign(g, running, value));
 }
 

@@ -35,6 +35,7 @@ typedef struct ann_nn {
        keeps up; the running statistics among them are not moved. A batch norm is frozen where the one that it
        copies is. */
     const char *shadow;
+    const ann_node *momentum; /* f64 scalar, in place of the momentum of batch norms; NULL: their own */
     bool frozen; /* gradients go through the layers, and not to their parameters */
 } ann_nn;
 

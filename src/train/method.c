@@ -39,6 +39,7 @@ void anni_method_trains(char *pattern, size_t size, const ann_phase_config *conf
     name_blocks(&blocks, names, NULL, config);
     const ann_method m = {.config = &config->method, .blocks = &blocks, .step = step, .stage = stage};
     const int count = info->trains(&m, trained);
+    pattern[0] = '\0';
     for (int i = 0, used = 0; i < count; i++)
         used += snprintf(pattern + used, size - (size_t)used, "%s%s/*", i ? "," : "", trained[i]);
 }

@@ -62,7 +62,7 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     part.moving_scale = 1.0 / phase->config->reduction.shards;
     ann_optim optim = phase->config->optimizer;
     optim.loss_scaled = phase->config->nonfinite_policy == ANN_NONFINITE_RESCALE;
-    ann_optim_build_part(*out, &optim, loss, trained, &part);
+    if (trained[0]) ann_optim_build_part(*out, &optim, loss, trained, &part);
     free(moving.items);
     const ann_status status = as_config_error(phase, ann_graph_status(*out));
     if (status != ANN_OK) {

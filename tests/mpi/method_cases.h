@@ -31,6 +31,7 @@ static const struct method_case {
     {"self_training_balanced", "encoder, head", "loss: cross_entropy,", "self_training: { share: 0.4 }", "",
      NULL},
     {"shot", "encoder, head", "loss: cross_entropy,", "shot: {}", "", NULL},
+    {"adabn", "encoder, head", "loss: cross_entropy,", "adabn: {}", "", NULL},
     {"tent", "encoder, head", "loss: cross_entropy,", "tent: {}", "",
      "{ steps: 6, lr: 0.02, train: '*/gamma,*/beta' }"},
     {"cdan", "encoder, head", "loss: cross_entropy,", "cdan: { discriminator: joint }", "", NULL},
