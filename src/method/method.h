@@ -38,6 +38,9 @@ typedef enum ann_method_layer {
 
 typedef enum ann_method_ratio { ANN_METHOD_DISCRIMINATOR, ANN_METHOD_KLIEP, ANN_METHOD_KMM } ann_method_ratio;
 
+/* How a discrepancy is estimated (mmd.c). */
+typedef enum ann_method_estimate { ANN_METHOD_QUADRATIC, ANN_METHOD_LINEAR } ann_method_estimate;
+
 /* The keys of phases[].method.NAME; those that a method does not have are 0. Strings are borrowed; names are
    of blocks of the run file. */
 typedef struct ann_method_config {
@@ -70,6 +73,14 @@ typedef struct ann_method_config {
     const char *predictor; /* the projector's output -> [B, D] */
     double momentum;       /* share that a teacher keeps of itself in a step */
     int64_t queue;         /* rows */
+    bool ramp;             /* weight grows from 0 in the course of the phase */
+    ann_method_estimate estimate;
+    int kernels;          /* bandwidths */
+    bool logits;          /* domains are compared by them, too */
+    double alpha, lambda; /* of a transport's cost: features, labels */
+    double epsilon;       /* of a plan's entropy, in mean costs */
+    int iterations;
+    double diversity; /* of predictions over the batch */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -256,5 +267,8 @@ ann_node ann_method_normalize(ann_graph *g, ann_node x);
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
 /* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */
 ann_node ann_method_ramp(const ann_method *m);
+
+/* loss + w term, shares of this rank: w is `weight`, and with `ramp` ann_method_ramp times that. */
+ann_node ann_method_add_term(const ann_method *m, ann_node loss, ann_node term);
 
 #endif
