@@ -1,4 +1,4 @@
-/* MMD, JAN, CORAL, DeepJDOT and entropy minimisation against PyTorch (DeepJDOT's plan: numpy), and on
+/* MMD, JAN, CORAL, DeepJDOT, entropy minimisation and MCC against PyTorch (DeepJDOT's plan: numpy), and on
    batches that lack a domain. */
 #include "support/check.h"
 
@@ -67,13 +67,21 @@ static void entropy(void **state) {
                       BENCH_VALUES(entropy_diverse)});
 }
 
+static void mcc(void **state) {
+    (void)state;
+    bench_check(&(bench_case){.config = {.kind = ANN_METHOD_MCC, .weight = 0.7, .temperature = 2.5},
+                              .domain = uneven,
+                              BENCH_VALUES(mcc)});
+}
+
 static const ann_method_config all[] = {
     {.kind = ANN_METHOD_MMD, .weight = 0.7, .kernels = 5, .logits = true},
     {.kind = ANN_METHOD_MMD, .weight = 0.7, .kernels = 5, .estimate = ANN_METHOD_LINEAR},
     {.kind = ANN_METHOD_JAN, .weight = 0.7, .kernels = 5},
     {.kind = ANN_METHOD_CORAL, .weight = 0.7},
     {.kind = ANN_METHOD_DEEPJDOT, .alpha = 0.3, .lambda = 0.6, .epsilon = 0.2, .iterations = 10},
-    {.kind = ANN_METHOD_ENTROPY, .weight = 0.7, .diversity = 0.8}};
+    {.kind = ANN_METHOD_ENTROPY, .weight = 0.7, .diversity = 0.8},
+    {.kind = ANN_METHOD_MCC, .weight = 0.7, .temperature = 2.5}};
 enum { METHODS = sizeof all / sizeof all[0] };
 
 /* What is left is the cross-entropy. */
@@ -94,14 +102,14 @@ static void with_one_of_the_target(void **state) {
             &(bench_case){.config = all[needs_two[i]], .domain = domain, BENCH_VALUES(source_and_one)});
 }
 
-/* Without a source nothing is left but of entropy, which is of the target alone. */
+/* Without a source nothing is left but of entropy and MCC, which are of the target alone. */
 static void without_source(void **state) {
     (void)state;
     static const int32_t domain[BENCH_BATCH] = {1, 1, 1, 1, 1, 1, 1, 1};
     static const double none[BENCH_INPUTS * BENCH_FEATURES] = {0};
     static const bench_values zero = {"encoder/fc/weight", BENCH_INPUTS * BENCH_FEATURES, none};
     for (int i = 0; i < METHODS; i++)
-        if (all[i].kind != ANN_METHOD_ENTROPY)
+        if (all[i].kind != ANN_METHOD_ENTROPY && all[i].kind != ANN_METHOD_MCC)
             bench_check(
                 &(bench_case){.config = all[i], .domain = domain, .gradients = &zero, .gradient_count = 1});
 }
@@ -114,6 +122,7 @@ int main(void) {
         cmocka_unit_test(coral),
         cmocka_unit_test(deepjdot),
         cmocka_unit_test(entropy),
+        cmocka_unit_test(mcc),
         cmocka_unit_test(without_target),
         cmocka_unit_test(with_one_of_the_target),
         cmocka_unit_test(without_source),

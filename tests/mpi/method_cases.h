@@ -34,6 +34,7 @@ static const struct method_case {
     {"deepjdot", "encoder, head", "loss: cross_entropy,", "deepjdot: { alpha: 0.1, lambda: 0.5 }", "", NULL},
     {"entropy", "encoder, head", "loss: cross_entropy,", "entropy: { weight: 0.5, diversity: 0.7 }", "",
      NULL},
+    {"mcc", "encoder, head", "loss: cross_entropy,", "mcc: {}", "", NULL},
     {"cdan", "encoder, head", "loss: cross_entropy,", "cdan: { discriminator: joint }", "", NULL},
     {"drcn", "encoder, head", "loss: cross_entropy,", "drcn: { decoder: decoder }", "noise: { mask: 0.2 },",
      NULL},

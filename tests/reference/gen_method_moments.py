@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Losses and gradients of MMD, JAN, CORAL, DeepJDOT and entropy minimisation, written from the papers with one
+"""Losses and gradients of MMD, JAN, CORAL, DeepJDOT, entropy minimisation and MCC, written from the papers with one
 loop a sum where the program has matrices. Usage: gen_method_moments.py (writes tests/method/moments_values.h)"""
 import numpy as np
 import torch
@@ -123,6 +123,17 @@ def entropy_diverse(b):
     return entropy(b, diversity=0.8)
 
 
+def mcc(b):
+    b.set_domains(UNEVEN)
+    f, z = forward(b)
+    p = torch.softmax(z[b.target] / 2.5, 1)
+    v = 1 + torch.exp((p * p.log()).sum(1)).detach()
+    v = len(v) * v / v.sum()
+    c = p.T @ torch.diag(v) @ p
+    c = c / c.sum(1, keepdim=True)
+    return b.classify(z) + 0.7 * (c.sum() - c.trace()) / len(c)
+
+
 def source_alone(b):
     """Of a batch without target samples."""
     b.set_domains([0] * 8)
@@ -134,5 +145,5 @@ def source_and_one(b):
     return b.classify(forward(b)[1])
 
 
-cases = (mmd, mmd_linear, mmd_uneven, mmd_linear_uneven, jan, coral, deepjdot, entropy, entropy_diverse, source_alone, source_and_one)
+cases = (mmd, mmd_linear, mmd_uneven, mmd_linear_uneven, jan, coral, deepjdot, entropy, entropy_diverse, mcc, source_alone, source_and_one)
 method_bench.write("moments", {c.__name__: c for c in cases}, "gen_method_moments.py")
