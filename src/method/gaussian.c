@@ -17,20 +17,25 @@ ann_node anni_gaussian_kernel(ann_graph *g, ann_node d, ann_node bandwidth, int 
 
 static ann_node squared_lengths(ann_graph *g, ann_node x) { return ann_reduce_sum(g, ann_square(g, x), 2); }
 
-ann_node anni_gaussian_rows(const ann_method *m, ann_node z, int kernels) {
+ann_node anni_distance_rows(const ann_method *m, ann_node z, ann_node *mean) {
     ann_graph *g = m->nn->graph;
     const double n = (double)m->global;
     const ann_node own = ann_flatten(g, z), all = ann_method_gather(m, own);
     /* distances do not depend on the origin, but their rounding does */
-    const ann_node mean = ann_stop_grad(g, ann_mul_const(g, ann_reduce_sum(g, all, 1), 1 / n));
-    const ann_node rows = ann_sub(g, own, mean), columns = ann_sub(g, all, mean);
+    const ann_node origin = ann_stop_grad(g, ann_mul_const(g, ann_reduce_sum(g, all, 1), 1 / n));
+    const ann_node rows = ann_sub(g, own, origin), columns = ann_sub(g, all, origin);
     const ann_node lengths = squared_lengths(g, columns);
     const ann_node sum = ann_add(g, squared_lengths(g, rows), ann_transpose(g, lengths));
     const ann_node product = ann_mul_const(g, ann_matmul(g, rows, columns, false, true), 2);
-    const ann_node d = ann_max(g, ann_sub(g, sum, product), ann_scalar(g, m->nn->dtype, 0));
     /* the sum over all pairs is 2 n times that of the squared lengths; n (n - 1) are of different samples */
-    const ann_node bandwidth = ann_mul_const(g, ann_sum_all(g, lengths), 2 / fmax(n - 1, 1));
-    return anni_gaussian_kernel(g, d, bandwidth, kernels);
+    if (mean) *mean = ann_mul_const(g, ann_sum_all(g, lengths), 2 / fmax(n - 1, 1));
+    return ann_max(g, ann_sub(g, sum, product), ann_scalar(g, m->nn->dtype, 0));
+}
+
+ann_node anni_gaussian_rows(const ann_method *m, ann_node z, int kernels) {
+    ann_node bandwidth;
+    const ann_node d = anni_distance_rows(m, z, &bandwidth);
+    return anni_gaussian_kernel(m->nn->graph, d, bandwidth, kernels);
 }
 
 /* a [G, 1]. */

@@ -3,9 +3,10 @@
 
        E_s[CE(C(f), y)] + w MMD^2((f, p)_s, (f, p)_t),   p = softmax(C(f))
 
-   by the product of a kernel of features and one of predictions, each as in mmd.c with a bandwidth of its
-   own: the joint distributions of features and predictions are compared. The estimate is the biased one over
-   all pairs of the global batch (gaussian.h); 0 in a batch without one of the domains. x [B, ...], f [B,
+   by the product of the kernel of mmd.c on features and of exp(-|p - p'|^2 / 1.68) on predictions, as in the
+   authors' code: the joint distributions of both are compared. The latter's bandwidth is fixed, since a mean
+   distance of predictions that are nearly alike would magnify their rounding. The estimate is the biased one
+   over all pairs of the global batch (gaussian.h); 0 in a batch without one of the domains. x [B, ...], f [B,
    ...]. */
 #include "method/gaussian.h"
 
@@ -15,8 +16,9 @@ static ann_node build(ann_method *m) {
     const ann_node logits = ann_method_head(m, m->nn, features);
     const ann_node loss = ann_method_classify(m, logits);
     if (!ann_node_is(logits)) return ANN_NODE_NONE;
-    const ann_node k = ann_mul(g, anni_gaussian_rows(m, features, m->config->kernels),
-                               anni_gaussian_rows(m, ann_softmax(g, logits), m->config->kernels));
+    const ann_node apart = anni_distance_rows(m, ann_softmax(g, logits), NULL);
+    const ann_node of_predictions = ann_exp(g, ann_mul_const(g, apart, -1 / 1.68));
+    const ann_node k = ann_mul(g, anni_gaussian_rows(m, features, m->config->kernels), of_predictions);
     return ann_method_add_term(m, loss, anni_gaussian_discrepancy(m, k));
 }
 

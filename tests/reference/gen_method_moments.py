@@ -27,12 +27,12 @@ def bandwidth(z):
     return mean([square(z[i], z[j]).detach() for i in range(n) for j in range(n) if i != j])
 
 
-def quadratic(b, layers, kernels):
-    """The biased estimate by the product of kernels of some layers."""
-    widths = [bandwidth(z) for z in layers]
+def quadratic(b, z, kernels, other=lambda i, j: 1):
+    """The biased estimate, by the product of a kernel of z and another of samples i and j."""
+    w = bandwidth(z)
 
     def k(i, j):
-        return torch.stack([gaussian(square(z[i], z[j]), w, kernels) for z, w in zip(layers, widths)]).prod()
+        return gaussian(square(z[i], z[j]), w, kernels) * other(i, j)
 
     s, t = b.source.nonzero().flatten().tolist(), b.target.nonzero().flatten().tolist()
     return mean([k(i, j) for i in s for j in s]) + mean([k(i, j) for i in t for j in t]) - 2 * mean([k(i, j) for i in s for j in t])
@@ -54,7 +54,7 @@ def forward(b):
     return f, b.apply("head", f)
 
 
-def mmd(b, kernels=5, ramp=1, logits=False, estimate=lambda b, z, k: quadratic(b, [z], k)):
+def mmd(b, kernels=5, ramp=1, logits=False, estimate=quadratic):
     f, z = forward(b)
     term = estimate(b, f, kernels)
     if logits:
@@ -79,7 +79,8 @@ def mmd_linear_uneven(b):
 def jan(b):
     b.set_domains(UNEVEN)
     f, z = forward(b)
-    return b.classify(z) + 0.7 * RAMP * quadratic(b, [f, torch.softmax(z, 1)], 3)
+    p = torch.softmax(z, 1)
+    return b.classify(z) + 0.7 * RAMP * quadratic(b, f, 3, lambda i, j: torch.exp(-square(p[i], p[j]) / 1.68))
 
 
 def coral(b):
