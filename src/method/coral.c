@@ -1,44 +1,59 @@
-/* Correlation alignment: Sun, Saenko, "Deep CORAL: correlation alignment for deep domain adaptation", ECCV
-   2016 workshops.
+/* Correlation alignment: Sun and Saenko, "Deep CORAL: correlation alignment for deep domain adaptation", ECCV
+   workshops 2016.
 
-       E_s[CE(C(F(x)), y)] + w |C_s - C_t|_F^2 / (4 K^2)
+       E_s[CE(C(f), y)] + w / (4 D^2) |Cov_s(f) - Cov_t(f)|^2
 
-   C_s and C_t [K, K] are the covariances (divisor n - 1) of the features F(x) [B, K] of each domain over the
-   global batch. The term is 0 where a domain has fewer than two samples in it. Over ranks: reductions of K^2
-   + K + 1 numbers for each domain. */
+   the squared Frobenius norm, of the covariances (over n - 1) of the features of each domain in the global
+   batch; without the second term in a batch with less than two samples of a domain. x [B, ...], f [B, ...] of
+   D elements. Over ranks: two reductions, of 2 (D + 1) and D^2 elements, and one of D^2 in the gradient. */
 #include "method/method.h"
 
-typedef struct moments {
-    ann_node covariance;
-    ann_node enough; /* a scalar: 1, or 0 of fewer than two samples */
-} moments;
+typedef struct domains {
+    ann_node masks, counts, means; /* [B, 2], [2, 1], [2, D]: source, target */
+} domains;
 
-static moments measure(const ann_method *m, ann_node f, ann_node mask) {
+static domains measure(const ann_method *m, ann_node f) {
+    ann_graph *g = m->nn->graph;
+    const int64_t d = ann_node_shape(g, f)->dim[1];
+    const ann_shape column = ANN_SHAPE(m->local, 1);
+    const ann_node masks[] = {ann_reshape(g, ann_method_is_source(m), column),
+                              ann_reshape(g, ann_method_is_target(m), column)};
+    const ann_node counted[] = {f, ann_fill(g, m->nn->dtype, column, 1)};
+    domains of = {.masks = ann_concat(g, masks, 2, 1)};
+    const ann_node sums =
+        ann_method_sum(m, ann_matmul(g, of.masks, ann_concat(g, counted, 2, 1), true, false));
+    of.counts = ann_slice(g, sums, (int64_t[]){0, d}, (int64_t[]){2, d + 1});
+    of.means = ann_div(g, ann_slice(g, sums, (int64_t[]){0, 0}, (int64_t[]){2, d}),
+                       ann_max(g, of.counts, ann_scalar(g, m->nn->dtype, 1)));
+    return of;
+}
+
+/* [B, 1]: 1 / (n_s - 1), -1 / (n_t - 1), or 0 for all where a covariance does not exist. */
+static ann_node weigh(const ann_method *m, const domains *of) {
     ann_graph *g = m->nn->graph;
     const ann_node one = ann_scalar(g, m->nn->dtype, 1);
-    const ann_node rows = ann_reshape(g, mask, ANN_SHAPE(m->local, 1));
-    const ann_node count = ann_method_sum(m, ann_sum_all(g, mask)), less = ann_sub(g, count, one);
-    const ann_node mean =
-        ann_div(g, ann_method_sum(m, ann_reduce_sum(g, ann_mul(g, f, rows), 1)), ann_max(g, count, one));
-    const ann_node centred = ann_mul(g, ann_sub(g, f, mean), rows);
-    const ann_node products = ann_method_sum(m, ann_matmul(g, centred, centred, true, false));
-    return (moments){ann_div(g, products, ann_max(g, less, one)),
-                     ann_max(g, ann_min(g, less, one), ann_scalar(g, m->nn->dtype, 0))};
+    const ann_node sign[] = {ann_fill(g, m->nn->dtype, ANN_SHAPE(1, 1), 1),
+                             ann_fill(g, m->nn->dtype, ANN_SHAPE(1, 1), -1)};
+    const ann_node free = ann_relu(g, ann_sub(g, of->counts, one));
+    const ann_node least = ann_neg(g, ann_reduce_max(g, ann_neg(g, free), 1));
+    const ann_node share = ann_div(g, ann_concat(g, sign, 2, 0), ann_max(g, free, one));
+    return ann_matmul(g, of->masks, ann_mul(g, share, ann_min(g, least, one)), false, false);
 }
 
 static ann_node build(ann_method *m) {
     ann_graph *g = m->nn->graph;
-    const ann_node features = ann_flatten(g, ann_method_features(m, m->nn, m->x));
+    const ann_node features = ann_method_features(m, m->nn, m->x);
     const ann_node loss = ann_method_classify(m, ann_method_head(m, m->nn, features));
-    if (!ann_node_is(features)) return ANN_NODE_NONE;
-    const double width = (double)ann_node_shape(g, features)->dim[1];
-    const moments s = measure(m, features, ann_method_is_source(m)),
-                  t = measure(m, features, ann_method_is_target(m));
-    const ann_node apart = ann_sum_all(g, ann_square(g, ann_sub(g, s.covariance, t.covariance)));
-    const ann_node both = ann_mul(g, apart, ann_mul(g, s.enough, t.enough));
-    const ann_node share =
-        ann_method_once(m, ann_mul_const(g, both, m->config->weight / (4 * width * width)));
-    return ann_add(g, loss, share);
+    if (!ann_node_is(loss)) return loss;
+    const ann_node f = ann_flatten(g, features);
+    const double d = (double)ann_node_shape(g, f)->dim[1];
+    /* the derivative by a mean is 0, as deviations from it sum up to 0 */
+    const domains of = measure(m, ann_stop_grad(g, f));
+    const ann_node centred = ann_sub(g, f, ann_matmul(g, of.masks, of.means, false, false));
+    const ann_node weighted = ann_mul(g, centred, weigh(m, &of));
+    const ann_node difference = ann_method_sum(m, ann_matmul(g, centred, weighted, true, false));
+    const ann_node term = ann_mul_const(g, ann_sum_all(g, ann_square(g, difference)), 1 / (4 * d * d));
+    return ann_method_add_term(m, loss, ann_method_once(m, term));
 }
 
 const ann_method_info anni_method_coral = {

@@ -297,3 +297,9 @@ ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor) {
 ann_node ann_method_ramp(const ann_method *m) {
     return ann_tanh(m->nn->graph, ann_mul_const(m->nn->graph, m->progress, 5));
 }
+
+ann_node ann_method_add_term(const ann_method *m, ann_node loss, ann_node term) {
+    ann_graph *g = m->nn->graph;
+    const ann_node weighted = ann_mul_const(g, term, m->config->weight);
+    return ann_add(g, loss, m->config->ramp ? ann_mul(g, weighted, ann_method_ramp(m)) : weighted);
+}

@@ -36,6 +36,7 @@ typedef enum ann_method_layer {
     ANN_METHOD_RBM
 } ann_method_layer;
 
+typedef enum ann_method_estimate { ANN_METHOD_QUADRATIC, ANN_METHOD_LINEAR } ann_method_estimate;
 typedef enum ann_method_ratio { ANN_METHOD_DISCRIMINATOR, ANN_METHOD_KLIEP, ANN_METHOD_KMM } ann_method_ratio;
 
 /* The keys of phases[].method.NAME; those that a method does not have are 0. Strings are borrowed; names are
@@ -48,11 +49,6 @@ typedef struct ann_method_config {
     const char *second;        /* features -> [B, classes], another classifier */
     const char *teacher;       /* the input -> [B, classes] */
     int repeats;               /* of a kind of step on each batch */
-    int kernels;               /* Gaussians of which one is the mean */
-    bool linear;               /* the estimate in linear time */
-    double alpha;              /* of distances of features */
-    double epsilon;            /* of the plan's entropy, in units of the mean cost */
-    double diversity;          /* of the entropy of the mean prediction */
     double threshold;          /* of a probability */
     double share;              /* of the samples of each class; 0: threshold counts */
     ann_method_ratio ratio_by; /* how densities are compared */
@@ -75,6 +71,14 @@ typedef struct ann_method_config {
     const char *predictor; /* the projector's output -> [B, D] */
     double momentum;       /* share that a teacher keeps of itself in a step */
     int64_t queue;         /* rows */
+    bool ramp;             /* weight grows from 0 in the course of the phase */
+    ann_method_estimate estimate;
+    int kernels;          /* bandwidths */
+    bool logits;          /* domains are compared by them, too */
+    double alpha, lambda; /* of a transport's cost: features, labels */
+    double epsilon;       /* of a plan's entropy, in mean costs */
+    int iterations;
+    double diversity; /* of predictions over the batch */
 } ann_method_config;
 
 /* The phase's blocks. */
@@ -257,6 +261,8 @@ ann_node ann_method_reconstruct(const ann_method *m, ann_node out, ann_node targ
 ann_node ann_method_error(const ann_method *m, ann_node out, ann_node target);
 /* x [B, D] with each row divided by its length. */
 ann_node ann_method_normalize(ann_graph *g, ann_node x);
+/* loss + w term, shares of this rank: w is `weight`, and with `ramp` ann_method_ramp times that. */
+ann_node ann_method_add_term(const ann_method *m, ann_node loss, ann_node term);
 /* x with its gradient multiplied by -factor (a scalar): Ganin and Lempitsky, ICML 2015. */
 ann_node ann_method_reverse(ann_graph *g, ann_node x, ann_node factor);
 /* 2 / (1 + exp(-10 p)) - 1 of the progress p: from 0 to 1 (the same paper). */

@@ -24,8 +24,9 @@ typedef struct bench_case {
     ann_method_likeness likeness;
     double progress;
     int step, stage;
-    bool noisy;     /* what is to be reconstructed is x2 */
-    bool evaluates; /* the loss is the sum of what the method's `evaluate` says */
+    const int32_t *domain; /* [BENCH_BATCH]; NULL: 0, 1, 0, 1 ... */
+    bool noisy;            /* what is to be reconstructed is x2 */
+    bool evaluates;        /* the loss is the sum of what the method's `evaluate` says */
     double loss;
     const bench_values *gradients;
     int gradient_count;

@@ -26,9 +26,7 @@ class Bench:
         i = torch.arange(BATCH * INPUTS)
         self.x = (0.5 + 0.5 * torch.sin(0.9 * i)).reshape(BATCH, INPUTS)
         self.x2 = (0.5 + 0.5 * torch.cos(1.1 * i)).reshape(BATCH, INPUTS)
-        b = torch.arange(BATCH)
-        self.source, self.target = b % 2 == 0, b % 2 == 1
-        self.y = torch.where(self.source, b // 2 % CLASSES, -1)
+        self.set_domains(torch.arange(BATCH) % 2)
         self.tensors, self.teacher, self.activation = {}, {}, {}
         for k, (name, n_in, units, activation) in enumerate(BLOCKS):
             j = torch.arange(n_in * units + units)
@@ -38,6 +36,11 @@ class Bench:
             self.activation[name] = activation
             for part in ("/fc/weight", "/fc/bias"):
                 self.teacher[name + part] = 0.8 * self.tensors[name + part].detach()
+
+    def set_domains(self, domain):
+        """0: source, 1: target, of each sample."""
+        self.source, self.target = torch.as_tensor(domain) == 0, torch.as_tensor(domain) == 1
+        self.y = torch.where(self.source, torch.arange(BATCH) // 2 % CLASSES, -1)
 
     def apply(self, block, x, tensors=None):
         t = tensors or self.tensors
