@@ -14,10 +14,9 @@ static const char help[] =
     "  --dot            Graphviz: one digraph per stage; with --stage, for example: | dot -Tsvg -o "
     "graph.svg\n"
     "  --phase NAME     the phase (default: the first)\n"
-    "  --stage NAME     only this stage of the compilation: built, simplify, expand, join, slice, bucket, "
-    "zero, fuse or "
-    "order, or its number\n"
-    "                   (simplify runs several times; zero is for comm.zero)\n"
+    "  --stage NAME     only this stage of the compilation: built, simplify, expand, bucket, fuse or order, "
+    "or its number\n"
+    "                   (simplify runs several times)\n"
     "  --ranks N        as rank 0 of N ranks sees it (default 1)\n"
     "  --set KEY=VALUE  replace a value of the run file, as in annulus train; may be repeated\n"
     "  --help           this text\n";

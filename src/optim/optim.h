@@ -79,8 +79,9 @@ typedef struct ann_optim_part {
     int keep;   /* the result is kept as this sum; negative: it is that of the step, and the update follows */
     bool local; /* this rank's gradient alone makes the update */
     /* What is trained is cut into these groups, each with a gradient, moments and an update of its own;
-       clip_norm is over all of them. A graph trains a group whole or not at all. group_count 0: one group of
-       all, "params". */
+       clip_norm is over all of them. A graph trains a group whole or not at all. POWERSGD sends three
+       messages of each; of the others, ann_pass_join joins small ones that are sent as they are. group_count
+       0: one group of all, "params". */
     const ann_optim_group *groups; /* [group_count] */
     int group_count;
     /* Several graphs train a group in turns: the count of its updates is its own, in the tensor

@@ -13,7 +13,8 @@ typedef enum ann_expand { ANN_EXPAND_ALL, ANN_EXPAND_NO_KERNEL } ann_expand;
 ann_status ann_pass_expand(ann_graph **out, const ann_graph *graph, ann_expand which) ANN_MUST_CHECK;
 /* Joins reductions of packs that follow each other, each the gradient of a group of parameters, as long as
    the message is at most bucket_bytes and until it is half full. Not for graphs that ann_pass_zero cuts: it
-   needs a reduction for each update. */
+   needs a reduction for each update. What is joined depends on the number of micro-batches, and so does the
+   order in which the norm of the gradient is summed. */
 ann_status ann_pass_join(ann_graph **out, const ann_graph *graph, int64_t bucket_bytes) ANN_MUST_CHECK;
 /* Cuts matrix products that are packed for a reduction into products of some of their rows, of at most
    slice_bytes each, and the last, behind whose reduction nothing else is left to compute, of at most a
@@ -58,6 +59,7 @@ ann_status ann_pass_order(ann_graph **out, const ann_graph *graph, bool eager_up
 /* The standard pipeline: simplify, expand, join, slice, bucket, zero, simplify, fuse, order. trace, if given,
  * is called with each stage's name and graph. */
 typedef struct ann_pass_options {
+    int64_t join_bytes;  /* 0: each group of parameters has messages of its own */
     int64_t slice_bytes; /* 0: products stay whole, as ann_pass_zero needs them */
     ann_bucket_options bucket;
     ann_zero_options zero;

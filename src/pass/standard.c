@@ -12,7 +12,7 @@ static ann_status run_expand(ann_graph **out, const ann_graph *g, const ann_pass
     return ann_pass_expand(out, g, ANN_EXPAND_NO_KERNEL);
 }
 static ann_status run_join(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
-    return ann_pass_join(out, g, o->bucket.bucket_bytes);
+    return ann_pass_join(out, g, o->join_bytes);
 }
 static ann_status run_slice(ann_graph **out, const ann_graph *g, const ann_pass_options *o) {
     return ann_pass_slice(out, g, o->slice_bytes);
@@ -44,7 +44,7 @@ ann_status ann_pass_standard(ann_graph **out, const ann_graph *graph, const ann_
     if (options->trace) options->trace(options->to, "built", graph);
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         if (stages[i].run == run_fuse && !options->fuse) continue;
-        if (stages[i].run == run_join && options->zero.size > 1) continue;
+        if (stages[i].run == run_join && options->join_bytes == 0) continue;
         if (stages[i].run == run_slice && options->slice_bytes == 0) continue;
         if (stages[i].run == run_zero && options->zero.size < 2) continue;
         ann_graph *next;

@@ -204,12 +204,9 @@ static ann_status load_matching(loading *l) {
 }
 
 static bool is_of_training(const char *name) {
-    static const char *const prefixes[] = {"m/",     "v/",     "momentum/",           "count/",
-                                           "error/", "outer/", "powersgd_q/",         "anchor/",
-                                           "best/",  "table/", ANN_METHOD_TEACHER "/"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
-    return false;
+    static const char patterns[] = "m/*,v/*,momentum/*,count/*,error/*,powersgd_q/*,anchor/*,outer/*,best/*,"
+                                   "table/*," ANN_METHOD_TEACHER "/*";
+    return ann_name_matches(patterns, name);
 }
 
 /* What is there and was not asked for by any tensor here; moments and teachers of our own are none of it. */

@@ -92,12 +92,15 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
 ann_status anni_lower(ann_graph **graph, const anni_phase *phase, anni_scattered *scattered) {
     const anni_run *run = phase->run;
     const int64_t bucket_bytes = run->config->comm_bucket_bytes;
-    const ann_pass_options passes = {.slice_bytes = run->config->comm_zero ? 0 : bucket_bytes,
-                                     .bucket = {bucket_bytes, bucket_bytes},
-                                     .eager_updates = run->size == 1 && !anni_nonfinite_is_handled(phase),
-                                     .fuse = true,
-                                     .zero = {run->rank, scattered && run->config->comm_zero ? run->size : 1,
-                                              anni_scattered_add, scattered}};
+    const bool zero = run->config->comm_zero;
+    const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
+    const ann_pass_options passes = {
+        .join_bytes = zero || invariant ? 0 : bucket_bytes,
+        .slice_bytes = zero ? 0 : bucket_bytes,
+        .bucket = {bucket_bytes, bucket_bytes},
+        .eager_updates = run->size == 1 && !anni_nonfinite_is_handled(phase),
+        .fuse = true,
+        .zero = {run->rank, scattered && zero ? run->size : 1, anni_scattered_add, scattered}};
     ann_graph *lowered;
     ANN_TRY(ann_pass_standard(&lowered, *graph, &passes));
     ann_graph_free(*graph);

@@ -21,8 +21,10 @@ static ann_node load(ann_graph *g, const char *name, int64_t n) {
 }
 
 static ann_plan *plan_of(ann_graph *g, int64_t bucket_bytes) {
-    const ann_pass_options passes = {
-        .bucket = {bucket_bytes, bucket_bytes}, .eager_updates = true, .fuse = true};
+    const ann_pass_options passes = {.join_bytes = bucket_bytes,
+                                     .bucket = {bucket_bytes, bucket_bytes},
+                                     .eager_updates = true,
+                                     .fuse = true};
     ann_graph *lowered;
     ann_plan *plan;
     check_ok(ann_pass_standard(&lowered, g, &passes));

@@ -49,7 +49,8 @@ phases:
   - { name: pretrain, kind: pretrain, model: [encoder, decoder], loss: bce, noise: { mask: 0.3 }, batch: 48,
       program: [{ epochs: 14, lr: 0.001 }] }
   - { name: transfer, kind: transfer, model: [encoder, head], loss: cross_entropy, load: { from: pretrain, tensors: "encoder/*" },
-      batch: 48, program: [{ train: "head/*", epochs: 10, lr: 0.002 }, { epochs: 20, lr: 0.0005, schedule: { kind: cosine } }] }
+      batch: 48, program: [{ train: "head/*", epochs: 10, lr: 0.002 }, { epochs: 20, lr: 0.0005, schedule: { kind: cosine },
+          groups: [{ match: "encoder/fc1/*", lr: 0.3 }, { match: "encoder/*", lr: 0.6 }, { match: "*" }] }] }
 YAML
 }
 

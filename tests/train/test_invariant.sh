@@ -65,6 +65,15 @@ done
 train 1 threads --threads 2
 same on1/cnn threads/cnn
 
+# Groups of parameters: here on 1 rank the second would be cut in two, and on 8 the two would fit into one message. The norm is
+# summed in the same order all the same.
+groups="[{ match: 'net/conv1/*, net/bn1/*', lr: 0.5 }, { match: '*' }]"
+for n in 1 8; do
+    train $n groups$n --threads 1 --set phases[0].optimizer.clip_norm=0.01 --set \
+        "phases[0].program=[{ steps: 50, lr: 0.002, train: 'net/conv1/*, net/bn1/*, net/fc2/*, net/fc1/bias', groups: $groups }]"
+done
+same groups1/cnn groups8/cnn
+
 # A run that is cut off after a checkpoint, and goes on elsewhere.
 for pair in 1:4 4:2 8:1; do
     out=cut${pair%:*}

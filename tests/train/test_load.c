@@ -45,17 +45,17 @@ static const char *write_theirs(char *folder) {
 
 /* A convolutional encoder, whose first phase loads `load` and stays as it is: the rate is 0. */
 static ann_status run_loading(const char *name, const char *load, bool resume) {
+    static const char encoder[] =
+        "models.encoder=[{conv2d: {name: c1, channels: 2, kernel: 3, padding: 1}}, "
+        "{conv2d: {name: c2, channels: 3, kernel: [2, 5], stride: [2, 1]}}, {avg_pool: {kernel: [2, 1]}}, "
+        "{flatten: {}}, {dense: {name: fc0, units: 60}}, {dense: {name: fc1, units: 20}}]";
     static char set[3 * SCRATCH_PATH_BYTES];
     snprintf(set, sizeof set, "phases.pre.load=%s", load);
-    const run_options options = {
-        .name = name,
-        .resume = resume,
-        .sets = {"models.encoder=[{conv2d: {name: c1, channels: 2, kernel: 3, padding: 1}}, "
-                 "{conv2d: {name: c2, channels: 3, kernel: [2, 5], stride: [2, 1]}}, {avg_pool: {kernel: [2, "
-                 "1]}}, "
-                 "{flatten: {}}, {dense: {name: fc0, units: 60}}, {dense: {name: fc1, units: 20}}]",
-                 set, "phases.pre.program[0].lr=0", "phases.pre.program[0].epochs=1",
-                 "phases.fine.program[1].epochs=1"}};
+    const run_options options = {.name = name,
+                                 .resume = resume,
+                                 .sets = {encoder, set, "phases.pre.program[0].lr=0",
+                                          "phases.pre.program[0].epochs=1",
+                                          "phases.fine.program[1].epochs=1"}};
     return run_train(&options);
 }
 
