@@ -215,6 +215,7 @@ void bench_check(const bench_case *c) {
     for (int i = 0; i < c->given_count; i++) set_given(s.store, &c->given[i]);
     eval *e = eval_new(s.graph, ANN_KERNEL_REFERENCE);
     set_inputs(e, s.graph, c->domain);
+    if (c->table) memcpy(eval_input(e, "table"), c->table, BENCH_BATCH * sizeof *c->table);
     eval_run(e, ANN_NODE_NONE);
     const double got = eval_scalar(e, s.loss);
     compare("loss", &got, &c->loss, 1);
