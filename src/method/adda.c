@@ -16,7 +16,7 @@ enum { DISCRIMINATE, DECEIVE, STEPS };
 /* F's of the target, and a constant. */
 static ann_node source_features(const ann_method *m) {
     ann_nn fixed = ann_method_teacher(m->nn);
-    fixed.training = false;
+    fixed.trained = ""; /* batch norms use running statistics */
     return ann_stop_grad(m->nn->graph, ann_method_features(m, &fixed, m->x));
 }
 
