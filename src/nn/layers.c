@@ -42,27 +42,37 @@ ann_node ann_nn_dense(ann_nn *nn, const char *name, ann_node x, int64_t units) {
     return out;
 }
 
+/* Of a convolution: are its channels divisible by its groups? */
+static bool check_groups(const ann_nn *nn, const char *what, const char *name, ann_node x, int64_t channels,
+                         int64_t groups) {
+    const ann_shape *in = ann_node_shape(nn->graph, x);
+    if (in->rank == 4 && in->dim[3] % groups == 0 && channels % groups == 0) return true;
+    ann_graph_fail(
+        nn->graph, ANN_ERR_SHAPE,
+        "%s %s: the input must be [N,H,W,C], and C and the %lld channels must be divisible by %lld groups",
+        what, name, (long long)channels, (long long)groups);
+    return false;
+}
+
+static ann_node add_bias(ann_nn *nn, const char *name, ann_node y, int64_t channels) {
+    const ann_init zero = {ANN_INIT_ZERO, 0};
+    return ann_add(nn->graph, y, anni_nn_tensor(nn, name, "bias", ANN_SHAPE(channels), ANN_ROLE_PARAM, zero));
+}
+
 ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channels, ann_window window,
                        bool bias) {
     ann_graph *g = nn->graph;
     if (!ann_node_is(x)) return x;
     const ann_shape *in = ann_node_shape(g, x);
     const int64_t groups = window.groups ? window.groups : 1;
-    if (in->rank != 4 || in->dim[3] % groups != 0 || channels % groups != 0)
-        return ann_graph_fail(g, ANN_ERR_SHAPE,
-                              "conv2d %s: the input must be [N,H,W,C], and C and the %lld channels must be "
-                              "divisible by %lld groups",
-                              name, (long long)channels, (long long)groups);
+    if (!check_groups(nn, "conv2d", name, x, channels, groups)) return ANN_NODE_NONE;
     const int64_t kernel = (int64_t)window.kernel_h * window.kernel_w, depth = in->dim[3] / groups;
     const ann_shape shape = ANN_SHAPE(channels, window.kernel_h, window.kernel_w, depth);
     ann_scope_push(g, name);
     const ann_node w = anni_nn_tensor(nn, name, "weight", shape, ANN_ROLE_PARAM,
                                       weight_init(nn, kernel * depth, kernel * channels / groups));
     ann_node y = ann_conv2d(g, x, w, window);
-    if (bias)
-        y = ann_add(g, y,
-                    anni_nn_tensor(nn, name, "bias", ANN_SHAPE(channels), ANN_ROLE_PARAM,
-                                   (ann_init){ANN_INIT_ZERO, 0}));
+    if (bias) y = add_bias(nn, name, y, channels);
     ann_scope_pop(g);
     return y;
 }
@@ -99,10 +109,7 @@ ann_node ann_nn_conv_transpose2d(ann_nn *nn, const char *name, ann_node x, int64
     const ann_node w = anni_nn_tensor(nn, name, "weight", shape, ANN_ROLE_PARAM,
                                       weight_init(nn, taps * inputs / groups, kernel * channels / groups));
     ann_node y = ann_conv2d_dx(g, x, w, window);
-    if (bias)
-        y = ann_add(g, y,
-                    anni_nn_tensor(nn, name, "bias", ANN_SHAPE(channels), ANN_ROLE_PARAM,
-                                   (ann_init){ANN_INIT_ZERO, 0}));
+    if (bias) y = add_bias(nn, name, y, channels);
     ann_scope_pop(g);
     return y;
 }

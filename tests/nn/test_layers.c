@@ -131,16 +131,22 @@ static void test_wrong_shapes(void **state) {
 
 enum { WIDTH = 256 };
 
-/* Runs one noise layer over ones; ids differ by `first`. Returns the share of zeros; every other value is
- * `kept`. */
-static double share_of_zeros(bench *b, ann_node y, int64_t first, float kept, float *copy) {
+/* Of the graph: the input is ones, and samples are numbered from `first` on. */
+static eval *run_over_ones(const bench *b, int64_t first) {
     eval *e = eval_new(b->graph, ANN_KERNEL_FAST);
     float *x = eval_input(e, "x");
     int64_t *ids = eval_input(e, "ids");
-    int zeros = 0;
     for (int i = 0; i < BATCH * WIDTH; i++) x[i] = 1;
     for (int i = 0; i < BATCH; i++) ids[i] = first + i;
     eval_run(e, ANN_NODE_NONE);
+    return e;
+}
+
+/* Runs one noise layer over ones; ids differ by `first`. Returns the share of zeros; every other value is
+ * `kept`. */
+static double share_of_zeros(bench *b, ann_node y, int64_t first, float kept, float *copy) {
+    eval *e = run_over_ones(b, first);
+    int zeros = 0;
     const float *out = eval_value(e, y);
     for (int i = 0; i < BATCH * WIDTH; i++) {
         zeros += out[i] == 0;
@@ -188,10 +194,7 @@ static void test_salt_pepper(void **state) {
     const ann_node y = ann_nn_salt_pepper(&b.nn, "noise", ann_mul_const(b.graph, x, 0.5), p);
     check_ok(ann_graph_status(b.graph));
     check_ok(ann_store_commit(b.store));
-    eval *e = eval_new(b.graph, ANN_KERNEL_FAST);
-    for (int i = 0; i < BATCH * WIDTH; i++) ((float *)eval_input(e, "x"))[i] = 1;
-    for (int i = 0; i < BATCH; i++) ((int64_t *)eval_input(e, "ids"))[i] = i;
-    eval_run(e, ANN_NODE_NONE);
+    eval *e = run_over_ones(&b, 0);
     double count[3] = {0};
     for (int i = 0; i < BATCH * WIDTH; i++) {
         const double v = eval_elem(e, y, i);
@@ -214,10 +217,7 @@ static void test_gaussian_noise(void **state) {
     const ann_node y = ann_nn_gaussian_noise(&b.nn, "noise", x, sigma);
     check_ok(ann_graph_status(b.graph));
     check_ok(ann_store_commit(b.store));
-    eval *e = eval_new(b.graph, ANN_KERNEL_FAST);
-    for (int i = 0; i < BATCH * WIDTH; i++) ((float *)eval_input(e, "x"))[i] = 1;
-    for (int i = 0; i < BATCH; i++) ((int64_t *)eval_input(e, "ids"))[i] = i;
-    eval_run(e, ANN_NODE_NONE);
+    eval *e = run_over_ones(&b, 0);
     double sum = 0, squares = 0;
     for (int i = 0; i < BATCH * WIDTH; i++) {
         const double noise = eval_elem(e, y, i) - 1;
