@@ -275,7 +275,7 @@ static ann_status build_part(ann_graph *g, const ann_optim *optim, ann_node loss
         groups[i].update = (anni_update){.graph = g, .optim = optim, .grad = ANN_NODE_NONE};
         if (groups[i].n > 0) status = place_group(&groups[i], ann_graph_store(g));
     }
-    ann_node *scratch = calloc((size_t)(t->load_count + count), sizeof *scratch);
+    ann_node *scratch = calloc((size_t)t->load_count + (size_t)count, sizeof *scratch);
     if (!scratch) status = ann_error(ANN_ERR_MEMORY, "no memory for the list of gradients");
     if (status == ANN_OK && scratch) {
         if (optim->loss_scaled) loss = anni_scaled(g, loss, "loss_scale");
