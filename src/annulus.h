@@ -17,5 +17,9 @@
 #include "ckpt/ckpt.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
+#include "method/method.h"
+#include "method/judge.h"
+#include "method/select.h"
+#include "method/weigh.h"
 
 #endif

@@ -114,15 +114,15 @@ typedef struct ann_method {
     ann_node logits; /* [B, classes] for the accuracy; NONE: there is none */
 } ann_method;
 
-enum { ANN_METHOD_BLOCKS = 8, ANN_METHOD_STEPS = 4 }; /* at most */
+enum { ANN_METHOD_BLOCKS = 72, ANN_METHOD_STEPS = 4 }; /* at most; a model has 64 blocks */
 enum {
-    ANN_METHOD_LABELS = 1,     /* needs labels */
-    ANN_METHOD_TARGET = 2,     /* needs a target domain */
-    ANN_METHOD_TWO_VIEWS = 4,  /* augments each sample twice */
-    ANN_METHOD_OWN_LOSS = 8,   /* has no use for phases[].loss; not tested, if it has no `evaluate` */
-    ANN_METHOD_PRETRAIN = 16,  /* is for phases of kind pretrain */
-    ANN_METHOD_ADAPTS = 64,    /* learns from unlabelled samples: of several sources those of the target */
-    ANN_METHOD_INNER_LOSS = 32 /* phases[].loss compares something else than the model's output */
+    ANN_METHOD_LABELS = 1,      /* needs labels */
+    ANN_METHOD_TARGET = 2,      /* needs a target domain */
+    ANN_METHOD_TWO_VIEWS = 4,   /* augments each sample twice */
+    ANN_METHOD_OWN_LOSS = 8,    /* has no use for phases[].loss; not tested, if it has no `evaluate` */
+    ANN_METHOD_PRETRAIN = 16,   /* is for phases of kind pretrain */
+    ANN_METHOD_INNER_LOSS = 32, /* phases[].loss compares something else than the model's output */
+    ANN_METHOD_ADAPTS = 64      /* learns from unlabelled samples: of several sources those of the target */
 };
 
 /* All training samples as the model sees them, without augmentation and noise. */

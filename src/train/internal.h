@@ -16,7 +16,13 @@
 #include "train/stoprule.h"
 #include "train/train.h"
 
-enum { ANNI_PATH_BYTES = 4096, ANNI_LINE_BYTES = 1024, ANNI_NAME_BYTES = 128, ANNI_BAD_POSITIONS = 64 };
+enum {
+    ANNI_PATH_BYTES = 4096,
+    ANNI_LINE_BYTES = 1024,
+    ANNI_NAME_BYTES = 128,
+    ANNI_PATTERN_BYTES = 8192,
+    ANNI_BAD_POSITIONS = 64
+};
 
 /* ---- what a phase leaves behind ---- */
 

@@ -40,8 +40,9 @@ void anni_method_trains(char *pattern, size_t size, const ann_phase_config *conf
     const ann_method m = {.config = &config->method, .blocks = &blocks, .step = step, .stage = stage};
     const int count = info->trains(&m, trained);
     pattern[0] = '\0';
-    for (int i = 0, used = 0; i < count; i++)
-        used += snprintf(pattern + used, size - (size_t)used, "%s%s/*", i ? "," : "", trained[i]);
+    size_t used = 0;
+    for (int i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(pattern + used, size - used, "%s%s/*", i ? "," : "", trained[i]);
 }
 
 int anni_method_feature_blocks(const ann_phase_config *config) {

@@ -45,7 +45,7 @@ static void set_groups(ann_optim_part *part, ann_optim_group *groups, char (*pat
 
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
-    char trained[ANNI_LINE_BYTES], patterns[ANN_MODEL_MAX_BLOCKS][ANNI_NAME_BYTES];
+    char trained[ANNI_PATTERN_BYTES], patterns[ANN_MODEL_MAX_BLOCKS][ANNI_NAME_BYTES];
     ann_optim_group groups[ANN_MODEL_MAX_BLOCKS];
     anni_method_trains(trained, sizeof trained, phase->config, stage, extent.step);
     anni_moving moving = {.room = moving_room(phase->config)};
