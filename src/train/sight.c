@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "train/pass.h"
 
-/* The widths, known once the graph is there. */
+/* Rows of features and logits to their places. */
 static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
     anni_sight *sight = to;
     const ann_method_sight *view = &sight->view;
