@@ -154,7 +154,7 @@ mistake() {
 mistake 131 ".early: the key 'patience' is missing" '{early: {}}'
 mistake 149 ".early.patience: '0' is out of range" '{early: {patience: 0}}'
 mistake 130 ": accepted is at least one of early, target and wall_time" '{}'
-mistake 131 ".every: it is for early and target, found neither" '{every: 1 epoch, wall_time: 1 h}'
+mistake 131 ".every: it is for early, target and choice, found neither" '{every: 1 epoch, wall_time: 1 h}'
 mistake 138 ".every: found '10 s', accepted is a number of steps or epochs" '{every: 10 s, early: {patience: 1}}'
 mistake 142 ".wall_time: found '5 steps', accepted is a number of s, min or h" '{wall_time: 5 steps}'
 mistake 170 ".target.reach: 95 is out of range, accepted is a share from 0 to 1" '{target: {metric: test_accuracy, reach: 95}}'
