@@ -49,6 +49,9 @@ ann_node ann_nn_conv2d(ann_nn *nn, const char *name, ann_node x, int64_t channel
    batch) when training and trained. Over several ranks: 2 reductions of C elements on channel 0, and 2
    more in the gradient. */
 ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double momentum, double eps);
+/* Over the last axis of x [B, .., C]: y = gamma (x - mean) / sqrt(var + eps) + beta, var without Bessel's
+   correction: Ba, Kiros and Hinton 2016. "name/gamma", "name/beta" [C]. Of images, each pixel's channels. */
+ann_node ann_nn_layer_norm(ann_nn *nn, const char *name, ann_node x, double eps);
 /* The stream of random draws that belongs to a name: its hash. */
 uint32_t ann_nn_stream(const char *name);
 /* Stream of random draws: that of name. */

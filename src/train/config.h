@@ -30,6 +30,7 @@ typedef enum ann_layer_kind {
     ANN_LAYER_GLOBAL_AVG_POOL,
     ANN_LAYER_FLATTEN,
     ANN_LAYER_BATCH_NORM,
+    ANN_LAYER_LAYER_NORM,
     ANN_LAYER_DROPOUT,
     ANN_LAYER_ACTIVATION,
     ANN_LAYER_KIND_COUNT
@@ -46,7 +47,7 @@ typedef struct ann_layer_config {
         padding[2]; /* h, w: conv2d, pools (a pool's stride is its kernel by default) */
     int64_t groups;
     bool bias;
-    double momentum, eps;      /* batch_norm */
+    double momentum, eps;      /* batch_norm, of which layer_norm has eps */
     double p;                  /* dropout */
     ann_activation activation; /* dense, conv2d; the kind of an activation layer */
     double slope, alpha;

@@ -58,6 +58,7 @@ static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
     [ANN_LAYER_DENSE] = {"weight", "bias"},
     [ANN_LAYER_CONV2D] = {"weight", "bias"},
     [ANN_LAYER_BATCH_NORM] = {"gamma", "beta", "mean", "var"},
+    [ANN_LAYER_LAYER_NORM] = {"gamma", "beta"},
 };
 
 static bool layer_matches(const char *block, const ann_layer_config *layer, const char *pattern,

@@ -42,6 +42,7 @@ static ann_node apply_layer(ann_nn *nn, const char *name, const ann_layer_config
     case ANN_LAYER_GLOBAL_AVG_POOL: return ann_global_avg_pool(g, x);
     case ANN_LAYER_FLATTEN: return ann_flatten(g, x);
     case ANN_LAYER_BATCH_NORM: return ann_nn_batch_norm(nn, name, x, layer->momentum, layer->eps);
+    case ANN_LAYER_LAYER_NORM: return ann_nn_layer_norm(nn, name, x, layer->eps);
     case ANN_LAYER_DROPOUT: return ann_nn_dropout(nn, name, x, layer->p);
     case ANN_LAYER_ACTIVATION: return activate(g, layer, x);
     default: return ann_graph_fail(g, ANN_ERR_INTERNAL, "layer kind %d", (int)layer->kind);

@@ -206,7 +206,7 @@ static const bad_file bad_files[] = {
      "run.yaml:8:7: models.encoder[1].dens: unknown layer, did you mean 'dense'?"},
     {"- dense: {name: fc2, units: 64}", "- lstm: {name: fc2}",
      "run.yaml:8:7: models.encoder[1].lstm: unknown layer, accepted are: dense, conv2d, max_pool, avg_pool, "
-     "global_avg_pool, flatten, batch_norm, dropout, activation"},
+     "global_avg_pool, flatten, batch_norm, layer_norm, dropout, activation"},
     {"- dense: {name: fc2, units: 64}", "- dense",
      "run.yaml:8:7: models.encoder[1]: found 'dense', accepted is a map"},
     {"- dense: {name: fc2, units: 64}", "- {dense: {name: a, units: 1}, flatten: {}}",
