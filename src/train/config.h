@@ -19,7 +19,8 @@ typedef enum ann_activation {
     ANN_ACTIVATION_ELU,        /* alpha */
     ANN_ACTIVATION_SIGMOID,
     ANN_ACTIVATION_TANH,
-    ANN_ACTIVATION_SOFTMAX
+    ANN_ACTIVATION_SOFTMAX,
+    ANN_ACTIVATION_SOFTPLUS
 } ann_activation;
 
 typedef enum ann_layer_kind {

@@ -27,6 +27,7 @@ static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x
     case ANN_ACTIVATION_SIGMOID: return ann_sigmoid(g, x);
     case ANN_ACTIVATION_TANH: return ann_tanh(g, x);
     case ANN_ACTIVATION_SOFTMAX: return ann_softmax(g, x);
+    case ANN_ACTIVATION_SOFTPLUS: return ann_softplus(g, x);
     default: return x;
     }
 }

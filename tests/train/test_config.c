@@ -220,7 +220,7 @@ static const bad_file bad_files[] = {
     {"units: 512, activation: relu", "units: 512, activation: rely",
      "run.yaml:7:50: models.encoder[0].dense.activation: found 'rely', accepted is none, relu, leaky_relu, "
      "elu, sigmoid, "
-     "tanh, softmax"},
+     "tanh, softmax, softplus"},
     {"kernel: [5, 3]", "kernel: [5, 3, 1]",
      "run.yaml:14:51: models.lenet[0].conv2d.kernel: found a list, accepted is an integer from 1 to 4096, or "
      "two [h, w]"},
