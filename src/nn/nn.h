@@ -60,6 +60,11 @@ ann_node ann_nn_dropout(ann_nn *nn, const char *name, ann_node x, double p);
    training. */
 ann_node ann_nn_mask_noise(ann_nn *nn, const char *name, ann_node x, double p);
 
+/* Normal noise of deviation sigma, and salt and pepper: each element becomes 0 or 1, evenly, with probability
+   p (Vincent, Larochelle, Lajoie, Bengio, Manzagol, JMLR 2010); only when training. */
+ann_node ann_nn_gaussian_noise(ann_nn *nn, const char *name, ann_node x, double sigma);
+ann_node ann_nn_salt_pepper(ann_nn *nn, const char *name, ann_node x, double p);
+
 /* Declares (or finds) the tensor "layer/part" and loads it. For the layers of this folder. */
 ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, ann_shape shape, ann_role role,
                         ann_init init);

@@ -131,16 +131,22 @@ static void test_wrong_shapes(void **state) {
 
 enum { WIDTH = 256 };
 
-/* Runs one noise layer over ones; ids differ by `first`. Returns the share of zeros; every other value is
- * `kept`. */
-static double share_of_zeros(bench *b, ann_node y, int64_t first, float kept, float *copy) {
+/* Of the graph: the input is ones, and samples are numbered from `first` on. */
+static eval *run_over_ones(const bench *b, int64_t first) {
     eval *e = eval_new(b->graph, ANN_KERNEL_FAST);
     float *x = eval_input(e, "x");
     int64_t *ids = eval_input(e, "ids");
-    int zeros = 0;
     for (int i = 0; i < BATCH * WIDTH; i++) x[i] = 1;
     for (int i = 0; i < BATCH; i++) ids[i] = first + i;
     eval_run(e, ANN_NODE_NONE);
+    return e;
+}
+
+/* Runs one noise layer over ones; ids differ by `first`. Returns the share of zeros; every other value is
+ * `kept`. */
+static double share_of_zeros(bench *b, ann_node y, int64_t first, float kept, float *copy) {
+    eval *e = run_over_ones(b, first);
+    int zeros = 0;
     const float *out = eval_value(e, y);
     for (int i = 0; i < BATCH * WIDTH; i++) {
         zeros += out[i] == 0;
@@ -178,6 +184,52 @@ static void test_mask_noise(void **state) {
     check_noise(false, 0.4, 1);
 }
 
+/* Half of what is hit becomes 0, half 1; the input is 0.5. */
+static void test_salt_pepper(void **state) {
+    (void)state;
+    const double p = 0.3;
+    bench b;
+    bench_new(&b, true, ANN_NN_HE);
+    const ann_node x = ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, WIDTH));
+    const ann_node y = ann_nn_salt_pepper(&b.nn, "noise", ann_mul_const(b.graph, x, 0.5), p);
+    check_ok(ann_graph_status(b.graph));
+    check_ok(ann_store_commit(b.store));
+    eval *e = run_over_ones(&b, 0);
+    double count[3] = {0};
+    for (int i = 0; i < BATCH * WIDTH; i++) {
+        const double v = eval_elem(e, y, i);
+        assert_true(v == 0 || v == 0.5 || v == 1);
+        count[(int)(2 * v)] += 1.0 / (BATCH * WIDTH);
+    }
+    const double deviation = sqrt(p / 2 * (1 - p / 2) / (BATCH * WIDTH));
+    assert_true(fabs(count[0] - p / 2) < 6 * deviation && fabs(count[2] - p / 2) < 6 * deviation);
+    eval_free(e);
+    bench_free(&b);
+}
+
+/* Mean and variance of the difference; that of a squared normal number is 2. */
+static void test_gaussian_noise(void **state) {
+    (void)state;
+    const double sigma = 0.2, n = BATCH * WIDTH;
+    bench b;
+    bench_new(&b, true, ANN_NN_HE);
+    const ann_node x = ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, WIDTH));
+    const ann_node y = ann_nn_gaussian_noise(&b.nn, "noise", x, sigma);
+    check_ok(ann_graph_status(b.graph));
+    check_ok(ann_store_commit(b.store));
+    eval *e = run_over_ones(&b, 0);
+    double sum = 0, squares = 0;
+    for (int i = 0; i < BATCH * WIDTH; i++) {
+        const double noise = eval_elem(e, y, i) - 1;
+        sum += noise / n;
+        squares += noise * noise / n;
+    }
+    assert_true(fabs(sum) < 6 * sigma / sqrt(n));
+    assert_true(fabs(squares / (sigma * sigma) - 1) < 6 * sqrt(2 / n));
+    eval_free(e);
+    bench_free(&b);
+}
+
 static void test_no_noise_outside_training(void **state) {
     (void)state;
     bench b;
@@ -185,6 +237,8 @@ static void test_no_noise_outside_training(void **state) {
     const ann_node x = ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, WIDTH));
     assert_int_equal(ann_nn_dropout(&b.nn, "a", x, 0.5).id, x.id);
     assert_int_equal(ann_nn_mask_noise(&b.nn, "b", x, 0.5).id, x.id);
+    assert_int_equal(ann_nn_salt_pepper(&b.nn, "c", x, 0.5).id, x.id);
+    assert_int_equal(ann_nn_gaussian_noise(&b.nn, "d", x, 0.5).id, x.id);
     bench_free(&b);
 }
 
@@ -197,6 +251,8 @@ int main(void) {
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_mask_noise),
+        cmocka_unit_test(test_salt_pepper),
+        cmocka_unit_test(test_gaussian_noise),
         cmocka_unit_test(test_no_noise_outside_training),
     };
     ann_kernel_init();

@@ -22,12 +22,18 @@ static ann_node conv_softplus(ann_nn *nn, ann_node x) {
 }
 static ann_node softplus(ann_nn *nn, ann_node x) { return ann_softplus(nn->graph, x); }
 static ann_node layer_norm(ann_nn *nn, ann_node x) { return ann_nn_layer_norm(nn, "net/l", x, 0.25); }
+static ann_node mask(ann_nn *nn, ann_node x) { return ann_nn_mask_noise(nn, "net/l", x, 0.5); }
+static ann_node gaussian(ann_nn *nn, ann_node x) { return ann_nn_gaussian_noise(nn, "net/l", x, 2); }
+static ann_node salt_pepper(ann_nn *nn, ann_node x) { return ann_nn_salt_pepper(nn, "net/l", x, 0.5); }
 
 static const layer_case cases[] = {
     {"conv2d: {name: l, channels: 3, kernel: 2, activation: sigmoid}", conv_sigmoid},
     {"conv2d: {name: l, channels: 3, kernel: 2, activation: softplus}", conv_softplus},
     {"activation: {kind: softplus}", softplus},
     {"layer_norm: {name: l, eps: 0.25}", layer_norm},
+    {"noise: {name: l, kind: mask, amount: 0.5}", mask},
+    {"noise: {name: l, kind: gaussian, amount: 2}", gaussian},
+    {"noise: {name: l, kind: salt_pepper, amount: 0.5}", salt_pepper},
 };
 
 static ann_run_config *parse(const char *layer) {
