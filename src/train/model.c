@@ -19,6 +19,14 @@ static ann_window window_of(const ann_layer_config *layer) {
                         .groups = (int32_t)layer->groups};
 }
 
+static ann_node add_noise(ann_nn *nn, const char *name, const ann_layer_config *layer, ann_node x) {
+    switch (layer->noise) {
+    case ANN_NOISE_MASK: return ann_nn_mask_noise(nn, name, x, layer->amount);
+    case ANN_NOISE_GAUSSIAN: return ann_nn_gaussian_noise(nn, name, x, layer->amount);
+    default: return ann_nn_salt_pepper(nn, name, x, layer->amount);
+    }
+}
+
 static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x) {
     switch (layer->activation) {
     case ANN_ACTIVATION_RELU: return ann_relu(g, x);
@@ -29,14 +37,6 @@ static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x
     case ANN_ACTIVATION_SOFTMAX: return ann_softmax(g, x);
     case ANN_ACTIVATION_SOFTPLUS: return ann_softplus(g, x);
     default: return x;
-    }
-}
-
-static ann_node add_noise(ann_nn *nn, const char *name, const ann_layer_config *layer, ann_node x) {
-    switch (layer->noise) {
-    case ANN_NOISE_MASK: return ann_nn_mask_noise(nn, name, x, layer->amount);
-    case ANN_NOISE_GAUSSIAN: return ann_nn_gaussian_noise(nn, name, x, layer->amount);
-    default: return ann_nn_salt_pepper(nn, name, x, layer->amount);
     }
 }
 
