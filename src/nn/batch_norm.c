@@ -1,7 +1,7 @@
 /* Batch normalisation: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by
    reducing internal covariate shift", ICML 2015. The statistics are those of the global batch, so that
    training does not depend on the number of ranks. */
-#include "nn/nn.h"
+#include "nn/batch_norm.h"
 
 #include <stdio.h>
 
@@ -49,6 +49,24 @@ static double bessel(const ann_nn *nn, const ann_shape *shape) {
     return n > 1 ? n / (n - 1) : 1;
 }
 
+/* By the statistics of the batch, by which the running ones are moved, or by the running ones. */
+static anni_nn_normal normal_of(ann_nn *nn, const char *name, ann_node x, double momentum, bool counted) {
+    ann_graph *g = nn->graph;
+    const ann_shape *shape = ann_node_shape(g, x);
+    const ann_shape per_channel = ANN_SHAPE(shape->dim[shape->rank - 1]);
+    const double correction = bessel(nn, shape);
+    const ann_init zero = {ANN_INIT_ZERO, 0}, one = {ANN_INIT_CONST, 1};
+    const ann_node mean = anni_nn_tensor(nn, name, "mean", per_channel, ANN_ROLE_STATE, zero);
+    const ann_node var = anni_nn_tensor(nn, name, "var", per_channel, ANN_ROLE_STATE, one);
+    if (!counted) return (anni_nn_normal){ann_sub(g, x, mean), var};
+    const ann_node of_batch = batch_mean(nn, x);
+    const ann_node centred = ann_sub(g, x, of_batch);
+    const ann_node spread = batch_mean(nn, ann_square(g, centred));
+    move_running(nn, mean, ann_reshape(g, of_batch, per_channel), momentum);
+    move_running(nn, var, ann_mul_const(g, ann_reshape(g, spread, per_channel), correction), momentum);
+    return (anni_nn_normal){centred, spread};
+}
+
 ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double momentum, double eps) {
     ann_graph *g = nn->graph;
     if (!ann_node_is(x)) return x;
@@ -58,27 +76,17 @@ ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double mome
     char gamma_name[256];
     snprintf(gamma_name, sizeof gamma_name, "%s/gamma", name);
     const bool frozen = nn->trained && !ann_name_matches(nn->trained, gamma_name);
+    const bool counted = nn->training && !frozen;
     const ann_shape per_channel = ANN_SHAPE(shape->dim[shape->rank - 1]);
-    const double correction = bessel(nn, shape);
     const ann_init zero = {ANN_INIT_ZERO, 0}, one = {ANN_INIT_CONST, 1};
     ann_scope_push(g, name);
-    ann_node mean = anni_nn_tensor(nn, name, "mean", per_channel, ANN_ROLE_STATE, zero);
-    ann_node var = anni_nn_tensor(nn, name, "var", per_channel, ANN_ROLE_STATE, one);
-    ann_node centred;
-    if (nn->training && !frozen) {
-        const ann_node of_batch = batch_mean(nn, x);
-        centred = ann_sub(g, x, of_batch);
-        const ann_node spread = batch_mean(nn, ann_square(g, centred));
-        move_running(nn, mean, ann_reshape(g, of_batch, per_channel), momentum);
-        move_running(nn, var, ann_mul_const(g, ann_reshape(g, spread, per_channel), correction), momentum);
-        var = spread;
-    } else {
-        centred = ann_sub(g, x, mean);
-    }
+    const anni_nn_normal x_normal = nn->domain_count > 0
+                                        ? anni_nn_normal_by_domain(nn, name, x, momentum, counted)
+                                        : normal_of(nn, name, x, momentum, counted);
     const ann_node gamma = anni_nn_tensor(nn, name, "gamma", per_channel, ANN_ROLE_PARAM, one);
     const ann_node beta = anni_nn_tensor(nn, name, "beta", per_channel, ANN_ROLE_PARAM, zero);
-    const ann_node inverse_std = ann_recip(g, ann_sqrt(g, ann_add_const(g, var, eps)));
-    const ann_node y = ann_add(g, ann_mul(g, centred, ann_mul(g, inverse_std, gamma)), beta);
+    const ann_node inverse_std = ann_recip(g, ann_sqrt(g, ann_add_const(g, x_normal.var, eps)));
+    const ann_node y = ann_add(g, ann_mul(g, x_normal.centred, ann_mul(g, inverse_std, gamma)), beta);
     ann_scope_pop(g);
     return y;
 }

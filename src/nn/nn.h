@@ -14,6 +14,8 @@ typedef struct ann_nn_moving {
     double momentum;
 } ann_nn_moving;
 
+enum { ANN_NN_DOMAINS = 16 };
+
 typedef struct ann_nn {
     ann_graph *graph;
     bool training;       /* dropout and noise on, batch statistics of the batch */
@@ -27,6 +29,12 @@ typedef struct ann_nn {
        batch_total 0 they are over this rank's batch alone. */
     double batch_total;
     ann_node batch_scale;
+    /* > 0, at most ANN_NN_DOMAINS: batch norms have running statistics of so many domains: "mean" and "var"
+       of domain 0, "mean1" and "var1" of domain 1 ... In training each sample is normalised by the statistics
+       of its own domain in the batch (of the running ones, where the batch norm is frozen), outside of it all
+       are by the running ones of eval_domain. Those of a domain that the batch lacks are not moved. */
+    int domain_count, eval_domain;
+    ann_node domain; /* i32 [B]: 0 to domain_count - 1; for training alone */
     /* Not NULL: running statistics are not moved by the layers, but listed here, for whoever moves them (two
        for each batch norm that is trained); moving_count counts them. */
     ann_nn_moving *moving; /* [moving_room] */
@@ -36,7 +44,7 @@ typedef struct ann_nn {
        copies is. */
     const char *shadow;
     const ann_node *momentum; /* f64 scalar, in place of the momentum of batch norms; NULL: their own */
-    bool frozen; /* gradients go through the layers, and not to their parameters */
+    bool frozen;              /* gradients go through the layers, and not to their parameters */
 } ann_nn;
 
 /* x [B, I] -> [B, units]: weight "name/weight" [I, units], bias "name/bias" [units]. */
@@ -54,8 +62,12 @@ ann_node ann_nn_conv_transpose2d(ann_nn *nn, const char *name, ann_node x, int64
 /* Over all axes but the last: Ioffe and Szegedy 2015. "name/gamma", "name/beta" [C]; running "name/mean",
    "name/var" (role STATE; the variance with Bessel's correction), moved by `momentum` (new = (1-m) old + m
    batch) when training and trained. Over several ranks: 2 reductions of C elements on channel 0, and 2
-   more in the gradient. */
+   more in the gradient; with domains (Chang et al. 2019), for each its own, and 1 reduction of their
+   counts. gamma and beta are those of all domains. */
 ann_node ann_nn_batch_norm(ann_nn *nn, const char *name, ann_node x, double momentum, double eps);
+/* Over the last axis of x [B, .., C]: y = gamma (x - mean) / sqrt(var + eps) + beta, var without Bessel's
+   correction: Ba, Kiros and Hinton 2016. "name/gamma", "name/beta" [C]. Of images, each pixel's channels. */
+ann_node ann_nn_layer_norm(ann_nn *nn, const char *name, ann_node x, double eps);
 /* The stream of random draws that belongs to a name: its hash. */
 uint32_t ann_nn_stream(const char *name);
 /* Stream of random draws: that of name. */

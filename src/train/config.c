@@ -39,7 +39,7 @@ static ann_status find_layer_kind(ann_layer_kind *out, const ann_yaml_node *node
     return ann_yaml_key_error(
         node,
         "unknown layer, accepted are: dense, conv2d, conv_transpose2d, max_pool, avg_pool, global_avg_pool, "
-        "flatten, unflatten, upsample, batch_norm, dropout, activation");
+        "flatten, unflatten, upsample, batch_norm, layer_norm, dropout, noise, activation");
 }
 
 static ann_status read_layer(ann_layer_config *layer, const ann_yaml_node *item) {

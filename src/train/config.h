@@ -19,7 +19,8 @@ typedef enum ann_activation {
     ANN_ACTIVATION_ELU,        /* alpha */
     ANN_ACTIVATION_SIGMOID,
     ANN_ACTIVATION_TANH,
-    ANN_ACTIVATION_SOFTMAX
+    ANN_ACTIVATION_SOFTMAX,
+    ANN_ACTIVATION_SOFTPLUS
 } ann_activation;
 
 typedef enum ann_layer_kind {
@@ -33,10 +34,14 @@ typedef enum ann_layer_kind {
     ANN_LAYER_UNFLATTEN,
     ANN_LAYER_UPSAMPLE,
     ANN_LAYER_BATCH_NORM,
+    ANN_LAYER_LAYER_NORM,
     ANN_LAYER_DROPOUT,
+    ANN_LAYER_NOISE,
     ANN_LAYER_ACTIVATION,
     ANN_LAYER_KIND_COUNT
 } ann_layer_kind;
+
+typedef enum ann_noise_kind { ANN_NOISE_MASK, ANN_NOISE_GAUSSIAN, ANN_NOISE_SALT_PEPPER } ann_noise_kind;
 
 /* One layer; the fields that its kind does not use are 0. The tensors of layer L of block B are "B/L/weight"
  * ... */
@@ -51,8 +56,10 @@ typedef struct ann_layer_config {
     int64_t size[2];           /* h, w: unflatten; times: upsample */
     int64_t groups;
     bool bias;
-    double momentum, eps;      /* batch_norm */
-    double p;                  /* dropout */
+    double momentum, eps; /* batch_norm, of which layer_norm has eps */
+    double p;             /* dropout */
+    ann_noise_kind noise; /* noise, of so much: a probability, or gaussian's deviation */
+    double amount;
     ann_activation activation; /* dense, conv2d; the kind of an activation layer */
     double slope, alpha;
     const ann_yaml_node *node; /* for errors */
@@ -302,6 +309,7 @@ const char *ann_layer_kind_name(ann_layer_kind kind);
 const char *ann_phase_kind_name(ann_phase_kind kind);
 const char *ann_loss_kind_name(ann_loss_kind kind);
 const char *ann_activation_name(ann_activation activation);
+const char *ann_noise_kind_name(ann_noise_kind kind);
 
 /* Writes the reference of all keys (type, default, range, meaning) line by line, from config.def. */
 void ann_run_config_reference(void (*print)(void *to, const char *line), void *to);

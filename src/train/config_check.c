@@ -45,6 +45,10 @@ static ann_status check_layer(const ann_layer_config *l) {
     const bool pool = l->kind == ANN_LAYER_MAX_POOL || l->kind == ANN_LAYER_AVG_POOL;
     if (pool && (l->padding[0] >= l->kernel[0] || l->padding[1] >= l->kernel[1]))
         return ann_yaml_error(node_of(l->node, "padding"), "the padding is not smaller than the kernel");
+    if (l->kind == ANN_LAYER_NOISE && l->noise != ANN_NOISE_GAUSSIAN && l->amount > 0.999)
+        return ann_yaml_error(node_of(l->node, "amount"),
+                              "%g is no probability that %s accepts, which are from 0 to 0.999", l->amount,
+                              ann_noise_kind_name(l->noise));
     return ANN_OK;
 }
 
@@ -64,6 +68,7 @@ static const char *const tensor_names[ANN_LAYER_KIND_COUNT][5] = {
     [ANN_LAYER_CONV2D] = {"weight", "bias"},
     [ANN_LAYER_CONV_TRANSPOSE2D] = {"weight", "bias"},
     [ANN_LAYER_BATCH_NORM] = {"gamma", "beta", "mean", "var"},
+    [ANN_LAYER_LAYER_NORM] = {"gamma", "beta"},
 };
 
 typedef bool (*name_test)(const void *of, const char *name);
@@ -479,4 +484,7 @@ const char *ann_loss_kind_name(ann_loss_kind kind) {
 }
 const char *ann_activation_name(ann_activation activation) {
     return anni_config_word(SECTION_ACTIVATION, "kind", (int)activation);
+}
+const char *ann_noise_kind_name(ann_noise_kind kind) {
+    return anni_config_word(SECTION_NOISE_LAYER, "kind", (int)kind);
 }

@@ -11,6 +11,8 @@ static void layer_facts(FILE *out, const char *block, const ann_layer_config *l)
     fprintf(out, "models.%s.%s = %s", block, l->name, ann_layer_kind_name(l->kind));
     fprintf(out, " units %lld channels %lld groups %lld bias %d", (long long)l->units, (long long)l->channels,
             (long long)l->groups, l->bias);
+    if (l->kind == ANN_LAYER_NOISE)
+        fprintf(out, " noise %s amount %.17g", ann_noise_kind_name(l->noise), l->amount);
     const struct {
         const char *name;
         const int64_t *hw;

@@ -19,6 +19,14 @@ static ann_window window_of(const ann_layer_config *layer) {
                         .groups = (int32_t)layer->groups};
 }
 
+static ann_node add_noise(ann_nn *nn, const char *name, const ann_layer_config *layer, ann_node x) {
+    switch (layer->noise) {
+    case ANN_NOISE_MASK: return ann_nn_mask_noise(nn, name, x, layer->amount);
+    case ANN_NOISE_GAUSSIAN: return ann_nn_gaussian_noise(nn, name, x, layer->amount);
+    default: return ann_nn_salt_pepper(nn, name, x, layer->amount);
+    }
+}
+
 static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x) {
     switch (layer->activation) {
     case ANN_ACTIVATION_RELU: return ann_relu(g, x);
@@ -27,6 +35,7 @@ static ann_node activate(ann_graph *g, const ann_layer_config *layer, ann_node x
     case ANN_ACTIVATION_SIGMOID: return ann_sigmoid(g, x);
     case ANN_ACTIVATION_TANH: return ann_tanh(g, x);
     case ANN_ACTIVATION_SOFTMAX: return ann_softmax(g, x);
+    case ANN_ACTIVATION_SOFTPLUS: return ann_softplus(g, x);
     default: return x;
     }
 }
@@ -71,7 +80,9 @@ static ann_node apply_layer(ann_nn *nn, const char *name, const ann_layer_config
     case ANN_LAYER_UNFLATTEN: return unflatten(g, layer, x);
     case ANN_LAYER_UPSAMPLE: return upsample(g, layer, x);
     case ANN_LAYER_BATCH_NORM: return ann_nn_batch_norm(nn, name, x, layer->momentum, layer->eps);
+    case ANN_LAYER_LAYER_NORM: return ann_nn_layer_norm(nn, name, x, layer->eps);
     case ANN_LAYER_DROPOUT: return ann_nn_dropout(nn, name, x, layer->p);
+    case ANN_LAYER_NOISE: return add_noise(nn, name, layer, x);
     case ANN_LAYER_ACTIVATION: return activate(g, layer, x);
     default: return ann_graph_fail(g, ANN_ERR_INTERNAL, "layer kind %d", (int)layer->kind);
     }

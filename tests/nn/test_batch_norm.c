@@ -21,17 +21,20 @@ static void set(const ann_store *store, const char *name, const double *values) 
     memcpy(ann_store_data(store, ann_store_find(store, name)), values, CHANNELS * sizeof *values);
 }
 
-/* loss = sum w y + y^2 / 2. batch_total > 0: statistics through the reductions over ranks. */
-static void model_build(model *m, bool training, const char *trained, double batch_total) {
+/* loss = sum w y + y^2 / 2. batch_total > 0: statistics through the reductions over ranks; momentum > 0: in
+   place of the layer's. */
+static void model_build(model *m, bool training, const char *trained, double batch_total, double momentum) {
     check_ok(ann_store_new(&m->store, 1));
     check_ok(ann_graph_new(&m->graph, m->store));
     ann_graph *g = m->graph;
+    const ann_node other = ann_scalar(g, ANN_F64, momentum);
     ann_nn nn = {.graph = g,
                  .training = training,
                  .dtype = ANN_F64,
                  .trained = trained,
                  .batch_total = batch_total,
-                 .batch_scale = ann_scalar(g, ANN_F64, 1.0 / 6)};
+                 .batch_scale = ann_scalar(g, ANN_F64, 1.0 / 6),
+                 .momentum = momentum > 0 ? &other : NULL};
     const ann_node x = ann_input(g, "x", ANN_F64, ANN_SHAPE(6, 2, 2, 3));
     const ann_node w = ann_input(g, "w", ANN_F64, ANN_SHAPE(6, 2, 2, 3));
     m->y = ann_nn_batch_norm(&nn, "net/bn", x, 0.1, 1e-3);
@@ -81,7 +84,7 @@ static const double *tensor(const model *m, const char *name) {
 
 static void check_training(double batch_total) {
     model m;
-    model_build(&m, true, NULL, batch_total);
+    model_build(&m, true, NULL, batch_total, 0);
     eval *e = model_run(&m);
     compare("y", eval_value(e, m.y), bn_y, ELEMS);
     compare("dx", eval_value(e, m.dx), bn_dx, ELEMS);
@@ -102,10 +105,27 @@ static void test_training_over_ranks(void **state) {
     check_training(6);
 }
 
+/* The statistics moved by a quarter from 0 and 1, and not by the layer's tenth. */
+static void test_momentum(void **state) {
+    (void)state;
+    model m;
+    double mean[CHANNELS], var[CHANNELS];
+    for (int c = 0; c < CHANNELS; c++) {
+        mean[c] = 2.5 * bn_mean[c];
+        var[c] = 1 + 2.5 * (bn_var[c] - 1);
+    }
+    model_build(&m, true, NULL, 0, 0.25);
+    eval *e = model_run(&m);
+    compare("mean", tensor(&m, "net/bn/mean"), mean, CHANNELS);
+    compare("var", tensor(&m, "net/bn/var"), var, CHANNELS);
+    eval_free(e);
+    model_free(&m);
+}
+
 /* With the running statistics: in evaluation, and in training when frozen; neither moves them. */
 static void check_running(bool training, const char *trained) {
     model m;
-    model_build(&m, training, trained, 6);
+    model_build(&m, training, trained, 6, 0);
     set(m.store, "net/bn/mean", bn_mean);
     set(m.store, "net/bn/var", bn_var);
     eval *e = model_run(&m);
@@ -127,9 +147,8 @@ static void test_frozen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training),
-        cmocka_unit_test(test_training_over_ranks),
-        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_training), cmocka_unit_test(test_training_over_ranks),
+        cmocka_unit_test(test_momentum), cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_frozen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

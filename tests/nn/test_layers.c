@@ -113,6 +113,42 @@ static void test_shadow(void **state) {
     bench_free(&b);
 }
 
+/* The first node that loads the tensor. */
+static ann_node load_of(const bench *b, ann_tensor tensor) {
+    for (int32_t id = 0; id < ann_graph_count(b->graph); id++) {
+        const ann_node node = {id};
+        if (ann_node_op(b->graph, node) != ANN_OP_STORE) continue;
+        if (ann_node_attrs(b->graph, node)->store.tensor.id == tensor.id) return node;
+    }
+    fail_msg("tensor %d is not loaded", (int)tensor.id);
+    return ANN_NODE_NONE;
+}
+
+/* Gradients pass a frozen layer, and do not reach its parameters. */
+static void test_frozen(void **state) {
+    (void)state;
+    bench b;
+    bench_new(&b, true, ANN_NN_HE);
+    b.nn.frozen = true;
+    const ann_node x = ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, 8));
+    const ann_node y = ann_sum_all(b.graph, ann_nn_dense(&b.nn, "fc", x, 1));
+    const ann_node weight = load_of(&b, ann_store_find(b.store, "fc/weight"));
+    ann_node grads[2];
+    ann_grad(b.graph, y, (ann_node[]){x, weight}, 2, grads);
+    check_ok(ann_graph_status(b.graph));
+    check_ok(ann_store_commit(b.store));
+    eval *e = eval_new(b.graph, ANN_KERNEL_REFERENCE);
+    float *ones = eval_input(e, "x");
+    for (int i = 0; i < BATCH * 8; i++) ones[i] = 1;
+    eval_run(e, ANN_NODE_NONE);
+    for (int i = 0; i < 8; i++) {
+        assert_true(eval_elem(e, grads[0], i) == eval_elem(e, weight, i) && eval_elem(e, weight, i) != 0);
+        assert_true(eval_elem(e, grads[1], i) == 0);
+    }
+    eval_free(e);
+    bench_free(&b);
+}
+
 static void test_wrong_shapes(void **state) {
     (void)state;
     bench b;
@@ -248,6 +284,7 @@ int main(void) {
         cmocka_unit_test(test_conv2d),
         cmocka_unit_test(test_same_name_shares),
         cmocka_unit_test(test_shadow),
+        cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_mask_noise),

@@ -233,8 +233,9 @@ static const bad_file bad_files[] = {
     {"- dense: {name: fc2, units: 64}", "- dens: {name: fc2, units: 64}",
      "run.yaml:8:7: models.encoder[1].dens: unknown layer, did you mean 'dense'?"},
     {"- dense: {name: fc2, units: 64}", "- lstm: {name: fc2}",
-     "run.yaml:8:7: models.encoder[1].lstm: unknown layer, accepted are: dense, conv2d, conv_transpose2d, max_pool, avg_pool, "
-     "global_avg_pool, flatten, unflatten, upsample, batch_norm, dropout, activation"},
+     "run.yaml:8:7: models.encoder[1].lstm: unknown layer, accepted are: dense, conv2d, conv_transpose2d, "
+     "max_pool, avg_pool, "
+     "global_avg_pool, flatten, unflatten, upsample, batch_norm, layer_norm, dropout, noise, activation"},
     {"- dense: {name: fc2, units: 64}", "- dense",
      "run.yaml:8:7: models.encoder[1]: found 'dense', accepted is a map"},
     {"- dense: {name: fc2, units: 64}", "- {dense: {name: a, units: 1}, flatten: {}}",
@@ -248,7 +249,15 @@ static const bad_file bad_files[] = {
     {"units: 512, activation: relu", "units: 512, activation: rely",
      "run.yaml:7:50: models.encoder[0].dense.activation: found 'rely', accepted is none, relu, leaky_relu, "
      "elu, sigmoid, "
-     "tanh, softmax"},
+     "tanh, softmax, softplus"},
+    {"dropout: {name: drop1, p: 0.5}", "noise: {name: drop1, kind: salt, amount: 0.5}",
+     "run.yaml:19:34: models.lenet[5].noise.kind: found 'salt', accepted is mask, gaussian, salt_pepper"},
+    {"dropout: {name: drop1, p: 0.5}", "noise: {name: drop1, kind: mask, amount: 1}",
+     "run.yaml:19:48: models.lenet[5].noise.amount: 1 is no probability that mask accepts, which are from 0 "
+     "to 0.999"},
+    {"dropout: {name: drop1, p: 0.5}", "noise: {name: drop1, kind: gaussian, amount: -1}",
+     "run.yaml:19:52: models.lenet[5].noise.amount: '-1' is out of range, accepted is a number from 0 to "
+     "1000000"},
     {"kernel: [5, 3]", "kernel: [5, 3, 1]",
      "run.yaml:14:51: models.lenet[0].conv2d.kernel: found a list, accepted is an integer from 1 to 4096, or "
      "two [h, w]"},

@@ -46,6 +46,7 @@ static void key_is_of_what_matters(void **state) {
         {"models.encoder[0].dense.units=21", true, true},
         {"models.encoder[0].dense.activation=tanh", true, true},
         {"models.encoder[1].dropout.p=0.3", true, true},
+        {"models.encoder[1]={noise: {name: drop, kind: mask, amount: 0.2}}", true, true},
         {"models.decoder[0].dense.units=63", true, false},
         {"models.head[0].dense.units=5", false, true},
         {"phases.pre.loss=bce", true, false},
