@@ -43,6 +43,7 @@ static int longest_caption(const anni_tiles *t) {
 
 /* About 3 : 2, and whole groups in a row or whole rows in a group. */
 static int choose_columns(const anni_tiles *t, const layout *l) {
+    if (t->columns > 0) return t->columns;
     const double area = 1.5 * t->count * (l->cell_height + GAP) / (l->cell_width + GAP);
     int best = most(1, least(t->count, (int)lround(sqrt(area))));
     if (t->group <= 1) return best;

@@ -13,6 +13,7 @@ typedef struct anni_tiles {
     int count;
     int group;                   /* so many tiles belong together (a class): columns are a multiple, or a
                                     divisor, of it; 1: none do */
+    int columns;                 /* 0: as many as make a sheet of about 3 : 2 */
     const char *const *captions; /* [count] one below each tile; NULL: none */
     const char *title;
 } anni_tiles;

@@ -14,6 +14,7 @@ int cmd_data(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);
 int cmd_lineage(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
+int cmd_look(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_slurm(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct {
     {"ckpt", "list, check, compare and convert checkpoints", cmd_ckpt},
     {"lineage", "print from which phase, data, code and parents a checkpoint came", cmd_lineage},
     {"graph", "print the graph of a phase before and after each pass", cmd_graph},
+    {"look", "show what a phase has learned: pictures, accuracy, a linear probe", cmd_look},
     {"bench", "measure what communication costs on these hosts", cmd_bench},
     {"plan", "predict how a run behaves on machines that are not at hand", cmd_plan},
     {"coordinator", "serve runs: which phase is next, metrics, requests of operators", cmd_coordinator},

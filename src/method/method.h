@@ -163,6 +163,10 @@ typedef struct ann_method_info {
        unless `evaluate` builds something else: the loss of each sample, [B]. */
     ann_node (*build)(ann_method *m);
     ann_node (*evaluate)(ann_method *m);
+    /* Outside training, the code [B, K] that the features stand for and the rest of the model decodes; codes
+       of data are spread as N(0, 1). NULL: the features are the code, and nothing is said of how they are
+       spread. */
+    ann_node (*code)(const ann_method *m, ann_node features);
     const ann_method_table *table; /* NULL: it needs none */
 } ann_method_info;
 

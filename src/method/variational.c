@@ -30,10 +30,9 @@ static ann_node divergence(ann_graph *g, ann_node mu, ann_node lv) {
     return ann_mul_const(g, ann_reduce_sum(g, inside, 2), -0.5);
 }
 
-/* Of each sample, [B]. */
-static ann_node evaluate(ann_method *m) {
+/* mu [B, K]. */
+static ann_node code(const ann_method *m, ann_node features) {
     ann_graph *g = m->nn->graph;
-    const ann_node features = ann_method_features(m, m->nn, m->x);
     if (!ann_node_is(features)) return features;
     const ann_shape *shape = ann_node_shape(g, features);
     char text[128];
@@ -42,8 +41,16 @@ static ann_node evaluate(ann_method *m) {
                               "the features are %s; accepted is [batch, 2 K], K means and K logarithms of "
                               "variances",
                               ann_shape_str(text, sizeof text, shape));
-    const int64_t k = shape->dim[1] / 2;
-    const ann_node mu = columns(m, features, 0, k), lv = columns(m, features, k, 2 * k);
+    return columns(m, features, 0, shape->dim[1] / 2);
+}
+
+/* Of each sample, [B]. */
+static ann_node evaluate(ann_method *m) {
+    ann_graph *g = m->nn->graph;
+    const ann_node features = ann_method_features(m, m->nn, m->x), mu = code(m, features);
+    if (!ann_node_is(mu)) return mu;
+    const int64_t k = ann_node_shape(g, mu)->dim[1];
+    const ann_node lv = columns(m, features, k, 2 * k);
     const ann_node out = ann_method_head(m, m->nn, draw(m, mu, lv));
     const double factor = m->likeness == ANN_METHOD_BCE ? 1 : 0.5;
     const ann_node unlikely = ann_mul_const(g, ann_method_reconstruct(m, out, m->clean), factor);
@@ -53,5 +60,9 @@ static ann_node evaluate(ann_method *m) {
 
 static ann_node build(ann_method *m) { return ann_method_batch_mean(m, evaluate(m)); }
 
-const ann_method_info anni_method_variational = {
-    .name = "variational", .needs = ANN_METHOD_PRETRAIN, .steps = 1, .build = build, .evaluate = evaluate};
+const ann_method_info anni_method_variational = {.name = "variational",
+                                                 .needs = ANN_METHOD_PRETRAIN,
+                                                 .steps = 1,
+                                                 .build = build,
+                                                 .evaluate = evaluate,
+                                                 .code = code};

@@ -17,13 +17,17 @@ static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
 }
 
 /* A phase that adapts to a target domain is tested on that alone. */
+void anni_evaluate_range(const anni_phase *phase, int64_t *first, int64_t *count) {
+    *first = 0;
+    *count = ann_dataset_samples(phase->test);
+    if (anni_method_has_target(phase->config))
+        ann_dataset_source_range(phase->test, ann_dataset_source_count(phase->test) - 1, first, count);
+}
+
 static anni_pass pass_of(const anni_phase *phase, int stage, batch_sums *sums) {
     anni_pass pass = {
         .dataset = phase->test, .stage = stage, .graph = anni_eval_graph, .take = take, .to = sums};
-    pass.count = ann_dataset_samples(phase->test);
-    if (anni_method_has_target(phase->config))
-        ann_dataset_source_range(phase->test, ann_dataset_source_count(phase->test) - 1, &pass.first,
-                                 &pass.count);
+    anni_evaluate_range(phase, &pass.first, &pass.count);
     return pass;
 }
 

@@ -171,8 +171,21 @@ bool anni_model_has_labels(const ann_phase_config *config);
 bool anni_model_uses_y(const ann_phase_config *config);
 /* The layers of a block. */
 ann_node anni_model_block(ann_nn *nn, const ann_block_config *block, ann_node x);
-/* Outputs "features" [batch, width] and "logits" [batch, classes], outside training. */
+/* A view of the field "x" ("x", "x2") as numbers of the model's size: [0, 1] for images, or of mean 0 and
+   deviation 1. */
+ann_node anni_model_input(ann_graph *graph, const anni_phase *phase, const char *view, int64_t batch);
+/* Such numbers, [batch, ...], as [batch, elements] in the data's units: bytes are 0 to 1. */
+ann_node anni_model_as_data(ann_graph *graph, const anni_phase *phase, ann_node x);
+
+/* ---- model_sight.c: the model outside training, to look at ---- */
+
+/* Outputs "features" [batch, width], and of a classifier "logits" [batch, classes]. */
 void anni_model_sight(ann_graph *graph, const anni_phase *phase, int64_t batch);
+/* Of an autoencoder: outputs "picture" [batch, elements], the reconstruction in the data's units, and "error"
+   [batch], the mean of its squared difference from the input over the elements of a sample. */
+void anni_model_reconstruct(ann_graph *graph, const anni_phase *phase, int64_t batch);
+/* The same of codes, input "code" [batch, width] in place of the features. */
+void anni_model_decode(ann_graph *graph, const anni_phase *phase, int64_t batch, int64_t width);
 
 /* ---- method.c: phases[].method ---- */
 
@@ -190,10 +203,16 @@ bool anni_method_evaluates(const ann_phase_config *config);
 ann_node anni_method_evaluate(ann_method *m, const anni_phase *phase);
 /* NULL: there is none. */
 const ann_method_table *anni_method_table(const ann_phase_config *config);
-/* So many blocks of the model make the features. */
+/* So many blocks of the model make the features; where each block is trained on its own, all of them. */
 int anni_method_feature_blocks(const ann_phase_config *config);
 /* Does it adapt to a target domain? */
 bool anni_method_has_target(const ann_phase_config *config);
+/* Is the model's output to be its input? */
+bool anni_method_reconstructs(const ann_phase_config *config);
+/* Is it said how codes are spread (ann_method_info.code)? */
+bool anni_method_has_prior(const ann_phase_config *config);
+/* What the rest of the model gets of the features, outside training. */
+ann_node anni_method_code(ann_nn *nn, const ann_phase_config *config, ann_node features);
 bool anni_method_has_two_views(const ann_phase_config *config);
 /* Is there a loss outside training? */
 bool anni_method_is_tested(const ann_phase_config *config);
@@ -458,7 +477,9 @@ enum { ANNI_EVAL_BATCH = 250 };
 ann_status anni_evaluate(anni_metrics *out, const anni_phase *phase, ann_store *store,
                          int stage) ANN_MUST_CHECK;
 
-/* The test samples that this rank reads. */
+/* The test samples that the phase is tested on, [first, first + count), */
+void anni_evaluate_range(const anni_phase *phase, int64_t *first, int64_t *count);
+/* and those of them that this rank reads. */
 void anni_evaluate_share(const anni_phase *phase, int64_t *first, int64_t *count);
 
 /* ---- cursor.c: checkpoints of a phase ---- */

@@ -14,6 +14,11 @@ int anni_method_repeats(const ann_phase_config *config, int step) {
     return info && info->repeats ? info->repeats(&config->method, step) : 1;
 }
 
+static unsigned needs_of(const ann_phase_config *config) {
+    const ann_method_info *info = ann_method_info_of(config->method.kind);
+    return info ? info->needs : 0;
+}
+
 /* ---- blocks ---- */
 
 static ann_node apply(const void *of, ann_nn *nn, const char *name, ann_node x) {
@@ -46,6 +51,7 @@ void anni_method_trains(char *pattern, size_t size, const ann_phase_config *conf
 }
 
 int anni_method_feature_blocks(const ann_phase_config *config) {
+    if (needs_of(config) & ANN_METHOD_INNER_LOSS) return config->model_count;
     const char *names[ANN_MODEL_MAX_BLOCKS];
     ann_method_blocks blocks;
     name_blocks(&blocks, names, NULL, config);
@@ -59,11 +65,6 @@ const ann_method_table *anni_method_table(const ann_phase_config *config) {
 
 /* ---- losses ---- */
 
-static unsigned needs_of(const ann_phase_config *config) {
-    const ann_method_info *info = ann_method_info_of(config->method.kind);
-    return info ? info->needs : 0;
-}
-
 bool anni_method_has_two_views(const ann_phase_config *config) {
     return needs_of(config) & ANN_METHOD_TWO_VIEWS;
 }
@@ -75,6 +76,23 @@ bool anni_method_has_target(const ann_phase_config *config) {
 bool anni_method_evaluates(const ann_phase_config *config) {
     const ann_method_info *info = ann_method_info_of(config->method.kind);
     return info && info->evaluate;
+}
+
+bool anni_method_reconstructs(const ann_phase_config *config) {
+    const unsigned otherwise = needs_of(config) & (ANN_METHOD_OWN_LOSS | ANN_METHOD_INNER_LOSS);
+    return !otherwise && !anni_model_has_labels(config) && config->target == ANN_TARGET_INPUT;
+}
+
+bool anni_method_has_prior(const ann_phase_config *config) {
+    const ann_method_info *info = ann_method_info_of(config->method.kind);
+    return info && info->code;
+}
+
+ann_node anni_method_code(ann_nn *nn, const ann_phase_config *config, ann_node features) {
+    if (!anni_method_has_prior(config) || !ann_node_is(features)) return features;
+    const ann_method m = {
+        .config = &config->method, .nn = nn, .local = ann_node_shape(nn->graph, features)->dim[0]};
+    return ann_method_info_of(config->method.kind)->code(&m, features);
 }
 
 bool anni_method_is_tested(const ann_phase_config *config) {

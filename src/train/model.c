@@ -108,15 +108,37 @@ static ann_node field_input(ann_graph *g, const ann_field_info *field, const cha
     return field->dtype == ANN_U8 ? ann_mul_const(g, x, 1.0 / 255.0) : x;
 }
 
-/* A view of the field "x" as numbers of the model's size: [0, 1] for images, or of mean 0 and deviation 1. */
-static ann_node input_of(ann_graph *g, const anni_phase *phase, const char *view, int64_t batch) {
-    const ann_field_info *field = ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
+static const ann_field_info *x_of(const anni_phase *phase) {
+    return ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
+}
+
+/* x is standardized by channel: (x + shift) * scale. */
+static ann_node shift_of(ann_graph *g, const ann_field_info *x) {
+    return ann_input(g, "x_shift", ANN_F32, ANN_SHAPE(x->channels));
+}
+static ann_node scale_of(ann_graph *g, const ann_field_info *x) {
+    return ann_input(g, "x_scale", ANN_F32, ANN_SHAPE(x->channels));
+}
+
+ann_node anni_model_input(ann_graph *g, const anni_phase *phase, const char *view, int64_t batch) {
+    const ann_field_info *field = x_of(phase);
     const ann_node x = field_input(g, field, view, batch);
     if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
     if (field->channels == 1)
         return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
-    const ann_node shift = ann_input(g, "x_shift", ANN_F32, ANN_SHAPE(field->channels));
-    return ann_mul(g, ann_add(g, x, shift), ann_input(g, "x_scale", ANN_F32, ANN_SHAPE(field->channels)));
+    return ann_mul(g, ann_add(g, x, shift_of(g, field)), scale_of(g, field));
+}
+
+ann_node anni_model_as_data(ann_graph *g, const anni_phase *phase, ann_node x) {
+    const ann_field_info *field = x_of(phase);
+    if (!ann_node_is(x)) return x;
+    x = ann_flatten(g, x);
+    if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
+    if (field->channels == 1) return ann_add_const(g, ann_mul_const(g, x, field->std[0]), field->mean[0]);
+    const ann_shape flat = *ann_node_shape(g, x);
+    x = ann_reshape(g, x, ANN_SHAPE(flat.dim[0] * flat.dim[1] / field->channels, field->channels));
+    x = ann_sub(g, ann_div(g, x, scale_of(g, field)), shift_of(g, field));
+    return ann_reshape(g, x, flat);
 }
 
 /* phases[].noise; the first name is that of the mask alone, which there was first. */
@@ -258,27 +280,11 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
     if (anni_method_table(phase->config)) m.table = ann_input(g, "table", ANN_F32, ANN_SHAPE(extent.local));
     if (anni_method_has_two_views(phase->config))
-        m.x2 = disturb(nn, phase->config, "noise2", input_of(g, phase, "x2", extent.local));
+        m.x2 = disturb(nn, phase->config, "noise2", anni_model_input(g, phase, "x2", extent.local));
     const ann_node share = anni_method_build(&m, phase);
     output_hits(g, &m);
     ann_output(g, "loss_sum", ann_mul_const(g, share, (double)extent.global));
     return share;
-}
-
-void anni_model_sight(ann_graph *g, const anni_phase *phase, int64_t batch) {
-    ann_nn nn = {.graph = g,
-                 .dtype = ANN_F32,
-                 .init = phase->config->init,
-                 .ids = ANN_NODE_NONE,
-                 .seed = phase->seed,
-                 .batch_scale = ANN_NODE_NONE};
-    ann_node x = input_of(g, phase, "x", batch);
-    const int features = anni_method_feature_blocks(phase->config);
-    for (int i = 0; i < phase->config->model_count; i++) {
-        x = anni_model_block(&nn, phase->config->model[i], x);
-        if (i + 1 == features) ann_output(g, "features", ann_flatten(g, x));
-    }
-    ann_output(g, "logits", ann_flatten(g, x));
 }
 
 /* Of each sample, [B], outside training. */
@@ -309,7 +315,7 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
         sample_weight = ann_input(g, "batch_scale", ANN_F64, ANN_SCALAR);
         set_statistics(&nn, phase, extent, sample_weight, moving);
     }
-    const ann_node clean = input_of(g, phase, "x", extent.local);
+    const ann_node clean = anni_model_input(g, phase, "x", extent.local);
     const ann_node x = disturb(&nn, config, "noise", clean);
     if (training && config->method.kind != ANN_METHOD_NONE)
         return method_loss(&nn, phase, x, clean, sample_weight, extent);

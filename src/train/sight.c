@@ -1,4 +1,4 @@
-/* All samples of a split as the model sees them: features, logits, labels. */
+/* All samples of a split as the model sees them: features, logits (of a classifier), labels. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -12,8 +12,9 @@ static void take(void *to, const anni_step *step, int64_t at, int64_t count) {
     const size_t width = (size_t)view->width, classes = (size_t)view->classes;
     memcpy(sight->features + first * width, ann_plan_output(step->plan, "features"),
            n * width * sizeof(float));
-    memcpy(sight->logits + first * classes, ann_plan_output(step->plan, "logits"),
-           n * classes * sizeof(float));
+    if (classes > 0)
+        memcpy(sight->logits + first * classes, ann_plan_output(step->plan, "logits"),
+               n * classes * sizeof(float));
 }
 
 static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
@@ -33,7 +34,8 @@ static ann_status find_widths(ann_method_sight *view, const anni_phase *phase, a
     ann_graph *graph;
     ANN_TRY(sight_graph(&graph, store, phase, 0, 1));
     view->width = ann_shape_elems(ann_node_shape(graph, ann_graph_output(graph, 0, NULL)));
-    view->classes = ann_shape_elems(ann_node_shape(graph, ann_graph_output(graph, 1, NULL)));
+    if (anni_model_has_labels(phase->config))
+        view->classes = ann_shape_elems(ann_node_shape(graph, ann_graph_output(graph, 1, NULL)));
     ann_graph_free(graph);
     return ANN_OK;
 }
