@@ -6,9 +6,12 @@
 #include "datasets/figure.h"
 #include "look.h"
 
-/* Samples that judges see of each split, at most; neighbours that vote; the probe's penalty, iterations. */
-enum { JUDGED = 10000, NEIGHBOURS = 20, ITERATIONS = 300 };
+/* Samples that judges see of each split, at most; neighbours that vote; classes of a confusion matrix. */
+enum { JUDGED = 10000, NEIGHBOURS = 20, SHOWN = 128 };
+/* Of the probe. */
+enum { ITERATIONS = 300 };
 #define PENALTY 1e-4
+#define TOLERANCE 1e-3
 
 static int64_t count_right(const int32_t *truth, const int32_t *predicted, int64_t n) {
     int64_t right = 0;
@@ -44,19 +47,30 @@ static const char *class_name(char buf[32], const ann_dataset *dataset, int labe
     return name ? name : buf;
 }
 
+/* "78.0 %"; "-" where there are no such samples. */
+static const char *share_text(char buf[16], double share) {
+    snprintf(buf, 16, "-");
+    if (isfinite(share)) snprintf(buf, 16, "%.1f %%", 100 * share);
+    return buf;
+}
+
 static void print_rates(const look *l, const int64_t *count, int classes, double *rates) {
-    char number[32];
+    char number[32], recall[16], precision[16];
     ann_confusion_rates(rates, rates + classes, count, classes);
-    printf("recall  precision  class\n");
+    printf("  recall  precision  class\n");
     for (int c = 0; c < classes; c++)
-        printf("%5.1f %%    %5.1f %%  %s\n", 100 * rates[c], 100 * rates[classes + c],
+        printf(" %7s    %7s  %s\n", share_text(recall, rates[c]), share_text(precision, rates[classes + c]),
                class_name(number, l->facts->train, c));
 }
 
 static ann_status draw_confusion(const look *l, const int64_t *count, int classes, int64_t n) {
     char path[LOOK_PATH_BYTES], title[256];
-    const char *names[128];
-    for (int c = 0; c < classes && c < 128; c++) names[c] = ann_dataset_class_name(l->facts->train, c);
+    const char *names[SHOWN] = {NULL};
+    if (classes > SHOWN) {
+        printf("confusion.png is left out: it has room for %d classes\n", SHOWN);
+        return ANN_OK;
+    }
+    for (int c = 0; c < classes; c++) names[c] = ann_dataset_class_name(l->facts->train, c);
     snprintf(title, sizeof title, "%s: %.2f %% of %" PRId64 " test samples", l->facts->phase->name,
              100 * ann_confusion_accuracy(count, classes), n);
     const anni_confusion drawn = {
@@ -133,7 +147,8 @@ static ann_status neighbours(const look *l, const look_rows *train, const look_r
 static ann_status probe(const look *l, const look_rows *train, const look_rows *test, int classes,
                         int32_t *predicted) {
     const ann_features from = look_features(train), of = look_features(test);
-    const ann_probe_options options = {.l2 = PENALTY, .iterations = ITERATIONS, .threads = l->facts->threads};
+    const ann_probe_options options = {
+        .l2 = PENALTY, .iterations = ITERATIONS, .tolerance = TOLERANCE, .threads = l->facts->threads};
     ann_probe fitted;
     ANN_TRY(ann_probe_fit(&fitted, &from, classes, &options));
     const ann_status status = ann_probe_predict(predicted, &fitted, &of, options.threads);

@@ -131,8 +131,8 @@ static ann_status draw_roc(const look *l, const float *score, const bool *positi
     ANN_TRY(ann_roc_make(&roc, score, positive, n));
     printf("anomalies (class %s) by their reconstruction error: area under the ROC curve %.4f\n",
            l->request->anomaly, roc.area);
-    snprintf(title, sizeof title, "%s: class %s by reconstruction error, area %.4f", l->facts->phase->name,
-             l->request->anomaly, roc.area);
+    snprintf(title, sizeof title, "%s: class %s, area %.4f", l->facts->phase->name, l->request->anomaly,
+             roc.area);
     const anni_curve curve = {.x = roc.false_rate, .y = roc.true_rate, .points = roc.points};
     const anni_chart chart = {.curve = &curve,
                               .curves = 1,
