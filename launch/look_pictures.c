@@ -85,7 +85,7 @@ static ann_status reconstruct(const look *l, float *error) {
     const int columns = samples < COLUMNS ? (int)samples : COLUMNS;
     const int rows = samples / columns < RECONSTRUCTED ? (int)(samples / columns) : RECONSTRUCTED;
     const int count = shown ? columns * rows : 0;
-    int64_t ids[COLUMNS * RECONSTRUCTED];
+    int64_t ids[COLUMNS * RECONSTRUCTED] = {0};
     float *made = calloc((size_t)count * elems_of(l) + 1, sizeof *made);
     if (!made) return ann_error(ANN_ERR_MEMORY, "out of memory");
     for (int i = 0; i < count; i++) ids[i] = f->tested_first + look_choose(samples, i);
