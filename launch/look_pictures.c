@@ -164,7 +164,10 @@ static ann_status find_and_draw(const look *l, const float *error, bool *anomalo
 static ann_status anomalies(const look *l, const float *error) {
     const size_t n = (size_t)l->facts->tested + 1, classes = (size_t)ann_dataset_classes(l->facts->train);
     if (!l->request->anomaly) return ANN_OK;
-    bool *anomalous = calloc(classes + 1, sizeof *anomalous), *positive = calloc(n, sizeof *positive);
+    if (classes == 0)
+        return ann_error(ANN_ERR_CONFIG, "--anomaly: the data of phase %s have no labels",
+                         l->facts->phase->name);
+    bool *anomalous = calloc(classes, sizeof *anomalous), *positive = calloc(n, sizeof *positive);
     float *score = calloc(n, sizeof *score);
     const ann_status status = find_and_draw(l, error, anomalous, positive, score);
     free(anomalous);
