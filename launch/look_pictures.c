@@ -85,7 +85,7 @@ static ann_status reconstruct(const look *l, float *error) {
     const int columns = samples < COLUMNS ? (int)samples : COLUMNS;
     const int rows = samples / columns < RECONSTRUCTED ? (int)(samples / columns) : RECONSTRUCTED;
     const int count = shown ? columns * rows : 0;
-    int64_t ids[COLUMNS * RECONSTRUCTED];
+    int64_t ids[COLUMNS * RECONSTRUCTED] = {0};
     float *made = calloc((size_t)count * elems_of(l) + 1, sizeof *made);
     if (!made) return ann_error(ANN_ERR_MEMORY, "out of memory");
     for (int i = 0; i < count; i++) ids[i] = f->tested_first + look_choose(samples, i);
@@ -164,7 +164,10 @@ static ann_status find_and_draw(const look *l, const float *error, bool *anomalo
 static ann_status anomalies(const look *l, const float *error) {
     const size_t n = (size_t)l->facts->tested + 1, classes = (size_t)ann_dataset_classes(l->facts->train);
     if (!l->request->anomaly) return ANN_OK;
-    bool *anomalous = calloc(classes + 1, sizeof *anomalous), *positive = calloc(n, sizeof *positive);
+    if (classes == 0)
+        return ann_error(ANN_ERR_CONFIG, "--anomaly: the data of phase %s have no labels",
+                         l->facts->phase->name);
+    bool *anomalous = calloc(classes, sizeof *anomalous), *positive = calloc(n, sizeof *positive);
     float *score = calloc(n, sizeof *score);
     const ann_status status = find_and_draw(l, error, anomalous, positive, score);
     free(anomalous);

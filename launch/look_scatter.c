@@ -75,8 +75,7 @@ static ann_status embed_and_draw(const look *l, const look_rows *rows, const cha
     float *xy = calloc((size_t)rows->n * 2 + 1, sizeof *xy);
     if (!xy) return ann_error(ANN_ERR_MEMORY, "out of memory");
     snprintf(title, sizeof title, "%s%s: %s of %" PRId64 " features, %" PRId64 " samples",
-             l->facts->phase->name, when, l->request->pca ? "two principal components" : "t-SNE", rows->d,
-             rows->n);
+             l->facts->phase->name, when, l->request->pca ? "PCA" : "t-SNE", rows->d, rows->n);
     ann_status status = embed(xy, l, rows);
     if (status == ANN_OK) status = draw(l, rows, xy, file, title);
     free(xy);

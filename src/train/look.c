@@ -201,7 +201,9 @@ static ann_status reconstruct_graph(ann_graph **out, ann_store *store, const ann
 
 ann_status ann_look_reconstruct(ann_look *look, float *error, const int64_t *ids, int count,
                                 float *pictures) {
-    reconstruction r = {error, pictures, ids, count, elems_of(&look->phase)};
+    reconstruction r = {.ids = ids, .count = count, .elems = elems_of(&look->phase)};
+    r.error = error;
+    r.pictures = pictures;
     const anni_pass pass = {.dataset = look->phase.test,
                             .count = ann_dataset_samples(look->phase.test),
                             .graph = reconstruct_graph,

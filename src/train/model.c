@@ -2,6 +2,7 @@
 #include "train/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- layers ---- */
 
@@ -112,12 +113,14 @@ static const ann_field_info *x_of(const anni_phase *phase) {
     return ann_dataset_field(phase->train, ann_dataset_find(phase->train, "x"));
 }
 
-/* x is standardized by channel: (x + shift) * scale. */
-static ann_node shift_of(ann_graph *g, const ann_field_info *x) {
-    return ann_input(g, "x_shift", ANN_F32, ANN_SHAPE(x->channels));
-}
-static ann_node scale_of(ann_graph *g, const ann_field_info *x) {
-    return ann_input(g, "x_scale", ANN_F32, ANN_SHAPE(x->channels));
+/* x is standardized by channel: (x + x_shift) * x_scale. Each is one input, however often it is used. */
+static ann_node moment_of(ann_graph *g, const ann_field_info *x, const char *name) {
+    for (int32_t id = 0; id < ann_graph_count(g); id++) {
+        const ann_node node = {id};
+        if (ann_node_op(g, node) == ANN_OP_INPUT && strcmp(ann_node_attrs(g, node)->input.name, name) == 0)
+            return node;
+    }
+    return ann_input(g, name, ANN_F32, ANN_SHAPE(x->channels));
 }
 
 ann_node anni_model_input(ann_graph *g, const anni_phase *phase, const char *view, int64_t batch) {
@@ -126,7 +129,7 @@ ann_node anni_model_input(ann_graph *g, const anni_phase *phase, const char *vie
     if (phase->config->input != ANN_INPUT_STANDARDIZE) return x;
     if (field->channels == 1)
         return ann_mul_const(g, ann_add_const(g, x, -field->mean[0]), 1.0 / field->std[0]);
-    return ann_mul(g, ann_add(g, x, shift_of(g, field)), scale_of(g, field));
+    return ann_mul(g, ann_add(g, x, moment_of(g, field, "x_shift")), moment_of(g, field, "x_scale"));
 }
 
 ann_node anni_model_as_data(ann_graph *g, const anni_phase *phase, ann_node x) {
@@ -137,7 +140,7 @@ ann_node anni_model_as_data(ann_graph *g, const anni_phase *phase, ann_node x) {
     if (field->channels == 1) return ann_add_const(g, ann_mul_const(g, x, field->std[0]), field->mean[0]);
     const ann_shape flat = *ann_node_shape(g, x);
     x = ann_reshape(g, x, ANN_SHAPE(flat.dim[0] * flat.dim[1] / field->channels, field->channels));
-    x = ann_sub(g, ann_div(g, x, scale_of(g, field)), shift_of(g, field));
+    x = ann_sub(g, ann_div(g, x, moment_of(g, field, "x_scale")), moment_of(g, field, "x_shift"));
     return ann_reshape(g, x, flat);
 }
 

@@ -103,6 +103,22 @@ static void test_title_and_long_captions(void **state) {
     assert_int_equal(anni_canvas_letters("\xC3\xA4\xE2\x82\xAC"), 2);
 }
 
+static void test_columns(void **state) {
+    (void)state;
+    const uint8_t x[10 * 4] = {0};
+    for (int columns = 1; columns <= 10; columns += 3) {
+        const anni_tiles tiles = {
+            .x = x, .dtype = ANN_U8, .shape = ANN_SHAPE(2, 2), .count = 10, .group = 1, .columns = columns};
+        char name[32];
+        snprintf(name, sizeof name, "columns-%d.png", columns);
+        check_ok(anni_sheet_write(&tiles, fixture_path(name)));
+        const picture p = picture_read(name);
+        assert_int_equal(p.width, 2 * MARGIN + columns * (TILE + 2 + GAP) - GAP);
+        assert_int_equal(p.height, 2 * MARGIN + (10 + columns - 1) / columns * (TILE + 2 + GAP) - GAP);
+        free(p.pixels);
+    }
+}
+
 static void test_refusals(void **state) {
     (void)state;
     const uint8_t x[16] = {0};
@@ -118,9 +134,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gray),     cmocka_unit_test(test_colour_and_ranges),
-        cmocka_unit_test(test_large),    cmocka_unit_test(test_title_and_long_captions),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_gray),    cmocka_unit_test(test_colour_and_ranges),
+        cmocka_unit_test(test_large),   cmocka_unit_test(test_title_and_long_captions),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
