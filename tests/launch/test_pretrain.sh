@@ -9,7 +9,8 @@ for split in train:1000 t10k:20; do
     perl -e '
         my ($name, $n) = split /:/, $ARGV[0];
         open(my $x, ">:raw", "idx/$name-images-idx3-ubyte") or die; open(my $y, ">:raw", "idx/$name-labels-idx1-ubyte") or die;
-        print $x pack("N4", 0x803, $n, 28, 28), "\x40" x ($n * 784); print $y pack("N2", 0x801, $n), pack("C*", map { $_ % 10 } 1 .. $n);
+        print $x pack("N4", 0x803, $n, 28, 28), "\x40" x ($n * 784);
+        print $y pack("N2", 0x801, $n), pack("C*", map { $_ % 10 } 1 .. $n);
     ' $split || exit 1
 done
 data 0 import idx --name tiny idx tiny.h5
@@ -50,9 +51,19 @@ ANNULUS=$dir/stand-in table 0 --output "$dir/out.dir" --jobs 1
 has out "random.relu                 54.00 +- 2.00   74.00 +- 2.00" 1
 has out "basic                       59.00 +- 2.00   79.00 +- 2.00   +5.00   +5.00" 1
 has out "moco                        44.00 +- 2.00   74.00 +- 2.00  -10.00   +0.00" 1
-has out "mean and standard deviation of 3 seeds" 1
-has out " +- " 19
+has out "mean +- standard deviation of 3 seeds" 1
+has out " +- " 20
+ANNULUS=$dir/stand-in table 0 --output "$dir/out.dir" --jobs 1 --seeds 1
+has out "basic                               57.00           77.00   +5.00   +5.00" 1
+has out " +- " 0
 printf '#!/bin/bash\necho "error: it is broken"; exit 6\n' >stand-in
 ANNULUS=$dir/stand-in table 1 --output "$dir/failed.dir" --seeds 1
 has err "error: it is broken"
+# When the table is ended, so are its jobs, in order.
+printf '#!/bin/bash\ntrap "touch ended; exit 75" TERM\ntouch begun\nsleep 30 & wait\n' | sed "2s|^|cd $dir; |" >stand-in
+ANNULUS=$dir/stand-in DATA=$dir/tiny.h5 "$runs/table" --output "$dir/ended.dir" --jobs 1 2>/dev/null &
+for ((i = 0; i < 100; i++)); do [ -e begun ] && break; sleep 0.1; done
+kill $! && wait $!
+for ((i = 0; i < 100; i++)); do [ -e ended ] && break; sleep 0.1; done
+[ -e ended ] || { echo "a job went on without its table"; bad=1; }
 exit $bad
