@@ -149,18 +149,11 @@ static ann_status match_fields(import *im, int s) {
                          train->name, train->column_count);
     for (int f = 0; f < train->column_count; f++) {
         const anni_column *want = &train->columns[f], *have = anni_data_source_find(here, want->info.name);
-        char a[128], b[128];
         if (have == NULL)
             return ann_error(ANN_ERR_FORMAT, "%s has no %s, and %s has", here->name, want->info.name,
                              train->name);
         im->splits[s].fields[f].column = have;
-        if (have->info.dtype == want->info.dtype && have->is_label == want->is_label &&
-            ann_shape_equal(&have->info.shape, &want->info.shape))
-            continue;
-        return ann_error(ANN_ERR_FORMAT, "%s is %s %s a sample, that of %s is %s %s", have->where,
-                         ann_dtype_name(have->info.dtype), ann_shape_str(a, sizeof a, &have->info.shape),
-                         want->where, ann_dtype_name(want->info.dtype),
-                         ann_shape_str(b, sizeof b, &want->info.shape));
+        ANN_TRY(anni_column_check_alike(have, want));
     }
     return ANN_OK;
 }

@@ -139,6 +139,17 @@ ann_status anni_column_open(anni_column *c, const char **why, hid_t id, const ch
     return open_rows(c, id, &stored, arena);
 }
 
+ann_status anni_column_check_alike(const anni_column *have, const anni_column *want) {
+    const ann_field_info *a = &have->info, *b = &want->info;
+    char have_shape[128], want_shape[128];
+    if (a->dtype == b->dtype && ann_shape_equal(&a->shape, &b->shape) && have->is_label == want->is_label)
+        return ANN_OK;
+    return ann_error(ANN_ERR_FORMAT, "%s is %s %s a sample, that of %s is %s %s", have->where,
+                     ann_dtype_name(a->dtype), ann_shape_str(have_shape, sizeof have_shape, &a->shape),
+                     want->where, ann_dtype_name(b->dtype),
+                     ann_shape_str(want_shape, sizeof want_shape, &b->shape));
+}
+
 void anni_column_close(anni_column *column) {
     for (int i = 0; i < column->rows_count; i++) anni_rows_close(&column->rows[i]);
     column->rows_count = 0;

@@ -26,6 +26,9 @@ ann_status anni_column_open(anni_column *column, const char **why, hid_t id, con
                             const char *where, ann_arena *arena) ANN_MUST_CHECK;
 void anni_column_close(anni_column *column);
 
+/* Do samples of both have one type and shape, and are both labels or neither? Errors: ANN_ERR_FORMAT. */
+ann_status anni_column_check_alike(const anni_column *have, const anni_column *want) ANN_MUST_CHECK;
+
 /* Reads "mean" and "std" from the attributes of `object`: one number, or one for each last extent. */
 ann_status anni_column_moments(anni_column *column, hid_t object, const char *where,
                                ann_arena *arena) ANN_MUST_CHECK;

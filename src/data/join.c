@@ -17,17 +17,6 @@ static ann_status no_memory(const ann_dataset *d) {
 
 /* ---- do the sources agree? ---- */
 
-static ann_status check_column(const anni_column *have, const anni_column *want) {
-    const ann_field_info *a = &have->info, *b = &want->info;
-    char have_shape[128], want_shape[128];
-    if (a->dtype == b->dtype && ann_shape_equal(&a->shape, &b->shape) && have->is_label == want->is_label)
-        return ANN_OK;
-    return ann_error(ANN_ERR_FORMAT, "%s is %s %s a sample, that of %s is %s %s", have->where,
-                     ann_dtype_name(a->dtype), ann_shape_str(have_shape, sizeof have_shape, &a->shape),
-                     want->where, ann_dtype_name(b->dtype),
-                     ann_shape_str(want_shape, sizeof want_shape, &b->shape));
-}
-
 static ann_status check_classes(const anni_data_source *have, const anni_data_source *want) {
     if (have->class_count == 0 || want->class_count == 0) return ANN_OK;
     if (have->class_count != want->class_count)
@@ -54,7 +43,7 @@ static ann_status check_sources(const ann_dataset *d) {
             if (have == NULL)
                 return ann_error(ANN_ERR_FORMAT, "%s has no %s, and %s has", other->name, want->info.name,
                                  first->name);
-            ANN_TRY(check_column(have, want));
+            ANN_TRY(anni_column_check_alike(have, want));
         }
         ANN_TRY(check_classes(other, first));
     }

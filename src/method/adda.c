@@ -7,8 +7,9 @@
        D:  E_s[-log d(F_s(x))] + E_t[-log(1 - d(F(x)))]
        F:  E_t[-log d(F(x))]
 
-   The head is not trained. The copy uses its running statistics, F those of the batch, as far as the stage
-   trains them. x [B, ...], F(x) [B, K], D [B, 1]. */
+   The head is not trained. The copy's batch norms use their running statistics, F's those of the batch;
+   dropout is on in both, as a discriminator would know the one that it is in. x [B, ...], F(x) [B, K],
+   D [B, 1]. */
 #include "method/method.h"
 
 enum { DISCRIMINATE, DECEIVE, STEPS };

@@ -29,6 +29,13 @@ void anni_softmax(double *p, const float *logits, int64_t classes) {
     for (int64_t c = 0; c < classes; c++) p[c] = exp(p[c]);
 }
 
+int32_t anni_largest(const double *p, int64_t classes) {
+    int32_t best = 0;
+    for (int32_t c = 1; c < classes; c++)
+        if (p[c] > p[best]) best = c;
+    return best;
+}
+
 ann_status anni_doubles_new(double **out, int64_t count) {
     *out = calloc((size_t)count, sizeof **out);
     return *out != NULL ? ANN_OK : ann_error(ANN_ERR_MEMORY, "%" PRId64 " numbers: out of memory", count);

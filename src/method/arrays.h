@@ -1,5 +1,5 @@
-/* What criteria, weights and pseudo-labels share: checks of arrays, predictions, distances. Private to
-   src/method. */
+/* What judges, criteria, weights and pseudo-labels share: checks of arrays, predictions, distances. Private
+   to src/method. */
 #ifndef ANN_METHOD_ARRAYS_H
 #define ANN_METHOD_ARRAYS_H
 
@@ -20,6 +20,8 @@ ann_status anni_array_check(anni_array rows, const char *what) ANN_MUST_CHECK;
 void anni_log_softmax(double *log_p, const float *logits, int64_t classes);
 /* p[classes] = softmax(logits). */
 void anni_softmax(double *p, const float *logits, int64_t classes);
+/* The class of the largest of p[classes], the first of equal ones. */
+int32_t anni_largest(const double *p, int64_t classes);
 
 /* *out = room for `count` doubles. Owner: the caller, free. Errors: ANN_ERR_MEMORY. */
 ann_status anni_doubles_new(double **out, int64_t count) ANN_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "method/features.h"
 #include "method/lbfgs.h"
 #include "method/vector.h"
 
@@ -17,10 +18,8 @@ typedef struct problem {
 } problem;
 
 static void copy_rows(double *to, anni_array rows) {
-    for (int64_t i = 0; i < rows.n; i++, to += rows.width + 1) {
-        for (int64_t k = 0; k < rows.width; k++) to[k] = (double)rows.x[i * rows.width + k];
-        to[rows.width] = 1;
-    }
+    const ann_features f = {.x = rows.x, .n = rows.n, .d = rows.width};
+    anni_features_rows(to, rows.width + 1, &f, 0, rows.n, NULL);
 }
 
 static void standardize(problem *p) {
@@ -30,7 +29,7 @@ static void standardize(problem *p) {
     for (int64_t i = 0; i < p->n; i++)
         for (int64_t k = 0; k < p->d; k++) {
             const double off = p->x[i * width + k] -= p->mean[k];
-            p->scale[k] += off * off / (double)p->n; /* the variance, for now */
+            p->scale[k] += off * off / (double)p->n; /* the variance, inverted below */
         }
     for (int64_t k = 0; k < p->d; k++) {
         const double rounding = 1e-12 * p->mean[k] * p->mean[k]; /* what is left of a constant feature */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include "method/arrays.h"
 #include "method/features.h"
 #include "method/product.h"
 #include "method/vector.h"
@@ -67,10 +68,7 @@ static int32_t vote(search *s, const neighbour *nearest) {
     for (int i = 0; i < s->options->k; i++)
         s->votes[nearest[i].label] +=
             temperature > 0 ? exp((nearest[i].likeness - nearest[0].likeness) / temperature) : 1;
-    int32_t best = 0;
-    for (int32_t c = 1; c < s->classes; c++)
-        if (s->votes[c] > s->votes[best]) best = c;
-    return best;
+    return anni_largest(s->votes, s->classes);
 }
 
 static ann_status predict(int32_t *predicted, search *s) {

@@ -9,20 +9,13 @@ static ann_status check(const ann_label_samples *of, double share) {
     return anni_array_check((anni_array){of->logits, of->n, of->classes}, "logits");
 }
 
-static int32_t largest(const double *p, int64_t classes) {
-    int32_t best = 0;
-    for (int32_t c = 1; c < classes; c++)
-        if (p[c] > p[best]) best = c;
-    return best;
-}
-
 ann_status ann_label_confident(int32_t *label, const ann_label_samples *of, double threshold) {
     double *p;
     ANN_TRY(check(of, threshold));
     ANN_TRY(anni_doubles_new(&p, of->classes));
     for (int64_t i = 0; i < of->n; i++) {
         anni_softmax(p, of->logits + i * of->classes, of->classes);
-        const int32_t best = largest(p, of->classes);
+        const int32_t best = anni_largest(p, of->classes);
         label[i] = p[best] >= threshold ? best : -1;
     }
     free(p);
@@ -60,14 +53,14 @@ static void label_balanced(int32_t *label, double *p, guess *guesses, const ann_
     double *threshold = p + of->classes;
     for (int64_t i = 0; i < of->n; i++) {
         anni_softmax(p, of->logits + i * of->classes, of->classes);
-        const int32_t best = largest(p, of->classes);
+        const int32_t best = anni_largest(p, of->classes);
         guesses[i] = (guess){p[best], best};
     }
     find_thresholds(threshold, of->classes, guesses, of->n, share);
     for (int64_t i = 0; i < of->n; i++) {
         anni_softmax(p, of->logits + i * of->classes, of->classes);
         for (int64_t c = 0; c < of->classes; c++) p[c] /= threshold[c];
-        const int32_t best = largest(p, of->classes);
+        const int32_t best = anni_largest(p, of->classes);
         label[i] = p[best] >= 1 ? best : -1;
     }
 }

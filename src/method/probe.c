@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "method/arrays.h"
 #include "method/features.h"
 #include "method/lbfgs.h"
 #include "method/product.h"
@@ -115,19 +116,12 @@ void ann_probe_free(ann_probe *probe) {
 
 /* ---- predictions ---- */
 
-static int32_t largest(const double *logit, int classes) {
-    int32_t best = 0;
-    for (int32_t c = 1; c < classes; c++)
-        if (logit[c] > logit[best]) best = c;
-    return best;
-}
-
 static ann_status predict(int32_t *predicted, regression *r, const double *weight) {
     for (int64_t first = 0; first < r->f->n; first += ANNI_FEATURE_ROWS) {
         const int64_t left = r->f->n - first, count = left < ANNI_FEATURE_ROWS ? left : ANNI_FEATURE_ROWS;
         ANN_TRY(find_logits(r, weight, first, count));
         for (int64_t i = 0; i < count; i++)
-            predicted[first + i] = largest(r->logits + i * r->classes, r->classes);
+            predicted[first + i] = anni_largest(r->logits + i * r->classes, r->classes);
     }
     return ANN_OK;
 }

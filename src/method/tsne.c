@@ -5,24 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include "base/philox.h"
+#include "method/arrays.h"
 #include "method/features.h"
-#include "method/product.h"
 
 /* ---- P ---- */
-
-/* p[n, n] = |x_i - x_j|^2 = |x_i|^2 + |x_j|^2 - 2 x_i.x_j, of centred x[n, d]. */
-static ann_status square_distances(double *p, const double *x, int64_t n, int64_t d, int threads) {
-    double *square = malloc((size_t)n * sizeof *square);
-    if (square == NULL)
-        return ann_error(ANN_ERR_MEMORY, "distances of %" PRId64 " samples: out of memory", n);
-    const ann_status status =
-        anni_product(p, (anni_factor){x, n, d, false}, (anni_factor){x, n, d, true}, threads);
-    for (int64_t i = 0; i < n && status == ANN_OK; i++) square[i] = p[i * n + i];
-    for (int64_t i = 0; i < n && status == ANN_OK; i++)
-        for (int64_t j = 0; j < n; j++) p[i * n + j] = fmax(0, square[i] + square[j] - 2 * p[i * n + j]);
-    free(square);
-    return status;
-}
 
 /* row = exp(-beta (distance - nearest)), 0 at i; returns its entropy once it is normalised, and its sum. */
 static double entropy(double *row, double *sum, const double *distance, int64_t n, int64_t i, double nearest,
@@ -157,18 +143,13 @@ static ann_status take_components(double *y, const ann_pca *pca, const ann_featu
 }
 
 static ann_status begin(const descent *s, const ann_features *f, int threads) {
+    const anni_array x = {f->x, f->n, f->d};
     ann_pca pca;
     ANN_TRY(ann_pca_fit(&pca, f, f->d < 2 ? 1 : 2, threads));
-    double *x = malloc((size_t)(f->n * f->d) * sizeof *x);
-    ann_status status = x != NULL ? take_components(s->y, &pca, f, threads)
-                                  : ann_error(ANN_ERR_MEMORY, "%" PRId64 " samples: out of memory", f->n);
-    if (status == ANN_OK) {
-        anni_features_rows(x, f->d, f, 0, f->n, pca.mean);
-        status = square_distances(s->p, x, f->n, f->d, threads);
-    }
+    ann_status status = take_components(s->y, &pca, f, threads);
+    if (status == ANN_OK) status = anni_squared_distances(s->p, x, x, threads);
     for (int64_t i = 0; i < 2 * f->n; i++)
         s->y[i] += 1e-6 * ann_random_normal(0, ANN_STREAM_JUDGE, (uint64_t)(i % f->n), (uint64_t)(i / f->n));
-    free(x);
     ann_pca_free(&pca);
     return status;
 }

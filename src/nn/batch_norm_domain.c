@@ -50,22 +50,26 @@ static ann_node pick(const ann_nn *nn, const domains *d, ann_node statistics, an
     return ann_reshape(g, ann_matmul(g, d->member, statistics, false, false), shape);
 }
 
-/* The running tensor of a domain, [C]; that of domain 0 is called as without domains. */
-static ann_node running_of(const ann_nn *nn, const char *name, const char *part, int domain,
+typedef struct statistic {
+    const char *part; /* name of the tensor of domain 0, which is called as without domains */
+    ann_init init;
+} statistic;
+static const statistic the_mean = {"mean", {ANN_INIT_ZERO, 0}}, the_var = {"var", {ANN_INIT_CONST, 1}};
+
+/* The running tensor of a domain, [C]. */
+static ann_node running_of(const ann_nn *nn, const char *name, const statistic *of, int domain,
                            int64_t channels) {
-    const bool is_mean = part[0] == 'm';
-    const ann_init init = {is_mean ? ANN_INIT_ZERO : ANN_INIT_CONST, is_mean ? 0 : 1};
-    char numbered[32];
-    snprintf(numbered, sizeof numbered, domain > 0 ? "%s%d" : "%s", part, domain);
-    return anni_nn_tensor(nn, name, numbered, ANN_SHAPE(channels), ANN_ROLE_STATE, init);
+    char part[32];
+    snprintf(part, sizeof part, domain > 0 ? "%s%d" : "%s", of->part, domain);
+    return anni_nn_tensor(nn, name, part, ANN_SHAPE(channels), ANN_ROLE_STATE, of->init);
 }
 
 /* [D, C]; each[d] is what it is made of. */
-static ann_node running_of_all(const ann_nn *nn, const char *name, const char *part, int64_t channels,
+static ann_node running_of_all(const ann_nn *nn, const char *name, const statistic *of, int64_t channels,
                                ann_node *each) {
     ann_node rows[ANN_NN_DOMAINS];
     for (int d = 0; d < nn->domain_count; d++) {
-        each[d] = running_of(nn, name, part, d, channels);
+        each[d] = running_of(nn, name, of, d, channels);
         rows[d] = ann_reshape(nn->graph, each[d], ANN_SHAPE(1, channels));
     }
     return ann_concat(nn->graph, rows, nn->domain_count, 0);
@@ -98,8 +102,8 @@ static ann_node bessel_of_each(const ann_nn *nn, const domains *d) {
 static anni_nn_normal of_one(const ann_nn *nn, const char *name, ann_node x, int domain) {
     const ann_shape *shape = ann_node_shape(nn->graph, x);
     const int64_t channels = shape->dim[shape->rank - 1];
-    const ann_node mean = running_of(nn, name, "mean", domain, channels),
-                   var = running_of(nn, name, "var", domain, channels);
+    const ann_node mean = running_of(nn, name, &the_mean, domain, channels),
+                   var = running_of(nn, name, &the_var, domain, channels);
     return (anni_nn_normal){ann_sub(nn->graph, x, mean), var};
 }
 
@@ -121,8 +125,8 @@ anni_nn_normal anni_nn_normal_by_domain(ann_nn *nn, const char *name, ann_node x
     const ann_shape *shape = ann_node_shape(g, x);
     const int64_t channels = shape->dim[shape->rank - 1];
     ann_node means[ANN_NN_DOMAINS], vars[ANN_NN_DOMAINS];
-    const ann_node mean = running_of_all(nn, name, "mean", channels, means),
-                   var = running_of_all(nn, name, "var", channels, vars);
+    const ann_node mean = running_of_all(nn, name, &the_mean, channels, means),
+                   var = running_of_all(nn, name, &the_var, channels, vars);
     const domains d = domains_of(nn, x);
     if (!counted) {
         const ann_node centred = ann_sub(g, x, pick(nn, &d, mean, x));

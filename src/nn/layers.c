@@ -42,7 +42,7 @@ ann_node ann_nn_dense(ann_nn *nn, const char *name, ann_node x, int64_t units) {
     return out;
 }
 
-/* Of a convolution: are its channels divisible by its groups? */
+/* Of a convolution: are its channels divisible by its groups? If not, the graph fails. */
 static bool check_groups(const ann_nn *nn, const char *what, const char *name, ann_node x, int64_t channels,
                          int64_t groups) {
     const ann_shape *in = ann_node_shape(nn->graph, x);
@@ -89,12 +89,7 @@ ann_node ann_nn_conv_transpose2d(ann_nn *nn, const char *name, ann_node x, int64
     if (!ann_node_is(x)) return x;
     const ann_shape *in = ann_node_shape(g, x);
     const int64_t groups = window.groups ? window.groups : 1;
-    if (in->rank != 4 || in->dim[3] % groups != 0 || channels % groups != 0)
-        return ann_graph_fail(
-            g, ANN_ERR_SHAPE,
-            "conv_transpose2d %s: the input must be [N,H,W,C], and C and the %lld channels must be "
-            "divisible by %lld groups",
-            name, (long long)channels, (long long)groups);
+    if (!check_groups(nn, "conv_transpose2d", name, x, channels, groups)) return ANN_NODE_NONE;
     window.in_h = transposed_extent(in->dim[1], window.stride_h, window.pad_top + window.pad_bottom,
                                     window.dilation_h, window.kernel_h, more[0]);
     window.in_w = transposed_extent(in->dim[2], window.stride_w, window.pad_left + window.pad_right,

@@ -193,7 +193,7 @@ void anni_model_decode(ann_graph *graph, const anni_phase *phase, int64_t batch,
 int anni_method_steps(const ann_phase_config *config);
 /* How often kind `step` is repeated on a batch. */
 int anni_method_repeats(const ann_phase_config *config, int step);
-/* Which parameters kind `step` trains in a stage of the program. */
+/* Which parameters kind `step` trains in a stage of the program; ANNI_PATTERN_BYTES are enough. */
 void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, int stage, int step);
 /* What the method makes of a batch: this rank's share of the loss. The fields of `m` that are about the batch
    have been set. */
@@ -264,6 +264,9 @@ typedef struct anni_step {
     const float *loss_sum, *correct, *labelled; /* the last is NULL where all samples have labels */
 } anni_step;
 
+/* Was the phase's graph built without error? Otherwise *graph is freed, and NULL. Errors: ANN_ERR_CONFIG (the
+   model does not fit its data), ANN_ERR_MEMORY, ANN_ERR_INTERNAL. */
+ann_status anni_graph_check(ann_graph **graph, const anni_phase *phase) ANN_MUST_CHECK;
 /* Training graph of one micro-batch of a stage, before the passes. */
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) ANN_MUST_CHECK;

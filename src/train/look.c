@@ -192,11 +192,7 @@ static ann_status reconstruct_graph(ann_graph **out, ann_store *store, const ann
     (void)stage;
     ANN_TRY(ann_graph_new(out, store));
     anni_model_reconstruct(*out, phase, batch);
-    const ann_status status = ann_graph_status(*out);
-    if (status == ANN_OK) return ANN_OK;
-    ann_graph_free(*out);
-    *out = NULL;
-    return status;
+    return anni_graph_check(out, phase);
 }
 
 ann_status ann_look_reconstruct(ann_look *look, float *error, const int64_t *ids, int count,

@@ -22,11 +22,7 @@ static ann_status sight_graph(ann_graph **out, ann_store *store, const anni_phas
     (void)stage;
     ANN_TRY(ann_graph_new(out, store));
     anni_model_sight(*out, phase, batch);
-    const ann_status status = ann_graph_status(*out);
-    if (status == ANN_OK) return ANN_OK;
-    ann_graph_free(*out);
-    *out = NULL;
-    return status;
+    return anni_graph_check(out, phase);
 }
 
 /* Elements of a sample of the outputs, which are made in this order. */

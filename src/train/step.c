@@ -17,6 +17,14 @@ static ann_status as_config_error(const anni_phase *phase, ann_status status) {
     return ann_error(ANN_ERR_CONFIG, "%s: phase %s: %s", phase->run->config->path, phase->config->name, text);
 }
 
+ann_status anni_graph_check(ann_graph **graph, const anni_phase *phase) {
+    const ann_status status = as_config_error(phase, ann_graph_status(*graph));
+    if (status == ANN_OK) return ANN_OK;
+    ann_graph_free(*graph);
+    *graph = NULL;
+    return status;
+}
+
 /* Two for each batch norm. */
 static int moving_room(const ann_phase_config *config) {
     int room = 0;
@@ -64,12 +72,7 @@ ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase 
     optim.loss_scaled = phase->config->nonfinite_policy == ANN_NONFINITE_RESCALE;
     if (trained[0]) ann_optim_build_part(*out, &optim, loss, trained, &part);
     free(moving.items);
-    const ann_status status = as_config_error(phase, ann_graph_status(*out));
-    if (status != ANN_OK) {
-        ann_graph_free(*out);
-        *out = NULL;
-    }
-    return status;
+    return anni_graph_check(out, phase);
 }
 
 ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
@@ -77,12 +80,7 @@ ann_status anni_eval_graph(ann_graph **out, ann_store *store, const anni_phase *
     const anni_extent extent = {.local = batch, .global = batch, .count = 1, .stage = stage};
     ANN_TRY(ann_graph_new(out, store));
     anni_model_build(*out, phase, NULL, false, extent, NULL);
-    const ann_status status = as_config_error(phase, ann_graph_status(*out));
-    if (status != ANN_OK) {
-        ann_graph_free(*out);
-        *out = NULL;
-    }
-    return status;
+    return anni_graph_check(out, phase);
 }
 
 /* ---- plans ---- */
