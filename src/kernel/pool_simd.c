@@ -5,7 +5,18 @@
 #include "kernel/parallel.h"
 #include "kernel/simd_math.h"
 
-enum { CHANNELS = 128, NONE = ANN_MAX_POOL_WINDOW };
+enum { CHANNELS = 128, LANES = 16, NONE = ANN_MAX_POOL_WINDOW };
+
+/* Does WORK, which writes what it does not read, for each channel C of CHANNELS_: in runs of LANES, of which
+   the last begins earlier rather than be a slow rest; what is in two runs is written twice, the same. */
+#define FOR_CHANNELS(C, CHANNELS_, WORK)                                                                     \
+    if ((CHANNELS_) < LANES) {                                                                               \
+        for (int64_t C = 0; C < (CHANNELS_); C++) WORK;                                                      \
+    } else                                                                                                   \
+        for (int64_t run = 0; run < (CHANNELS_); run += LANES) {                                             \
+            const int64_t first = run < (CHANNELS_)-LANES ? run : (CHANNELS_)-LANES;                         \
+            _Pragma("omp simd") for (int64_t C = first; C < first + LANES; C++) WORK;                        \
+        }
 
 typedef struct task {
     const ann_kernel_call *call;
@@ -90,10 +101,16 @@ static void max_of_4(const task *t, const taps *w, int64_t at) {
     const float *x0 = t->in + w->at[0], *x1 = t->in + w->at[1], *x2 = t->in + w->at[2],
                 *x3 = t->in + w->at[3];
     float *out = t->out + at;
-#pragma omp simd
-    for (int64_t c = 0; c < channels; c++) {
-        out[c] = larger(larger(larger(x0[c], x1[c]), x2[c]), x3[c]);
-    }
+    FOR_CHANNELS(c, channels, out[c] = larger(larger(larger(x0[c], x1[c]), x2[c]), x3[c]))
+}
+
+ANNI_INLINE uint8_t largest_of_4(float x0, float x1, float x2, float x3) {
+    const int32_t a = order(x0), b = order(x1), d = order(x2), e = order(x3);
+    const int32_t ab = larger_key(a, b), abd = larger_key(ab, d);
+    int32_t k = b > a ? 1 : 0;
+    k = d > ab ? 2 : k;
+    k = e > abd ? 3 : k;
+    return (uint8_t)k;
 }
 
 static void index_of_4(const task *t, const taps *w, int64_t at) {
@@ -101,15 +118,7 @@ static void index_of_4(const task *t, const taps *w, int64_t at) {
     const float *x0 = t->in + w->at[0], *x1 = t->in + w->at[1], *x2 = t->in + w->at[2],
                 *x3 = t->in + w->at[3];
     uint8_t *out = t->out_index + at;
-#pragma omp simd
-    for (int64_t c = 0; c < channels; c++) {
-        const int32_t a = order(x0[c]), b = order(x1[c]), d = order(x2[c]), e = order(x3[c]);
-        const int32_t ab = larger_key(a, b), abd = larger_key(ab, d);
-        int32_t k = b > a ? 1 : 0;
-        k = d > ab ? 2 : k;
-        k = e > abd ? 3 : k;
-        out[c] = (uint8_t)k;
-    }
+    FOR_CHANNELS(c, channels, out[c] = largest_of_4(x0[c], x1[c], x2[c], x3[c]))
 }
 
 static void max_and_index(const task *t, const taps *w, int64_t at) {
@@ -179,8 +188,7 @@ static void scatter_window(const task *t, const taps *w, int64_t at) {
         float *dx = t->out + w->at[i];
         const int32_t k = w->k[i];
         if (apart) {
-#pragma omp simd
-            for (int64_t c = 0; c < channels; c++) dx[c] = index[c] == k ? dy[c] : 0.0f;
+            FOR_CHANNELS(c, channels, dx[c] = index[c] == k ? dy[c] : 0.0f)
         } else {
 #pragma omp simd
             for (int64_t c = 0; c < channels; c++) dx[c] += index[c] == k ? dy[c] : 0.0f;

@@ -1,11 +1,11 @@
 /* Source samples by importance, under covariate shift: Shimodaira, "Improving predictive inference under
    covariate shift by weighting the log-likelihood function", JSPI 2000.
 
-       E_s[v(x) CE(z, y)],   v(x) = p_t(x) / p_s(x), of mean 1
+       E_s[v(x) CE(z, y)],   v(x) = (p_t(x) / p_s(x))^power, scaled to mean 1
 
-   v is estimated once, from the features that the model has at the start of the stage, by KLIEP (Sugiyama et
-   al. 2008), kernel mean matching (Huang et al. 2007), or a discriminator of the domains (Bickel et al.
-   2007): weigh.h. */
+   The ratio is estimated once, from the features that the model has at the start of the stage, by KLIEP
+   (Sugiyama et al. 2008), kernel mean matching (Huang et al. 2007), or a discriminator of the domains (Bickel
+   et al. 2007): weigh.h. */
 #include <stdlib.h>
 #include "method/method.h"
 #include "method/weigh.h"
@@ -19,9 +19,9 @@ static ann_node build(ann_method *m) {
     return ann_method_mean(m, each, ann_method_is_labelled(m));
 }
 
-static ann_status estimate(double *w, ann_method_ratio ratio, const ann_weigh_domains *of) {
-    if (ratio == ANN_METHOD_KLIEP) return ann_weigh_kliep(w, NULL, of, &(ann_weigh_kliep_options){0});
-    if (ratio == ANN_METHOD_KMM) return ann_weigh_kmm(w, NULL, of, &(ann_weigh_kmm_options){.bound = 10});
+static ann_status estimate(double *w, ann_method_ratio by, const ann_weigh_domains *of) {
+    if (by == ANN_METHOD_KLIEP) return ann_weigh_kliep(w, NULL, of, &(ann_weigh_kliep_options){0});
+    if (by == ANN_METHOD_KMM) return ann_weigh_kmm(w, NULL, of, &(ann_weigh_kmm_options){.bound = 10});
     return ann_weigh_ratio(w, of, 0);
 }
 
@@ -32,6 +32,7 @@ static ann_status fill(float *values, const ann_method_config *config, const ann
     double *w = calloc((size_t)source.samples + 1, sizeof *w);
     if (!w) return ann_error(ANN_ERR_MEMORY, "no memory for weights");
     const ann_status status = estimate(w, config->ratio_by, &of);
+    if (status == ANN_OK) ann_weigh_flatten(w, source.samples, config->power);
     for (int64_t i = 0; i < sight->samples; i++) values[i] = i < source.samples ? (float)w[i] : 0;
     free(w);
     return status;

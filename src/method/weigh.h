@@ -90,6 +90,11 @@ ann_status ann_weigh_kmm(double *w, ann_weigh_report *report, const ann_weigh_do
    = 4000, d = 784: 4 s. */
 ann_status ann_weigh_ratio(double *w, const ann_weigh_domains *of, double l2) ANN_MUST_CHECK;
 
+/* w_i^power, scaled to mean 1 (Shimodaira, "Improving predictive inference under covariate shift by weighting
+   the log-likelihood function", JSPI 2000): between all alike (0) and the ratio itself (1), less variance for
+   more bias. Weights are >= 0, and not all 0. */
+void ann_weigh_flatten(double *w, int64_t n, double power);
+
 /* ---- pseudo-labels of target samples ---- */
 
 /* What a model says of n samples. Borrowed. */

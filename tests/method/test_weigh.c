@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include "kernel/kernel.h"
 #include "method/weigh.h"
 #include "table.h"
@@ -120,6 +121,17 @@ static void test_ratio_values(void **state) {
     check_mean(NS);
 }
 
+static void test_flatten(void **state) {
+    (void)state;
+    memcpy(w, (double[]){0, 1, 4}, 3 * sizeof *w);
+    ann_weigh_flatten(w, 3, 0.5);
+    assert_true(w[0] == 0 && w[1] == 1 && w[2] == 2);
+    ann_weigh_flatten(w, 3, 1);
+    assert_true(w[0] == 0 && w[1] == 1 && w[2] == 2);
+    ann_weigh_flatten(w, 3, 0);
+    assert_true(w[0] == 1 && w[1] == 1 && w[2] == 1);
+}
+
 /* ---- a known ratio ---- */
 
 /* Box and Muller. */
@@ -226,9 +238,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kliep_values), cmocka_unit_test(test_kliep_width),
         cmocka_unit_test(test_kmm_values),   cmocka_unit_test(test_kmm_conditions),
-        cmocka_unit_test(test_ratio_values), cmocka_unit_test(test_gaussians),
-        cmocka_unit_test(test_constant),     cmocka_unit_test(test_apart),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_ratio_values), cmocka_unit_test(test_flatten),
+        cmocka_unit_test(test_gaussians),    cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_apart),        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
