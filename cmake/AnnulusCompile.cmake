@@ -13,7 +13,7 @@ endif()
 # kernels at run time.
 function(annulus_compile target)
   target_compile_options(${target} PRIVATE ${annulus_warnings} -fno-math-errno -fno-semantic-interposition)
-  target_compile_definitions(${target} PRIVATE _GNU_SOURCE $<$<BOOL:${ANNULUS_ONEDNN}>:ANN_HAVE_ONEDNN=1>)
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   # The root is for "datasets/..."; XXHASH_INCLUDE_DIR for the header-only hash.
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_include_directories(${target} SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})

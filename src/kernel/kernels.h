@@ -69,9 +69,7 @@ extern const ann_kernel anni_kernel_topk_radix; /* topk.c */
 /* By libraries. */
 extern const ann_kernel anni_kernel_matmul_openblas; /* matmul_openblas.c */
 extern const ann_kernel anni_kernel_conv_openblas;   /* conv_openblas.c: all three sides */
-#ifdef ANN_HAVE_ONEDNN
-extern const ann_kernel anni_kernel_matmul_dnnl; /* matmul_dnnl.c */
-extern const ann_kernel anni_kernel_conv_dnnl;   /* conv_dnnl.c: all three sides */
-#endif
+extern const ann_kernel anni_kernel_matmul_dnnl;     /* matmul_dnnl.c, with oneDNN alone */
+extern const ann_kernel anni_kernel_conv_dnnl;       /* conv_dnnl.c, the same: all three sides */
 
 #endif

@@ -24,7 +24,7 @@ enum { STEPS = 6, CASES = sizeof method_cases / sizeof method_cases[0] };
 static const char run_file[] =
     "name: methods\n"
     "output: %s/%s\n"
-    "data: { sources: [%s/tiny.h5, %s/tiny.h5] }\n"
+    "data: { sources: [%s/tiny.h5, %s/dark.h5] }\n"
     "log: { every_steps: 1 }\n"
     "comm: { bucket_bytes: 4096 }\n"
     "checkpoint: { every: 3 steps, when_busy: wait }\n"

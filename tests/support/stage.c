@@ -23,6 +23,7 @@ int stage_with_tiny_data(void **state) {
     if (stage_of_all_ranks(state) != 0) return -1;
     if (rank == 0) {
         tiny_data_write(scratch_path(path, "%s/tiny.h5", dir));
+        tiny_data_write_dark(scratch_path(path, "%s/dark.h5", dir));
         tiny_data_write_f32(scratch_path(path, "%s/huge.h5", dir), 17);
     }
     return ann_comm_barrier(comm) == ANN_OK ? 0 : -1;

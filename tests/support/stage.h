@@ -11,7 +11,7 @@ extern int rank, size; /* of comm */
 extern char dir[SCRATCH_PATH_BYTES];
 
 int stage_of_all_ranks(void **state); /* MPI is running */
-/* With the datasets dir/tiny.h5 and dir/huge.h5 (tiny_data.h), of which the latter's sample 17 is infinite.
+/* With the datasets dir/tiny.h5, dir/dark.h5 and dir/huge.h5 (tiny_data.h), the last with its sample 17 huge.
  */
 int stage_with_tiny_data(void **state);
 int stage_of_one(void **state);
