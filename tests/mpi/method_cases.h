@@ -42,7 +42,7 @@ static const struct method_case {
      NULL},
     {"dann", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }", "", NULL},
     {"dann_groups", "encoder, head", "loss: cross_entropy,", "dann: { discriminator: discriminator }",
-     "choice: {}, stop: { every: 2 steps },",
+     "choice: {}, stop: { every: 1 steps },",
      "{ steps: 6, lr: 0.02, groups: [{ match: discriminator/*, lr: 10 }, { match: encoder/*, lr: 0.1 }, "
      "{ match: '*' }] }"},
     {"sparse_conv", "units, images", "loss: bce,", "sparse: { target: 0.4, weight: 0.1 }",
