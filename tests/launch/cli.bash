@@ -32,17 +32,18 @@ has() {
 }
 # data CODE ARGUMENT...: annulus data ARGUMENT..., as run does
 data() { run "$1" "$ANNULUS" data "${@:2}"; }
-# make_images: 200 + 40 images of 8 x 8 in ./idx; class 0 is dark, class 1 is bright
+# make_images [SIDE CLASSES TRAIN]: images in ./idx, 200 + 40 of 8 x 8 in 2 classes; even classes are dark, odd ones bright
 make_images() {
     local split
     mkdir idx
-    for split in train:200 t10k:40; do
+    for split in train:${3:-200} t10k:40; do
         perl -e '
-            my ($name, $n) = split /:/, $ARGV[0];
+            my ($split, $side, $classes) = @ARGV;
+            my ($name, $n) = split /:/, $split;
             srand(1);
             open(my $x, ">:raw", "idx/$name-images-idx3-ubyte") or die; open(my $y, ">:raw", "idx/$name-labels-idx1-ubyte") or die;
-            print $x pack("N4", 0x803, $n, 8, 8); print $y pack("N2", 0x801, $n);
-            for my $i (0 .. $n - 1) { print $x pack("C64", map { int(rand(100)) + 120 * ($i % 2) } 1 .. 64); print $y pack("C", $i % 2); }
-        ' $split || exit 1
+            print $x pack("N4", 0x803, $n, $side, $side); print $y pack("N2", 0x801, $n);
+            for my $i (0 .. $n - 1) { print $x pack("C*", map { int(rand(100)) + 120 * ($i % 2) } 1 .. $side ** 2); print $y pack("C", $i % $classes); }
+        ' $split ${1:-8} ${2:-2} || exit 1
     done
 }

@@ -4,15 +4,7 @@
 . "${BASH_SOURCE%/*}/cli.bash"
 runs=$ANNULUS_SOURCE/launch/runs/pretrain
 
-mkdir idx
-for split in train:1000 t10k:20; do
-    perl -e '
-        my ($name, $n) = split /:/, $ARGV[0];
-        open(my $x, ">:raw", "idx/$name-images-idx3-ubyte") or die; open(my $y, ">:raw", "idx/$name-labels-idx1-ubyte") or die;
-        print $x pack("N4", 0x803, $n, 28, 28), "\x40" x ($n * 784);
-        print $y pack("N2", 0x801, $n), pack("C*", map { $_ % 10 } 1 .. $n);
-    ' $split || exit 1
-done
+make_images 28 10 1000
 data 0 import idx --name tiny idx tiny.h5
 run 0 "$ANNULUS" train --check --set data.path=tiny.h5 "$runs/pretrain.yaml"
 has out "good: 32 phases"
@@ -26,8 +18,10 @@ table 2 --jobs
 has err "--jobs: accepted is a number"
 table 2 --output
 has err "--output: the folder is missing"
+table 2 --fast
+has err "no option '--fast'"
 table 2 fast
-has err "no option 'fast'"
+has err "no argument '$dir/fast'"
 run 1 env DATA=none.h5 "$runs/table"
 has err "none.h5 does not exist: launch/quickstart makes it"
 
@@ -35,15 +29,15 @@ has err "none.h5 does not exist: launch/quickstart makes it"
 cat >stand-in <<'SH'
 #!/bin/bash
 for last; do true; done
-[[ $* =~ seed=([0-9]+).*output=([^ ]+) ]] || exit 2
+[[ $* =~ output=([^ ]+).*seed=([0-9]+) ]] || exit 2
 for phase in $(sed -n 's/^  - name: \([^ ]*\).*/\1/p' "$last"); do
-    mkdir -p "${BASH_REMATCH[2]}/$phase"
+    mkdir -p "${BASH_REMATCH[1]}/$phase"
     perl -e '
         my ($phase, $seed) = @ARGV;
         my $a = 0.5 + 0.02 * $seed + 0.05 * ($phase eq "basic");
         printf "{\"phase\":\"%s\",\"stage\":\"%s\",\"test_loss\":1,\"test_accuracy\":%g,\"lineage\":\"0x1\"}\n", $phase, @$_
             for ["probe", 0.1], ["probe", $a - 0.1 * ($phase eq "moco")], ["finetune", $a + 0.2];
-    ' $phase "${BASH_REMATCH[1]}" >"${BASH_REMATCH[2]}/$phase/metrics.jsonl"
+    ' $phase "${BASH_REMATCH[2]}" >"${BASH_REMATCH[1]}/$phase/metrics.jsonl"
 done
 SH
 chmod +x stand-in
