@@ -7,7 +7,8 @@
        D:  E_s[-log d(F_s(x))] + E_t[-log(1 - d(F(x)))]
        F:  E_t[-log d(F(x))]
 
-   The head is not trained. The copy's batch norms use their running statistics, F's those of the batch;
+   The head is not trained. The copy's batch norms use their running statistics, F's those of the target's
+   samples in the batch;
    dropout is on in both, as a discriminator would know the one that it is in. x [B, ...], F(x) [B, K],
    D [B, 1]. */
 #include "method/method.h"
@@ -53,7 +54,7 @@ static int trains(const ann_method *m, const char **blocks) {
 }
 
 const ann_method_info anni_method_adda = {.name = "adda",
-                                          .needs = ANN_METHOD_LABELS | ANN_METHOD_TARGET,
+                                          .needs = ANN_METHOD_LABELS | ANN_METHOD_TARGET | ANN_METHOD_APART,
                                           .steps = STEPS,
                                           .trains = trains,
                                           .build = build};

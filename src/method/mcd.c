@@ -6,7 +6,8 @@
        B: C1, C2    descend  the same - E_t[|p1 - p2|]
        C: F         descends E_t[|p1 - p2|], n times
 
-   |p1 - p2| is the mean over classes of the difference of the two softmax outputs. Evaluation is of C1.
+   |p1 - p2| is the mean over classes of the difference of the two softmax outputs. Evaluation is of C1. Batch
+   norms normalise each domain by itself.
    x [B, ...], F(x) [B, K], C1 and C2 [B, classes]. */
 #include "method/method.h"
 
@@ -58,7 +59,7 @@ static int trains(const ann_method *m, const char **blocks) {
 static int repeats(const ann_method_config *config, int step) { return step == AGREE ? config->repeats : 1; }
 
 const ann_method_info anni_method_mcd = {.name = "mcd",
-                                         .needs = ANN_METHOD_LABELS | ANN_METHOD_TARGET,
+                                         .needs = ANN_METHOD_LABELS | ANN_METHOD_TARGET | ANN_METHOD_APART,
                                          .steps = STEPS,
                                          .repeats = repeats,
                                          .trains = trains,

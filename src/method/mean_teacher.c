@@ -7,7 +7,7 @@
    are two views of a sample. The first mean is over labelled samples, the second over the target (of a single
    domain: all), of the sum over classes. c is 1 where the teacher's largest probability is at least
    `threshold`, else 0 (French et al.'s confidence thresholding, 0.968 there); with threshold 0 it is 1, and w
-   rises with the ramp of the phase instead. */
+   rises with the ramp of the phase instead. Batch norms normalise each domain by itself. */
 #include "method/method.h"
 
 static ann_node confident(const ann_method *m, ann_node p) {
@@ -33,6 +33,6 @@ static ann_node build(ann_method *m) {
 
 const ann_method_info anni_method_mean_teacher = {.name = "mean_teacher",
                                                   .needs = ANN_METHOD_LABELS | ANN_METHOD_ADAPTS |
-                                                           ANN_METHOD_TWO_VIEWS,
+                                                           ANN_METHOD_TWO_VIEWS | ANN_METHOD_APART,
                                                   .steps = 1,
                                                   .build = build};

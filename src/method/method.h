@@ -123,7 +123,8 @@ enum {
     ANN_METHOD_OWN_LOSS = 8,    /* has no use for phases[].loss; not tested, if it has no `evaluate` */
     ANN_METHOD_PRETRAIN = 16,   /* is for phases of kind pretrain */
     ANN_METHOD_INNER_LOSS = 32, /* phases[].loss compares something else than the model's output */
-    ANN_METHOD_ADAPTS = 64      /* learns from unlabelled samples: of several sources those of the target */
+    ANN_METHOD_ADAPTS = 64,     /* learns from unlabelled samples: of several sources those of the target */
+    ANN_METHOD_APART = 128 /* batch norms: each domain by its own statistics; all by the target's in tests */
 };
 
 /* All training samples as the model sees them, without augmentation and noise. */

@@ -17,12 +17,13 @@ ann_node anni_nn_tensor(const ann_nn *nn, const char *layer, const char *part, a
         ann_store_declare(&tensor, ann_graph_store(nn->graph), name, nn->dtype, &shape, role, init);
     if (status != ANN_OK) return ann_graph_fail(nn->graph, status, "%s", ann_error_text());
     const ann_node loaded = ann_load(nn->graph, tensor);
-    return nn->frozen ? ann_stop_grad(nn->graph, loaded) : loaded;
+    return nn->frozen && role == ANN_ROLE_PARAM ? ann_stop_grad(nn->graph, loaded) : loaded;
 }
 
 static ann_init weight_init(const ann_nn *nn, int64_t fan_in, int64_t fan_out) {
-    const double fan = nn->init == ANN_NN_HE ? (double)fan_in : (double)(fan_in + fan_out);
-    return (ann_init){ANN_INIT_UNIFORM, sqrt(6.0 / fan)};
+    const double in = (double)fan_in, both = (double)(fan_in + fan_out);
+    const double square = nn->init == ANN_NN_HE ? 6 / in : nn->init == ANN_NN_XAVIER ? 6 / both : 1 / in;
+    return (ann_init){ANN_INIT_UNIFORM, sqrt(square)};
 }
 
 ann_node ann_nn_dense(ann_nn *nn, const char *name, ann_node x, int64_t units) {

@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-typedef enum ann_nn_init { ANN_NN_HE, ANN_NN_XAVIER } ann_nn_init;
+typedef enum ann_nn_init { ANN_NN_HE, ANN_NN_XAVIER, ANN_NN_PYTORCH } ann_nn_init;
 
 /* Statistics [C] of a batch, and the running tensor that they move by `momentum`. */
 typedef struct ann_nn_moving {
@@ -18,11 +18,12 @@ enum { ANN_NN_DOMAINS = 16 };
 
 typedef struct ann_nn {
     ann_graph *graph;
-    bool training;       /* dropout and noise on, batch statistics of the batch */
-    ann_dtype dtype;     /* of parameters and activations */
-    ann_nn_init init;    /* of weights, uniform: He et al. 2015 (fan in, relu) or Glorot and Bengio 2010 */
-    ann_node ids;        /* i64 [B]: sample positions, for random draws */
-    uint64_t seed;       /* of random draws in the step */
+    bool training;    /* dropout and noise on, batch statistics of the batch */
+    ann_dtype dtype;  /* of parameters and activations */
+    ann_nn_init init; /* of weights, uniform: He et al. 2015 (fan in, relu), Glorot and Bengio 2010, or within
+                         1 / sqrt(fan in), which is PyTorch's default */
+    ann_node ids;     /* i64 [B]: sample positions, for random draws */
+    uint64_t seed;    /* of random draws in the step */
     const char *trained; /* pattern (ann_name_matches) of parameter names; NULL: everything */
     /* Batch statistics are over all ranks if batch_total > 0: it is the number of samples of the global
        batch, and batch_scale (f64 scalar) is its reciprocal, or 0 on a rank whose samples do not count. With

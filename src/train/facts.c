@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const init_names[] = {"he", "xavier", "pytorch"};
+
 static void layer_facts(FILE *out, const char *block, const ann_layer_config *l) {
     fprintf(out, "models.%s.%s = %s", block, l->name, ann_layer_kind_name(l->kind));
     fprintf(out, " units %lld channels %lld groups %lld bias %d", (long long)l->units, (long long)l->channels,
@@ -175,7 +177,7 @@ static void phase_facts(FILE *out, const ann_run_config *config, const ann_phase
     sampling_facts(out, p->name, &p->sampling);
     fprintf(out, "phases.%s.augment = %d ops\n", p->name, p->augment_count);
     for (int i = 0; i < p->augment_count; i++) augment_facts(out, p->name, i, &p->augment[i].op);
-    fprintf(out, "phases.%s.init = %s\n", p->name, p->init == ANN_NN_XAVIER ? "xavier" : "he");
+    fprintf(out, "phases.%s.init = %s\n", p->name, init_names[p->init]);
     optimizer_facts(out, p->name, &p->optimizer);
     if (p->nonfinite_policy != ANN_NONFINITE_STOP)
         fprintf(out, "phases.%s.on_nonfinite = policy %d at_most %lld\n", p->name, (int)p->nonfinite_policy,

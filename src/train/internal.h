@@ -193,7 +193,9 @@ void anni_model_decode(ann_graph *graph, const anni_phase *phase, int64_t batch,
 int anni_method_steps(const ann_phase_config *config);
 /* How often kind `step` is repeated on a batch. */
 int anni_method_repeats(const ann_phase_config *config, int step);
-/* Which parameters kind `step` trains in a stage of the program; ANNI_PATTERN_BYTES are enough. */
+/* Which parameters kind `step` trains in a stage of the program, or all kinds together; ANNI_PATTERN_BYTES
+   are enough. */
+enum { ANNI_ALL_STEPS = -1 };
 void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, int stage, int step);
 /* What the method makes of a batch: this rank's share of the loss. The fields of `m` that are about the batch
    have been set. */
@@ -213,6 +215,8 @@ bool anni_method_reconstructs(const ann_phase_config *config);
 bool anni_method_has_prior(const ann_phase_config *config);
 /* What the rest of the model gets of the features, outside training. */
 ann_node anni_method_code(ann_nn *nn, const ann_phase_config *config, ann_node features);
+/* How many domains have running statistics of their own in batch norms; 0: they share them. */
+int anni_method_domains(const ann_phase_config *config);
 bool anni_method_has_two_views(const ann_phase_config *config);
 /* Is there a loss outside training? */
 bool anni_method_is_tested(const ann_phase_config *config);

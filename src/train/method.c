@@ -42,12 +42,15 @@ void anni_method_trains(char *pattern, size_t size, const ann_phase_config *conf
     snprintf(pattern, size, "%s", config->program[stage].train);
     if (!info || !info->trains) return;
     name_blocks(&blocks, names, NULL, config);
-    const ann_method m = {.config = &config->method, .blocks = &blocks, .step = step, .stage = stage};
-    const int count = info->trains(&m, trained);
+    ann_method m = {.config = &config->method, .blocks = &blocks, .stage = stage};
     pattern[0] = '\0';
     size_t used = 0;
-    for (int i = 0; i < count && used < size; i++)
-        used += (size_t)snprintf(pattern + used, size - used, "%s%s/*", i ? "," : "", trained[i]);
+    const int from = step == ANNI_ALL_STEPS ? 0 : step, to = step == ANNI_ALL_STEPS ? info->steps : step + 1;
+    for (m.step = from; m.step < to; m.step++) {
+        const int count = info->trains(&m, trained);
+        for (int i = 0; i < count && used < size; i++)
+            used += (size_t)snprintf(pattern + used, size - used, "%s%s/*", used ? "," : "", trained[i]);
+    }
 }
 
 int anni_method_feature_blocks(const ann_phase_config *config) {
@@ -64,6 +67,11 @@ const ann_method_table *anni_method_table(const ann_phase_config *config) {
 }
 
 /* ---- losses ---- */
+
+int anni_method_domains(const ann_phase_config *config) {
+    const int sources = config->data->source_count;
+    return (needs_of(config) & ANN_METHOD_APART) && sources > 1 ? sources : 0;
+}
 
 bool anni_method_has_two_views(const ann_phase_config *config) {
     return needs_of(config) & ANN_METHOD_TWO_VIEWS;

@@ -281,6 +281,7 @@ static ann_node method_loss(ann_nn *nn, const anni_phase *phase, ann_node x, ann
     m.progress = ann_cast(g, ann_input(g, "progress", ANN_F64, ANN_SCALAR), nn->dtype);
     m.cosine = ann_cast(g, ann_input(g, "cosine", ANN_F64, ANN_SCALAR), nn->dtype);
     if (m.domains > 1) m.domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(extent.local));
+    nn->domain = m.domain;
     if (anni_method_table(phase->config)) m.table = ann_input(g, "table", ANN_F32, ANN_SHAPE(extent.local));
     if (anni_method_has_two_views(phase->config))
         m.x2 = disturb(nn, phase->config, "noise2", anni_model_input(g, phase, "x2", extent.local));
@@ -311,6 +312,9 @@ ann_node anni_model_build(ann_graph *g, const anni_phase *phase, const char *tra
                  .ids = ANN_NODE_NONE,
                  .seed = phase->seed,
                  .trained = trained,
+                 .domain_count = anni_method_domains(config),
+                 .eval_domain = config->data->source_count - 1,
+                 .domain = ANN_NODE_NONE,
                  .batch_scale = ANN_NODE_NONE};
     ann_node sample_weight = ANN_NODE_NONE;
     if (training) {

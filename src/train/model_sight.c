@@ -7,6 +7,8 @@ static ann_nn layers_of(ann_graph *g, const anni_phase *phase) {
                     .init = phase->config->init,
                     .ids = ANN_NODE_NONE,
                     .seed = phase->seed,
+                    .domain_count = anni_method_domains(phase->config),
+                    .eval_domain = phase->config->data->source_count - 1,
                     .batch_scale = ANN_NODE_NONE};
 }
 

@@ -53,16 +53,19 @@ static void set_groups(ann_optim_part *part, ann_optim_group *groups, char (*pat
 
 ann_status anni_train_graph(ann_graph **out, ann_store *store, const anni_phase *phase, int stage,
                             anni_extent extent) {
-    char trained[ANNI_PATTERN_BYTES], patterns[ANN_MODEL_MAX_BLOCKS][ANNI_NAME_BYTES];
+    char trained[ANNI_PATTERN_BYTES], ever[ANNI_PATTERN_BYTES],
+        patterns[ANN_MODEL_MAX_BLOCKS][ANNI_NAME_BYTES];
     ann_optim_group groups[ANN_MODEL_MAX_BLOCKS];
     anni_method_trains(trained, sizeof trained, phase->config, stage, extent.step);
+    /* What one kind of step trains, others normalise alike: by the batch. */
+    anni_method_trains(ever, sizeof ever, phase->config, stage, ANNI_ALL_STEPS);
     anni_moving moving = {.room = moving_room(phase->config)};
     const bool invariant = phase->config->reduction.order == ANN_REDUCTION_INVARIANT;
     ann_optim_part part = ann_optim_part_of(extent.index, extent.count);
     ANN_TRY(ann_graph_new(out, store));
     moving.items = invariant ? malloc((size_t)(moving.room + 1) * sizeof *moving.items) : NULL;
     if (invariant && !moving.items) ann_graph_fail(*out, ANN_ERR_MEMORY, "no memory for running statistics");
-    const ann_node loss = anni_model_build(*out, phase, trained, true, extent, &moving);
+    const ann_node loss = anni_model_build(*out, phase, ever, true, extent, &moving);
     set_groups(&part, groups, patterns, phase, &phase->config->program[stage]);
     part.local = phase->config->sync.every > 0;
     part.moving = moving.items;

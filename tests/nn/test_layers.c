@@ -62,6 +62,17 @@ static void test_dense(void **state) {
     bench_free(&b);
 }
 
+static void test_init_of_pytorch(void **state) {
+    (void)state;
+    bench b;
+    bench_new(&b, true, ANN_NN_PYTORCH);
+    ann_nn_dense(&b.nn, "fc", ann_input(b.graph, "x", ANN_F32, ANN_SHAPE(BATCH, 50)), 30);
+    check_ok(ann_graph_status(b.graph));
+    check_ok(ann_store_commit(b.store));
+    check_uniform(&b, "fc/weight", sqrt(1.0 / 50));
+    bench_free(&b);
+}
+
 static void test_conv2d(void **state) {
     (void)state;
     bench b;
@@ -280,17 +291,12 @@ static void test_no_noise_outside_training(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),
-        cmocka_unit_test(test_conv2d),
-        cmocka_unit_test(test_same_name_shares),
-        cmocka_unit_test(test_shadow),
-        cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_wrong_shapes),
-        cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_mask_noise),
-        cmocka_unit_test(test_salt_pepper),
-        cmocka_unit_test(test_gaussian_noise),
-        cmocka_unit_test(test_no_noise_outside_training),
+        cmocka_unit_test(test_dense),          cmocka_unit_test(test_init_of_pytorch),
+        cmocka_unit_test(test_conv2d),         cmocka_unit_test(test_same_name_shares),
+        cmocka_unit_test(test_shadow),         cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_wrong_shapes),   cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_mask_noise),     cmocka_unit_test(test_salt_pepper),
+        cmocka_unit_test(test_gaussian_noise), cmocka_unit_test(test_no_noise_outside_training),
     };
     ann_kernel_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
