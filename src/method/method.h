@@ -53,6 +53,7 @@ typedef struct ann_method_config {
     double share;              /* of the samples of each class; 0: threshold counts */
     ann_method_ratio ratio_by; /* how densities are compared */
     double power;              /* of a ratio of densities */
+    double bound;              /* of a weight */
     double weight;             /* of the method's own term */
     bool entropy;              /* certain samples count more */
     double target;             /* mean activation of a unit of the code */

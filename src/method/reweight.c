@@ -19,9 +19,11 @@ static ann_node build(ann_method *m) {
     return ann_method_mean(m, each, ann_method_is_labelled(m));
 }
 
-static ann_status estimate(double *w, ann_method_ratio by, const ann_weigh_domains *of) {
+static ann_status estimate(double *w, const ann_method_config *config, const ann_weigh_domains *of) {
+    const ann_method_ratio by = config->ratio_by;
     if (by == ANN_METHOD_KLIEP) return ann_weigh_kliep(w, NULL, of, &(ann_weigh_kliep_options){0});
-    if (by == ANN_METHOD_KMM) return ann_weigh_kmm(w, NULL, of, &(ann_weigh_kmm_options){.bound = 10});
+    if (by == ANN_METHOD_KMM)
+        return ann_weigh_kmm(w, NULL, of, &(ann_weigh_kmm_options){.bound = config->bound});
     return ann_weigh_ratio(w, of, 0);
 }
 
@@ -31,7 +33,7 @@ static ann_status fill(float *values, const ann_method_config *config, const ann
                                   target.samples,  source.width,    0};
     double *w = calloc((size_t)source.samples + 1, sizeof *w);
     if (!w) return ann_error(ANN_ERR_MEMORY, "no memory for weights");
-    const ann_status status = estimate(w, config->ratio_by, &of);
+    const ann_status status = estimate(w, config, &of);
     if (status == ANN_OK) ann_weigh_flatten(w, source.samples, config->power);
     for (int64_t i = 0; i < sight->samples; i++) values[i] = i < source.samples ? (float)w[i] : 0;
     free(w);

@@ -29,7 +29,7 @@ static const struct method_case {
      NULL},
     {"mcc", "encoder, head", "loss: cross_entropy,", "mcc: {}", "", NULL},
     {"reweight", "encoder, head", "loss: cross_entropy,", "reweight: { power: 0.5 }", "", NULL},
-    {"reweight_kmm", "encoder, head", "loss: cross_entropy,", "reweight: { by: kmm }", "", NULL},
+    {"reweight_kmm", "encoder, head", "loss: cross_entropy,", "reweight: { by: kmm, bound: 3 }", "", NULL},
     {"self_training", "encoder, head", "loss: cross_entropy,", "self_training: { threshold: 0.3 }", "", NULL},
     {"self_training_balanced", "encoder, head", "loss: cross_entropy,", "self_training: { share: 0.4 }", "",
      NULL},
