@@ -8,9 +8,8 @@
        F:  E_t[-log d(F(x))]
 
    The head is not trained. The copy's batch norms use their running statistics, F's those of the target's
-   samples in the batch;
-   dropout is on in both, as a discriminator would know the one that it is in. x [B, ...], F(x) [B, K],
-   D [B, 1]. */
+   samples in the batch; dropout is on in both, as a discriminator would know the one that it is in.
+   x [B, ...], F(x) [B, K], D [B, 1]. */
 #include "method/method.h"
 
 enum { DISCRIMINATE, DECEIVE, STEPS };

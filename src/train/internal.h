@@ -193,9 +193,9 @@ void anni_model_decode(ann_graph *graph, const anni_phase *phase, int64_t batch,
 int anni_method_steps(const ann_phase_config *config);
 /* How often kind `step` is repeated on a batch. */
 int anni_method_repeats(const ann_phase_config *config, int step);
-/* Which parameters kind `step` trains in a stage of the program, or all kinds together; ANNI_PATTERN_BYTES
-   are enough. */
 enum { ANNI_ALL_STEPS = -1 };
+/* Which parameters kind `step` trains in a stage of the program, or ANNI_ALL_STEPS; ANNI_PATTERN_BYTES are
+   enough. */
 void anni_method_trains(char *pattern, size_t size, const ann_phase_config *config, int stage, int step);
 /* What the method makes of a batch: this rank's share of the loss. The fields of `m` that are about the batch
    have been set. */
