@@ -17,7 +17,8 @@ enum { DISCRIMINATE, DECEIVE, STEPS };
 /* F's of the target, and a constant. */
 static ann_node source_features(const ann_method *m) {
     ann_nn fixed = ann_method_teacher(m->nn);
-    fixed.trained = ""; /* batch norms use running statistics */
+    fixed.trained = "";     /* batch norms use running statistics, */
+    fixed.domain_count = 0; /* those that the source's model came with */
     return ann_stop_grad(m->nn->graph, ann_method_features(m, &fixed, m->x));
 }
 

@@ -51,7 +51,7 @@ static ann_node pick(const ann_nn *nn, const domains *d, ann_node statistics, an
 }
 
 typedef struct statistic {
-    const char *part; /* name of the tensor of domain 0, which is called as without domains */
+    const char *part; /* name of the tensor of eval_domain, which is called as without domains */
     ann_init init;
 } statistic;
 static const statistic the_mean = {"mean", {ANN_INIT_ZERO, 0}}, the_var = {"var", {ANN_INIT_CONST, 1}};
@@ -60,7 +60,7 @@ static const statistic the_mean = {"mean", {ANN_INIT_ZERO, 0}}, the_var = {"var"
 static ann_node running_of(const ann_nn *nn, const char *name, const statistic *of, int domain,
                            int64_t channels) {
     char part[32];
-    snprintf(part, sizeof part, domain > 0 ? "%s%d" : "%s", of->part, domain);
+    snprintf(part, sizeof part, domain == nn->eval_domain ? "%s" : "%s%d", of->part, domain);
     return anni_nn_tensor(nn, name, part, ANN_SHAPE(channels), ANN_ROLE_STATE, of->init);
 }
 

@@ -31,9 +31,10 @@ typedef struct ann_nn {
     double batch_total;
     ann_node batch_scale;
     /* > 0, at most ANN_NN_DOMAINS: batch norms have running statistics of so many domains: "mean" and "var"
-       of domain 0, "mean1" and "var1" of domain 1 ... In training each sample is normalised by the statistics
-       of its own domain in the batch (of the running ones, where the batch norm is frozen), outside of it all
-       are by the running ones of eval_domain. Those of a domain that the batch lacks are not moved. */
+       of eval_domain, so that layers without domains find these, "mean0" and "var0" of domain 0, and so on.
+       In training each sample is normalised by the statistics of its own domain in the batch (of the running
+       ones, where the batch norm is frozen), outside of it all are by the running ones of eval_domain. Those
+       of a domain that the batch lacks are not moved. */
     int domain_count, eval_domain;
     ann_node domain; /* i32 [B]: 0 to domain_count - 1; for training alone */
     /* Not NULL: running statistics are not moved by the layers, but listed here, for whoever moves them (two

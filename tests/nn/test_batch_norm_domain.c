@@ -10,7 +10,7 @@
 #include "nn/nn.h"
 #include "support/eval.h"
 
-enum { BATCH = 8, ELEMS = BATCH * 2 * 2 * 3, CHANNELS = 3, DOMAINS = 4 };
+enum { BATCH = 8, ELEMS = BATCH * 2 * 2 * 3, CHANNELS = 3, DOMAINS = 4, EVAL = 3 };
 
 typedef struct model {
     ann_store *store;
@@ -28,7 +28,7 @@ typedef struct variant {
 
 static double *tensor(const model *m, const char *part, int domain) {
     char name[64];
-    snprintf(name, sizeof name, domain > 0 ? "net/bn/%s%d" : "net/bn/%s", part, domain);
+    snprintf(name, sizeof name, domain == EVAL ? "net/bn/%s" : "net/bn/%s%d", part, domain);
     const ann_tensor found = ann_store_find(m->store, name);
     return found.id < 0 ? NULL : ann_store_data(m->store, found);
 }
@@ -60,7 +60,7 @@ static void build(model *m, const variant *v) {
                  .batch_total = v->over_ranks ? BATCH : 0,
                  .batch_scale = ann_scalar(g, ANN_F64, 1.0 / BATCH),
                  .domain_count = DOMAINS,
-                 .eval_domain = 3,
+                 .eval_domain = EVAL,
                  .domain = ann_input(g, "domain", ANN_I32, ANN_SHAPE(BATCH)),
                  .momentum = v->momentum > 0 ? &momentum : NULL};
     const ann_node x = ann_input(g, "x", ANN_F64, shape), w = ann_input(g, "w", ANN_F64, shape);
@@ -76,8 +76,8 @@ static void model_run(model *m, const variant *v) {
     build(m, v);
     check_ok(ann_graph_status(m->graph));
     check_ok(ann_store_commit(m->store));
-    set(m, "gamma", 0, bnd_gamma);
-    set(m, "beta", 0, bnd_beta);
+    set(m, "gamma", EVAL, bnd_gamma);
+    set(m, "beta", EVAL, bnd_beta);
     for (int d = 0; d < DOMAINS; d++) {
         set(m, "mean", d, bnd_mean + CHANNELS * d);
         set(m, "var", d, bnd_var + CHANNELS * d);

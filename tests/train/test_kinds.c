@@ -1,6 +1,6 @@
 /* Kinds of steps of a method (MCD has three) train different blocks, but batch norms of all of them normalise
    by the batch and move their running statistics in every step: with a rate of 0, n steps on a batch leave
-   (1 - 0.9^n) of its mean. */
+   (1 - 0.9^n) of its mean. Those of the target are what later phases load. */
 #include <math.h>
 #include <stdio.h>
 #include "ckpt/tools.h"
@@ -13,7 +13,8 @@ static void train(const char *name, int repeats) {
     snprintf(phases, sizeof phases,
              "phases=[{name: both, kind: adapt, model: [trunk, top], loss: cross_entropy, batch: 40, "
              "data: {sources: [{path: %s/tiny.h5}, {path: %s/tiny.h5}]}, sampling: {balance: source}, "
-             "method: {mcd: {second: other, repeats: %d}}, program: [{steps: 1, lr: 0}]}]",
+             "method: {mcd: {second: other, repeats: %d}}, program: [{steps: 1, lr: 0}]}, "
+             "{name: later, kind: evaluate, model: [trunk, top], loss: cross_entropy, load: {from: both}}]",
              run_dir, run_dir, repeats);
     check_ok(run_train(&(run_options){
         .name = name,
@@ -34,8 +35,8 @@ static void read_means(float *values, const char *run, const char *name) {
 
 static void statistics_move_in_every_kind_of_step(void **state) {
     (void)state;
-    static const char *const means[] = {"trunk/bn/mean", "trunk/bn/mean1", "top/bn/mean", "top/bn/mean1",
-                                        "other/bn/mean1"};
+    static const char *const means[] = {"trunk/bn/mean", "trunk/bn/mean0", "top/bn/mean", "top/bn/mean0",
+                                        "other/bn/mean0"};
     train("three", 1);
     train("five", 3);
     const double ratio = (1 - pow(0.9, 5)) / (1 - pow(0.9, 3));
@@ -52,7 +53,17 @@ static void statistics_move_in_every_kind_of_step(void **state) {
     }
 }
 
+/* Both domains have the same test samples, and statistics of different training samples. */
+static void a_later_phase_is_as_good_on_the_target(void **state) {
+    (void)state;
+    train("later", 1);
+    assert_true(run_metric_count("later", "test_loss") == 2);
+    const double adapted = run_metric("later", "test_loss", 0), later = run_metric("later", "test_loss", 1);
+    if (!(fabs(later / adapted - 1) < 1e-6)) fail_msg("test loss %.9g, later %.9g", adapted, later);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(statistics_move_in_every_kind_of_step)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(statistics_move_in_every_kind_of_step),
+                                       cmocka_unit_test(a_later_phase_is_as_good_on_the_target)};
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
